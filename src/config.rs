@@ -1,0 +1,399 @@
+//! The typed configuration: one TOML file, units in the keys, a default for everything.
+//!
+//! [`Config::parse`] reports every fault at once, each with line and column and how to mend it, because
+//! nobody likes to mend a file one error at a time.
+
+mod faults;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use faults::{ConfigError, Fault};
+
+/// The whole configuration. Every key has a default: an empty file is valid.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the device hangs; part of every MQTT topic.
+    pub room: Room,
+    /// Where pictures come from.
+    pub camera: Camera,
+    /// Which networks are used.
+    pub models: Models,
+    /// What runs the networks.
+    pub engine: Engine,
+    /// How pictures are read.
+    pub vision: Vision,
+    /// How readings become a mood.
+    pub mood: Mood,
+    /// Publishing to a broker.
+    pub mqtt: Mqtt,
+    /// The page and the API.
+    pub web: Web,
+    /// The small screen.
+    pub display: Display,
+    /// The ring of light.
+    pub lights: Lights,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// Where the device hangs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Room {
+    /// Campus or school, one MQTT topic level: no `/`, `+`, `#`, at most 64 bytes.
+    pub site: String,
+    /// Room, one MQTT topic level like `site`.
+    pub name: String,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { site: "school".into(), name: "room-1".into() }
+    }
+}
+
+/// Which kind of camera is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "described at CameraSource's implementations")]
+pub enum CameraKind {
+    V4l2,
+    File,
+    Simulator,
+}
+
+/// Where pictures come from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Camera {
+    /// Which of the three sections below is used.
+    pub source: CameraKind,
+    /// A camera of the kernel.
+    pub v4l2: V4l2,
+    /// Pictures, folders, clips and streams.
+    pub file: File,
+    /// A scripted class that exists nowhere.
+    pub simulator: Simulator,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            source: CameraKind::Simulator,
+            v4l2: V4l2::default(),
+            file: File::default(),
+            simulator: Simulator::default(),
+        }
+    }
+}
+
+/// A V4L2 camera.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct V4l2 {
+    /// Device file; a name below /dev/v4l/by-id stays the same when cameras are swapped.
+    pub device: PathBuf,
+    /// Wanted width in pixels; the driver's nearest is taken.
+    pub width: u32,
+    /// Wanted height in pixels.
+    pub height: u32,
+    /// Wanted pictures a second, 1 to 60.
+    pub frames_per_s: u32,
+    /// After this long without a picture the device is opened again.
+    pub timeout_s: f64,
+}
+
+impl Default for V4l2 {
+    fn default() -> Self {
+        Self { device: "/dev/video0".into(), width: 1280, height: 720, frames_per_s: 15, timeout_s: 5.0 }
+    }
+}
+
+/// Pictures, folders, clips and streams.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// A picture, a folder of pictures, or anything that ffmpeg reads.
+    pub path: PathBuf,
+    /// Pictures a second at which pictures of a folder are shown, 0.01 to 60.
+    pub frames_per_s: f64,
+    /// Whether to begin again at the end. Without it the camera is gone at the end, and opened again.
+    pub repeat: bool,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), frames_per_s: 5.0, repeat: true }
+    }
+}
+
+/// A scripted class.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Simulator {
+    /// People in the room, 1 to 60.
+    pub people: u32,
+    /// Width of the picture in pixels, 320 to 1920.
+    pub width: u32,
+    /// Height of the picture in pixels, 240 to 1080.
+    pub height: u32,
+    /// Pictures a second, 1 to 60.
+    pub frames_per_s: u32,
+    /// Which faces, which order of events: the same seed gives the same class.
+    pub seed: u64,
+    /// Share of the class that faces the front, 0 to 1.
+    pub facing: f64,
+    /// Layout in which frames are delivered: `grey`, `nv12`, `yuyv` or `mjpeg`.
+    pub format: SimulatedFormat,
+}
+
+/// Pixel layouts of the simulated camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "described at camera::PixelFormat")]
+pub enum SimulatedFormat {
+    Grey,
+    Nv12,
+    Yuyv,
+    Mjpeg,
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self {
+            people: 30,
+            width: 1280,
+            height: 720,
+            frames_per_s: 10,
+            seed: 1,
+            facing: 0.8,
+            format: SimulatedFormat::Grey,
+        }
+    }
+}
+
+/// Which networks are used.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Models {
+    /// Folder of the model cards. Empty: `models/` beside the program's share folder, else the working
+    /// directory's `models/`.
+    pub directory: PathBuf,
+    /// Card of the head and face detector within `directory`.
+    pub heads: PathBuf,
+    /// Card of the expression network within `directory`.
+    pub expression: PathBuf,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { directory: PathBuf::new(), heads: "heads.toml".into(), expression: "expression.toml".into() }
+    }
+}
+
+/// What runs the networks.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// `libLiteRt.so`. Empty: the usual places are searched, in the order that `moodring doctor` shows.
+    pub library: PathBuf,
+    /// Threads of each network, 1 to 16.
+    pub threads: u32,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { library: PathBuf::new(), threads: 2 }
+    }
+}
+
+/// How pictures are read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vision {
+    /// A new cycle (heads found, faces read) begins at most this often, 0.1 to 60.
+    pub cycle_every_s: f64,
+    /// Faces are read in one cycle for at most this long; the others wait for the next, 0.01 to 10.
+    pub reading_budget_s: f64,
+    /// Heads of a lower score are not counted, 0.05 to 0.95. Without it the model card decides.
+    pub head_score: Option<f64>,
+    /// Faces of a lower score are turned away, 0.05 to 0.95. Without it the model card decides.
+    pub face_score: Option<f64>,
+    /// Frames are brought to at most this width before heads are searched, 320 to 3840. More finds smaller
+    /// heads and costs more time.
+    pub detection_width: u32,
+}
+
+impl Default for Vision {
+    fn default() -> Self {
+        Self {
+            cycle_every_s: 0.5,
+            reading_budget_s: 0.25,
+            head_score: None,
+            face_score: None,
+            detection_width: 1280,
+        }
+    }
+}
+
+/// What may be estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// People, facing and expressions.
+    Mood,
+    /// People and facing only; the expression network is not loaded.
+    Occupancy,
+}
+
+/// How readings become a mood.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mood {
+    /// What may be estimated: `mood` or `occupancy`.
+    pub mode: Mode,
+    /// Span over which readings are weighed, 30 to 600.
+    pub window_s: f64,
+    /// Without a new picture for this long the mood is stale, 1 to 600.
+    pub stale_after_s: f64,
+    /// Fewer people than this: nothing but `too_few` is published, 5 to 100.
+    pub min_people: u32,
+    /// A mood is published this often, 0.2 to 60.
+    pub publish_every_s: f64,
+}
+
+impl Default for Mood {
+    fn default() -> Self {
+        Self { mode: Mode::Mood, window_s: 30.0, stale_after_s: 10.0, min_people: 5, publish_every_s: 1.0 }
+    }
+}
+
+/// Where the broker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerKind {
+    /// No MQTT.
+    Off,
+    /// A broker inside this process, on loopback only.
+    Embedded,
+    /// The broker at `host` and `port`.
+    External,
+}
+
+/// Publishing to a broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mqtt {
+    /// `off`, `embedded` or `external`.
+    pub broker: BrokerKind,
+    /// Host name or address of an external broker.
+    pub host: String,
+    /// TCP port; for the embedded broker the port it opens on loopback (0: any free one).
+    pub port: u16,
+    /// User name at the broker; empty for none.
+    pub username: String,
+    /// File whose first line is the password. Never write a password into this configuration.
+    pub password_file: PathBuf,
+    /// Seconds between signs of life on an idle connection, 5 to 600.
+    pub keep_alive_s: u16,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            broker: BrokerKind::Off,
+            host: "localhost".into(),
+            port: 1883,
+            username: String::new(),
+            password_file: PathBuf::new(),
+            keep_alive_s: 30,
+        }
+    }
+}
+
+/// The page and the API.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// Whether the page is served.
+    pub enabled: bool,
+    /// Address and port to listen on; loopback only.
+    pub listen: std::net::SocketAddr,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { enabled: true, listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+/// Kinds of small screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DisplayKind {
+    /// None (the page still shows what would be on it).
+    Off,
+    /// A PNG file, rewritten whenever the picture changes.
+    Png,
+    /// Drawn in the terminal.
+    Terminal,
+}
+
+/// The small screen.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Display {
+    /// `off`, `png` or `terminal`.
+    pub kind: DisplayKind,
+    /// File of the `png` display.
+    pub path: PathBuf,
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Self { kind: DisplayKind::Off, path: "display.png".into() }
+    }
+}
+
+/// Kinds of light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LightsKind {
+    /// None.
+    Off,
+    /// Drawn as a coloured block in the terminal.
+    Terminal,
+}
+
+/// The ring of light.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lights {
+    /// `off` or `terminal`.
+    pub kind: LightsKind,
+    /// Highest brightness, 0 to 1.
+    pub brightness: f64,
+}
+
+impl Default for Lights {
+    fn default() -> Self {
+        Self { kind: LightsKind::Off, brightness: 0.4 }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Filter such as `info` or `moodring=debug`; the variable MOODRING_LOG has the last word.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".into() }
+    }
+}

@@ -1,0 +1,284 @@
+//! Finds every fault of a configuration at once, each with the line and column where it stands.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{BrokerKind, CameraKind, Config};
+
+/// More faults than this are not looked for: the file is something else then.
+const MOST_FAULTS: usize = 50;
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Line and column from 1 on, where the fault has a place in the file.
+    pub position: Option<(usize, usize)>,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+/// Every fault of one configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file, as it was named.
+    pub file: String,
+    /// At least one fault, in the order of the file.
+    pub faults: Vec<Fault>,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            match fault.position {
+                Some((line, column)) => write!(f, "{}:{line}:{column}: {}", self.file, fault.message)?,
+                None => write!(f, "{}: {}", self.file, fault.message)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks the configuration in `path`.
+    ///
+    /// # Errors
+    /// Every fault of the file, or that it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &file),
+            Err(error) => {
+                let message = format!("cannot be read: {error}; name an existing TOML file with --config");
+                Err(ConfigError { file, faults: vec![Fault { position: None, message }] })
+            }
+        }
+    }
+
+    /// Reads and checks the configuration in `text`; `file` is its name in complaints.
+    ///
+    /// # Errors
+    /// Every fault of the text.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let (mut table, syntax) = DeTable::parse_recoverable(text);
+        let mut faults: Vec<(usize, String)> = syntax
+            .iter()
+            .map(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))
+            .collect();
+        let config = deserialize_leniently(&mut table, &mut faults);
+        if let Some(config) = &config {
+            for complaint in config.validate() {
+                let offset = find(table.get_ref(), complaint.key).unwrap_or(text.len());
+                faults.push((offset, format!("{} {}", complaint.key, complaint.message)));
+            }
+        }
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => {
+                faults.sort();
+                faults.dedup();
+                let faults = faults
+                    .into_iter()
+                    .map(|(offset, message)| Fault { position: Some(line_and_column(text, offset)), message })
+                    .collect();
+                Err(ConfigError { file: file.to_owned(), faults })
+            }
+        }
+    }
+}
+
+/// Deserializes `table`; whatever does not fit is reported, taken out and tried without.
+fn deserialize_leniently(
+    table: &mut Spanned<DeTable<'_>>,
+    faults: &mut Vec<(usize, String)>,
+) -> Option<Config> {
+    while faults.len() < MOST_FAULTS {
+        let error = match Config::deserialize(table.clone().into_deserializer()) {
+            Ok(config) => return Some(config),
+            Err(error) => error,
+        };
+        let offset = error.span().map_or(0, |span| span.start);
+        faults.push((offset, error.message().replace('\n', " ")));
+        if !remove_at(table.get_mut(), offset) {
+            return None;
+        }
+    }
+    None
+}
+
+/// Takes the innermost key or value that covers `offset` out of `table`.
+fn remove_at(table: &mut DeTable<'_>, offset: usize) -> bool {
+    let mut found = None;
+    for (key, value) in table.iter_mut() {
+        // A table's own span does not cover its keys when they are dotted or stand below a header.
+        if let DeValue::Table(inner) = value.get_mut()
+            && remove_at(inner, offset)
+        {
+            return true;
+        }
+        if key.span().contains(&offset) || value.span().contains(&offset) {
+            found = Some(key.clone());
+        }
+    }
+    found.is_some_and(|key| table.remove(&key).is_some())
+}
+
+/// Where the value of the dotted `key` begins; where the deepest of its tables does, if it is not given.
+fn find(table: &DeTable<'_>, key: &str) -> Option<usize> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+    let (name, value) = table.iter().find(|(name, _)| name.get_ref() == first)?;
+    match (rest, value.get_ref()) {
+        (Some(rest), DeValue::Table(inner)) => find(inner, rest).or(Some(name.span().start)),
+        _ => Some(value.span().start),
+    }
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    (before.iter().filter(|byte| **byte == b'\n').count() + 1, column)
+}
+
+/// A value that has the right type but cannot work.
+struct Complaint {
+    key: &'static str,
+    message: String,
+}
+
+impl Config {
+    /// Everything that types cannot say.
+    fn validate(&self) -> Vec<Complaint> {
+        let mut complaints = Complaints::default();
+        complaints.topic_level("room.site", &self.room.site);
+        complaints.topic_level("room.name", &self.room.name);
+        self.validate_camera(&mut complaints);
+        complaints.range("engine.threads", f64::from(self.engine.threads), 1.0, 16.0);
+        let vision = &self.vision;
+        complaints.range("vision.cycle_every_s", vision.cycle_every_s, 0.1, 60.0);
+        complaints.range("vision.reading_budget_s", vision.reading_budget_s, 0.01, 10.0);
+        complaints.range("vision.detection_width", f64::from(vision.detection_width), 320.0, 3840.0);
+        for (key, score) in
+            [("vision.head_score", vision.head_score), ("vision.face_score", vision.face_score)]
+        {
+            complaints.range(key, score.unwrap_or(0.5), 0.05, 0.95);
+        }
+        let mood = &self.mood;
+        complaints.range("mood.window_s", mood.window_s, 30.0, 600.0);
+        complaints.range("mood.stale_after_s", mood.stale_after_s, 1.0, 600.0);
+        complaints.range("mood.min_people", f64::from(mood.min_people), 5.0, 100.0);
+        complaints.range("mood.publish_every_s", mood.publish_every_s, 0.2, 60.0);
+        self.validate_outputs(&mut complaints);
+        complaints.0
+    }
+
+    fn validate_camera(&self, complaints: &mut Complaints) {
+        let v4l2 = &self.camera.v4l2;
+        complaints.range("camera.v4l2.width", f64::from(v4l2.width), 160.0, 7680.0);
+        complaints.range("camera.v4l2.height", f64::from(v4l2.height), 120.0, 4320.0);
+        complaints.range("camera.v4l2.frames_per_s", f64::from(v4l2.frames_per_s), 1.0, 60.0);
+        complaints.range("camera.v4l2.timeout_s", v4l2.timeout_s, 0.5, 60.0);
+        let file = &self.camera.file;
+        complaints.range("camera.file.frames_per_s", file.frames_per_s, 0.01, 60.0);
+        if self.camera.source == CameraKind::File && file.path.as_os_str().is_empty() {
+            complaints.add("camera.file.path", "is needed when camera.source is \"file\"");
+        }
+        let simulator = &self.camera.simulator;
+        complaints.range("camera.simulator.people", f64::from(simulator.people), 1.0, 60.0);
+        complaints.range("camera.simulator.width", f64::from(simulator.width), 320.0, 1920.0);
+        complaints.range("camera.simulator.height", f64::from(simulator.height), 240.0, 1080.0);
+        complaints.range("camera.simulator.frames_per_s", f64::from(simulator.frames_per_s), 1.0, 60.0);
+        complaints.range("camera.simulator.facing", simulator.facing, 0.0, 1.0);
+        if simulator.width % 2 == 1 || simulator.height % 2 == 1 {
+            complaints.add("camera.simulator.width", "and height must be even");
+        }
+    }
+
+    fn validate_outputs(&self, complaints: &mut Complaints) {
+        let mqtt = &self.mqtt;
+        complaints.range("mqtt.keep_alive_s", f64::from(mqtt.keep_alive_s), 5.0, 600.0);
+        if mqtt.broker == BrokerKind::External {
+            if mqtt.host.is_empty() {
+                complaints.add("mqtt.host", "is needed when mqtt.broker is \"external\"");
+            }
+            if mqtt.port == 0 {
+                complaints.add("mqtt.port", "must not be 0 for an external broker; the usual one is 1883");
+            }
+        }
+        if mqtt.username.is_empty() && !mqtt.password_file.as_os_str().is_empty() {
+            complaints.add("mqtt.username", "is needed beside mqtt.password_file");
+        }
+        if !self.web.listen.ip().is_loopback() {
+            complaints.add("web.listen", "must be a loopback address such as 127.0.0.1:8080");
+        }
+        complaints.range("lights.brightness", self.lights.brightness, 0.0, 1.0);
+    }
+}
+
+#[derive(Default)]
+struct Complaints(Vec<Complaint>);
+
+impl Complaints {
+    fn add(&mut self, key: &'static str, message: impl Into<String>) {
+        self.0.push(Complaint { key, message: message.into() });
+    }
+
+    fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
+        // Not `value < low || …`: that would let NaN through.
+        if !(low..=high).contains(&value) {
+            self.add(key, format!("is {value}, but must be from {low} to {high}"));
+        }
+    }
+
+    fn topic_level(&mut self, key: &'static str, value: &str) {
+        let forbidden = |c: char| matches!(c, '/' | '+' | '#') || c.is_control();
+        if value.is_empty() || value.len() > 64 || value.contains(forbidden) || value.starts_with('$') {
+            self.add(
+                key,
+                format!("is {value:?}, but must be 1 to 64 bytes without '/', '+', '#' and a leading '$'"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse("", "x.toml"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_place() {
+        let text = "[room]\nsite = \"a/b\"\ncolour = 1\n\n[camera]\nsource = \"vhs\"\n\n\
+                    [camera.simulator]\npeople = 400\nwidth = \"wide\"\n\n[mood]\nmin_people = 2\n\
+                    [nonsense]\nx = 1\n";
+        let error = Config::parse(text, "x.toml").unwrap_err();
+        let places: Vec<_> = error.faults.iter().map(|fault| fault.position.unwrap()).collect();
+        assert_eq!(places, [(2, 8), (3, 1), (6, 10), (9, 10), (10, 9), (13, 14), (14, 2)], "{error}");
+        let text = error.to_string();
+        assert!(text.contains("x.toml:9:10: camera.simulator.people is 400, but must be from 1 to 60"));
+        assert!(text.contains("vhs") && text.contains("colour") && text.contains("nonsense"));
+    }
+
+    #[test]
+    fn broken_toml_and_faults_of_meaning_are_told_together() {
+        let error = Config::parse("[room\n[mood]\nmin_people = 1\n", "x.toml").unwrap_err();
+        assert!(error.faults.len() >= 2, "{error}");
+    }
+
+    #[test]
+    fn nan_is_out_of_every_range() {
+        assert!(Config::parse("[mood]\nwindow_s = nan\n", "x").is_err());
+    }
+}

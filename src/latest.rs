@@ -1,0 +1,106 @@
+//! A one-place mailbox in which the newest value wins.
+//!
+//! Between the camera and the vision thread: a slow reader never makes the writer wait, and what it
+//! reads is always the newest. A replaced value goes back to the writer, so its buffer is used again.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A mailbox with room for one value; [`Latest::put`] replaces what lies in it.
+#[derive(Debug)]
+pub struct Latest<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: Option<T>,
+    replaced: u64,
+    closed: bool,
+}
+
+/// What [`Latest::take`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    /// The newest value; the mailbox is empty now.
+    Value(T),
+    /// Nothing came within the given time.
+    Timeout,
+    /// The mailbox was closed; nothing will come any more.
+    Closed,
+}
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Self { state: Mutex::new(State { value: None, replaced: 0, closed: false }), changed: Condvar::new() }
+    }
+}
+
+impl<T> Latest<T> {
+    /// Puts `value` in and returns the value that it displaced, so that its buffer can be used again.
+    pub fn put(&self, value: T) -> Option<T> {
+        let mut state = self.lock();
+        let displaced = state.value.replace(value);
+        state.replaced += u64::from(displaced.is_some());
+        self.changed.notify_one();
+        displaced
+    }
+
+    /// Waits at most `timeout` for a value and takes it out.
+    pub fn take(&self, timeout: Duration) -> Taken<T> {
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), timeout, |state| state.value.is_none() && !state.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        match state.value.take() {
+            _ if state.closed => Taken::Closed,
+            Some(value) => Taken::Value(value),
+            None => Taken::Timeout,
+        }
+    }
+
+    /// Wakes every reader with [`Taken::Closed`], now and from now on.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// How many values were replaced unread since the beginning.
+    pub fn replaced(&self) -> u64 {
+        self.lock().replaced
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    #[test]
+    fn the_newest_value_wins_and_replaced_ones_are_counted() {
+        let slot = Latest::default();
+        assert_eq!(slot.put(1), None);
+        assert_eq!(slot.put(2), Some(1));
+        assert_eq!(slot.take(SHORT), Taken::Value(2));
+        assert_eq!(slot.take(SHORT), Taken::Timeout);
+        assert_eq!(slot.replaced(), 1);
+    }
+
+    #[test]
+    fn closing_wakes_a_waiting_reader() {
+        let slot = Arc::new(Latest::<u8>::default());
+        let waiter = std::thread::spawn({
+            let slot = Arc::clone(&slot);
+            move || slot.take(Duration::from_secs(60))
+        });
+        slot.close();
+        assert_eq!(waiter.join().unwrap(), Taken::Closed);
+    }
+}

@@ -1,0 +1,3 @@
+//! The `moodring` command.
+
+fn main() {}

@@ -1,0 +1,158 @@
+//! What the world may see: `vision ──Observation──▶ mood ──Mood──▶ outputs`.
+//!
+//! [`Mood`] holds aggregates over at least k people and is the only type that crosses to the outputs: the
+//! same struct is the MQTT payload, the JSON API and what display and lights show.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use crate::config::Mode;
+use crate::vision::Expression;
+
+/// Name and version of the payload's schema.
+pub const SCHEMA: &str = "moodring.mood/1";
+
+/// How the class as a whole is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Mood {
+    /// Always `moodring.mood/1`.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: &'static str,
+    /// Campus or school.
+    pub site: String,
+    /// Room.
+    pub room: String,
+    /// Counts the moods of this run of the program from 1 on.
+    pub sequence: u64,
+    /// When this was estimated (UTC, RFC 3339).
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Whether the figures can be relied on now.
+    pub state: State,
+    /// What this device may estimate.
+    pub mode: Mode,
+    /// Span over which observations were weighed, in seconds.
+    pub window_s: f64,
+    /// Age of the newest picture in seconds, null before the first.
+    pub picture_age_s: Option<f64>,
+    /// Heads in the room; null unless the state is `live` or `stale`.
+    pub people: Option<u32>,
+    /// Share of the people who face the front.
+    pub facing: Option<Share>,
+    /// Share of each expression in the class; the seven values add up to 1. Null in occupancy mode, when too
+    /// few people are there, and before enough faces were read.
+    pub expressions: Option<Shares>,
+    /// The largest of `expressions`.
+    pub dominant: Option<Expression>,
+    /// Share of the people whose expression could be read within the window, 0 to 1.
+    pub coverage: Option<f64>,
+    /// The mood in one word.
+    pub word: Word,
+    /// Whether the pace of the lesson seems right.
+    pub pace: Pace,
+}
+
+/// Whether a mood's figures can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No picture was seen yet.
+    Starting,
+    /// The figures are those of the last seconds.
+    Live,
+    /// No new picture for a while: the figures are those of the last pictures.
+    Stale,
+    /// Fewer people than may be reported on: no figures.
+    TooFew,
+    /// Paused by hand: no figures.
+    Paused,
+}
+
+/// A share of the class with its 90 % interval; all within 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Share {
+    /// The estimate.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+    /// Lower end of the 90 % interval.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub low: f64,
+    /// Upper end of the 90 % interval.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub high: f64,
+}
+
+/// The share of each of the seven expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Shares {
+    pub angry: Share,
+    pub disgust: Share,
+    pub fear: Share,
+    pub happy: Share,
+    pub sad: Share,
+    pub surprise: Share,
+    pub neutral: Share,
+}
+
+impl Shares {
+    /// The seven shares in the order of [`Expression::ALL`].
+    pub fn in_order(&self) -> [(Expression, Share); 7] {
+        let Self { angry, disgust, fear, happy, sad, surprise, neutral } = *self;
+        let shares = [angry, disgust, fear, happy, sad, surprise, neutral];
+        std::array::from_fn(|index| (Expression::ALL[index], shares[index]))
+    }
+}
+
+/// The mood of the class in one word; `docs/mood.md` defines them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// Many happy or surprised faces.
+    Bright,
+    /// Most look to the front.
+    Attentive,
+    /// Nothing stands out.
+    Calm,
+    /// Few look to the front.
+    Restless,
+    /// Many angry, disgusted, fearful or sad faces.
+    Strained,
+    /// Few look to the front, and nothing moves.
+    Drowsy,
+    /// Not enough is known.
+    Unsure,
+}
+
+impl Word {
+    /// The lower-case word used in every payload, file and page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bright => "bright",
+            Self::Attentive => "attentive",
+            Self::Calm => "calm",
+            Self::Restless => "restless",
+            Self::Strained => "strained",
+            Self::Drowsy => "drowsy",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// Whether the pace of the lesson seems right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Go on.
+    Fine,
+    /// The class cannot follow.
+    TooFast,
+    /// The class is bored.
+    TooSlow,
+    /// Not enough is known.
+    Unsure,
+}

@@ -1,0 +1,124 @@
+//! What is to be seen in a picture: `camera ──Frame──▶ vision ──Observation──▶ mood`.
+//!
+//! Luma is taken from the frame, heads and visible faces are found in it, heads are followed from frame
+//! to frame as seats, and faces are read in turn within a time budget.
+
+use std::time::Instant;
+
+/// The seven expressions of FER2013, in the order of its labels and of the networks' outputs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Expression {
+    Angry,
+    Disgust,
+    Fear,
+    Happy,
+    Sad,
+    Surprise,
+    Neutral,
+}
+
+impl Expression {
+    /// All seven, in the order of the networks' outputs.
+    pub const ALL: [Self; 7] =
+        [Self::Angry, Self::Disgust, Self::Fear, Self::Happy, Self::Sad, Self::Surprise, Self::Neutral];
+
+    /// The lower-case name used in every payload, file and page.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Angry => "angry",
+            Self::Disgust => "disgust",
+            Self::Fear => "fear",
+            Self::Happy => "happy",
+            Self::Sad => "sad",
+            Self::Surprise => "surprise",
+            Self::Neutral => "neutral",
+        }
+    }
+}
+
+/// A probability for each of the seven expressions: each in 0..=1, together 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expressions(pub [f32; 7]);
+
+impl Expressions {
+    /// The most probable expression; the first of several equals.
+    pub fn dominant(&self) -> Expression {
+        let mut best = 0;
+        for (index, probability) in self.0.iter().enumerate() {
+            if *probability > self.0[best] {
+                best = index;
+            }
+        }
+        Expression::ALL[best]
+    }
+}
+
+/// An axis-aligned box in pixels of the frame; may reach over the frame's edge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PixelBox {
+    /// Left edge.
+    pub x: f32,
+    /// Top edge.
+    pub y: f32,
+    /// Width, never negative.
+    pub width: f32,
+    /// Height, never negative.
+    pub height: f32,
+}
+
+/// Identity of a head over frames. Lives in RAM, is never published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeatId(pub u32);
+
+/// A visible face within a head.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Face {
+    /// Where the face is.
+    pub bounds: PixelBox,
+    /// Probability that this head shows its face, 0..=1.
+    pub score: f32,
+}
+
+/// What the expression network said of a face, and when.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Calibrated probabilities.
+    pub expressions: Expressions,
+    /// Capture time of the frame that was read.
+    pub read_at: Instant,
+}
+
+/// One person in an observation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    /// Which seat this head belongs to.
+    pub seat: SeatId,
+    /// Where the head is.
+    pub head: PixelBox,
+    /// Detector's score of the head, 0..=1.
+    pub head_score: f32,
+    /// The face, when its score reaches the face threshold: this person faces the front.
+    pub face: Option<Face>,
+    /// The newest reading of this seat's face, if it was ever read.
+    pub reading: Option<Reading>,
+}
+
+impl Person {
+    /// Whether the face is visible, which stands for looking to the front.
+    pub fn faces_front(&self) -> bool {
+        self.face.is_some()
+    }
+}
+
+/// Everybody found in one frame. Not serialisable on purpose: it does not leave the device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// When the frame was captured.
+    pub captured_at: Instant,
+    /// Everybody who was found, in no particular order.
+    pub people: Vec<Person>,
+}
