@@ -3,6 +3,8 @@
 //! Luma is taken from the frame, heads and visible faces are found in it, heads are followed from frame
 //! to frame as seats, and faces are read in turn within a time budget.
 
+pub mod luma;
+
 use std::time::Instant;
 
 /// The seven expressions of FER2013, in the order of its labels and of the networks' outputs.
