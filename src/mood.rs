@@ -3,6 +3,12 @@
 //! [`Mood`] holds aggregates over at least k people and is the only type that crosses to the outputs: the
 //! same struct is the MQTT payload, the JSON API and what display and lights show.
 
+mod aggregator;
+mod window;
+mod word;
+
+pub use aggregator::{Aggregator, run};
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -155,4 +161,30 @@ pub enum Pace {
     TooSlow,
     /// Not enough is known.
     Unsure,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use crate::vision::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId};
+
+    /// A person who faces the front if `reading`, the index of an expression and its time, is given.
+    pub(super) fn person(seat: u32, reading: Option<(usize, Instant)>) -> Person {
+        let head = PixelBox { x: 0.0, y: 0.0, width: 30.0, height: 30.0 };
+        Person {
+            seat: SeatId(seat),
+            head,
+            head_score: 0.9,
+            face: reading.map(|_| Face { bounds: head, score: 0.9 }),
+            reading: reading.map(|(index, read_at)| Reading {
+                expressions: Expressions(std::array::from_fn(|other| f32::from(u8::from(other == index)))),
+                read_at,
+            }),
+        }
+    }
+
+    pub(super) fn observation(at: Instant, people: impl IntoIterator<Item = Person>) -> Observation {
+        Observation { captured_at: at, people: people.into_iter().collect() }
+    }
 }
