@@ -4,15 +4,18 @@
 //! nobody likes to mend a file one error at a time.
 
 mod faults;
+mod reference;
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use faults::{ConfigError, Fault};
+pub use reference::{annotated_defaults, reference};
 
 /// The whole configuration. Every key has a default: an empty file is valid.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the device hangs; part of every MQTT topic.
@@ -40,7 +43,7 @@ pub struct Config {
 }
 
 /// Where the device hangs.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Room {
     /// Campus or school, one MQTT topic level: no `/`, `+`, `#`, at most 64 bytes.
@@ -56,7 +59,7 @@ impl Default for Room {
 }
 
 /// Which kind of camera is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "described at CameraSource's implementations")]
 pub enum CameraKind {
@@ -66,7 +69,7 @@ pub enum CameraKind {
 }
 
 /// Where pictures come from.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Camera {
     /// Which of the three sections below is used.
@@ -91,7 +94,7 @@ impl Default for Camera {
 }
 
 /// A V4L2 camera.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct V4l2 {
     /// Device file; a name below /dev/v4l/by-id stays the same when cameras are swapped.
@@ -113,7 +116,7 @@ impl Default for V4l2 {
 }
 
 /// Pictures, folders, clips and streams.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
     /// A picture, a folder of pictures, or anything that ffmpeg reads.
@@ -131,7 +134,7 @@ impl Default for File {
 }
 
 /// A scripted class.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Simulator {
     /// People in the room, 1 to 60.
@@ -151,7 +154,7 @@ pub struct Simulator {
 }
 
 /// Pixel layouts of the simulated camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "described at camera::PixelFormat")]
 pub enum SimulatedFormat {
@@ -176,7 +179,7 @@ impl Default for Simulator {
 }
 
 /// Which networks are used.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Models {
     /// Folder of the model cards. Empty: `models/` beside the program's share folder, else the working
@@ -195,7 +198,7 @@ impl Default for Models {
 }
 
 /// What runs the networks.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
     /// `libLiteRt.so`. Empty: the usual places are searched, in the order that `moodring doctor` shows.
@@ -211,7 +214,7 @@ impl Default for Engine {
 }
 
 /// How pictures are read.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vision {
     /// A new cycle (heads found, faces read) begins at most this often, 0.1 to 60.
@@ -240,7 +243,7 @@ impl Default for Vision {
 }
 
 /// What may be estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// People, facing and expressions.
@@ -250,7 +253,7 @@ pub enum Mode {
 }
 
 /// How readings become a mood.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mood {
     /// What may be estimated: `mood` or `occupancy`.
@@ -272,7 +275,7 @@ impl Default for Mood {
 }
 
 /// Where the broker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BrokerKind {
     /// No MQTT.
@@ -284,7 +287,7 @@ pub enum BrokerKind {
 }
 
 /// Publishing to a broker.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mqtt {
     /// `off`, `embedded` or `external`.
@@ -315,7 +318,7 @@ impl Default for Mqtt {
 }
 
 /// The page and the API.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
     /// Whether the page is served.
@@ -331,7 +334,7 @@ impl Default for Web {
 }
 
 /// Kinds of small screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DisplayKind {
     /// None (the page still shows what would be on it).
@@ -343,7 +346,7 @@ pub enum DisplayKind {
 }
 
 /// The small screen.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Display {
     /// `off`, `png` or `terminal`.
@@ -359,7 +362,7 @@ impl Default for Display {
 }
 
 /// Kinds of light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LightsKind {
     /// None.
@@ -369,7 +372,7 @@ pub enum LightsKind {
 }
 
 /// The ring of light.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lights {
     /// `off` or `terminal`.
@@ -385,7 +388,7 @@ impl Default for Lights {
 }
 
 /// What is logged.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// Filter such as `info` or `moodring=debug`; the variable MOODRING_LOG has the last word.

@@ -220,6 +220,9 @@ impl Config {
             complaints.add("web.listen", "must be a loopback address such as 127.0.0.1:8080");
         }
         complaints.range("lights.brightness", self.lights.brightness, 0.0, 1.0);
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+            complaints.add("log.filter", format!("is {:?}: {error}; try \"info\"", self.log.filter));
+        }
     }
 }
 

@@ -1,0 +1,39 @@
+# `make help` lists what there is to do. A fresh machine needs nothing but this file: every target installs
+# what it lacks.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+ARCH := $(shell uname -m)
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET_DIR)/release/moodring
+
+.PHONY: help setup build demo test lint bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and running needs (libclang, the LiteRT library)
+	@scripts/setup.sh build
+
+build: setup ## the release program
+	cargo build --release --locked
+
+demo: build ## run the simulated class of 30 through the real models [FOR=seconds]
+	@$(BIN) demo $(if $(FOR),--for $(FOR))
+
+test: ## all tests, with the real broker and the real models
+	@scripts/setup.sh test
+	cargo test --locked --all-targets
+	cargo test --locked --doc
+
+lint: ## format, clippy, rustdoc, dependencies
+	@scripts/setup.sh lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	scripts/deny.sh
+
+bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 40 --size 1280x720"]
+	@$(BIN) bench $(BENCH)
+
+clean: ## remove everything that was built
+	cargo clean

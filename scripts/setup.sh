@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs what building, running and testing moodring needs and is not there yet.
+# Usage: scripts/setup.sh build|test|lint
+#   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
+#   test   also the real counterparts that the tests start: mosquitto, ffmpeg
+#   lint   also cargo-deny (pinned, prebuilt)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+stage=${1:-build}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+missing=()
+need() { # need PACKAGE TEST…
+    local package=$1; shift
+    "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+libclang() { ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+need gcc have cc
+need libclang-dev eval 'libclang 2>/dev/null | grep -q .'
+need python3-pip python3 -m pip --version
+if [ "$stage" = test ] || [ "$stage" = lint ]; then
+    need mosquitto eval 'have mosquitto || [ -x /usr/sbin/mosquitto ]'
+    need ffmpeg have ffmpeg
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    if ! have apt-get; then
+        echo "setup: please install: ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "setup: installing ${missing[*]}"
+    as_root apt-get update -q
+    DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+if ! have cargo; then
+    echo "setup: Rust is missing; install it from https://rustup.rs (rust-toolchain.toml names the version)" >&2
+    exit 1
+fi
+
+arch=$(uname -m)
+[ -f "target/litert/$arch/libLiteRt.so" ] || scripts/fetch-litert.sh "$arch" "target/litert/$arch"
+
+if [ "$stage" = lint ] && [ ! -x target/tools/cargo-deny ]; then
+    scripts/fetch-cargo-deny.sh target/tools
+fi
