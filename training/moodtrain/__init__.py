@@ -1,0 +1,1 @@
+"""Training, measuring and exporting moodring's two networks."""

@@ -1,0 +1,91 @@
+"""Export the expression network: `python -m moodtrain.expression.export --checkpoint final.pt --data DIR --out DIR`.
+
+The temperatures are fitted on the validation split of Training (not on a test split), folded into the two linear
+layers, and the softmax is part of the graph: the daemon reads calibrated probabilities.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from moodtrain import tflite
+from moodtrain.calibration import expected_calibration_error, fit_temperature, softmax
+from moodtrain.expression.net import FACE_PX, ExpressionNet
+from moodtrain.expression.targets import Targets
+from moodtrain.expression.train import load_average, read_targets
+
+FLOAT_NAME, INT8_NAME = "expression_48x48_f32.tflite", "expression_48x48_int8.tflite"
+
+
+class Probabilities(nn.Module):
+    """Softmax of both heads."""
+
+    def __init__(self, net: ExpressionNet):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fer2013, ferplus = self.net(x)
+        return fer2013.softmax(1), ferplus.softmax(1)
+
+
+@torch.no_grad()
+def logits(net: nn.Module, images: np.ndarray) -> list[np.ndarray]:
+    """uint8 [N, 48, 48] -> [[N, 7], [N, 8]]."""
+    outputs = [net(part.float() / 255) for part in torch.from_numpy(images)[:, None].split(256)]
+    return [torch.cat([o[i] for o in outputs]).numpy() for i in (0, 1)]
+
+
+def fit_temperatures(net: nn.Module, validation: Targets) -> dict[str, float]:
+    """Temperatures of both heads, and the calibration error of the first before and after."""
+    seven, eight = logits(net, validation.images)
+    voted = validation.voted > 0
+    favourite = validation.ferplus.argmax(1)
+    first = fit_temperature(seven, validation.labels)
+    second = fit_temperature(eight[voted], favourite[voted]) if voted.any() else 1.0
+    return {
+        "fer2013": first,
+        "ferplus": second,
+        "ece_before": expected_calibration_error(softmax(seven), validation.labels),
+        "ece_after": expected_calibration_error(softmax(seven / first), validation.labels),
+    }
+
+
+def fold_temperatures(net: ExpressionNet, temperatures: dict[str, float]) -> None:
+    """Divide the last layers by their temperatures, in place."""
+    for layer, temperature in ((net.fer2013, temperatures["fer2013"]), (net.ferplus, temperatures["ferplus"])):
+        layer.weight.data /= temperature
+        layer.bias.data /= temperature
+
+
+def calibration_faces(images: np.ndarray, count: int = 300, seed: int = 0) -> Iterator[np.ndarray]:
+    """float32 [1, 48, 48, 1] training faces."""
+    for row in np.random.default_rng(seed).choice(len(images), min(count, len(images)), replace=False):
+        yield (images[row].astype(np.float32) / 255)[None, :, :, None]
+
+
+def main() -> None:
+    """Fit, fold, export, quantize."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    train, validation = read_targets(args.data, None)
+    net = load_average(args.checkpoint, torch.device("cpu"))
+    temperatures = fit_temperatures(net, validation)
+    fold_temperatures(net, temperatures)
+    tflite.export_float(Probabilities(net), FACE_PX, FACE_PX, [], args.out / FLOAT_NAME)
+    tflite.quantize(args.out / FLOAT_NAME, args.out / INT8_NAME, calibration_faces(train.images))
+    (args.out / "temperatures.json").write_text(json.dumps(temperatures, indent=1))
+    model = tflite.Model(args.out / INT8_NAME)
+    print(f"{model.path} {model.path.stat().st_size} bytes, {model.partitions()} XNNPACK partition(s), {temperatures}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Measure exported detectors: `python -m moodtrain.heads.evaluate --models DIR --data DIR --out DIR`.
+
+Writes figures.json, report.html with its pictures, and the model card. Two ways of reading are measured: tiles of 672x384
+over the stored picture, and the whole picture at 1280x736.
+"""
+
+import argparse
+import json
+import time
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from moodtrain import card, figures, report, tflite
+from moodtrain.data import classroom, synthetic
+from moodtrain.data.classroom import Picture
+from moodtrain.heads import metrics
+from moodtrain.heads.boxes import longer_side
+from moodtrain.heads.clean import second_opinion
+from moodtrain.heads.decode import Detections, decode
+from moodtrain.heads.export import OUTPUT_NAMES, SIZES
+from moodtrain.heads.metrics import Result
+from moodtrain.heads.tiles import read_tiled, read_whole
+
+NMS_IOU = 0.5
+WAYS = {"tiles": (read_tiled, (672, 384)), "whole": (read_whole, (1280, 736))}
+
+
+def read_all(model: tflite.Model, way: str, pictures: list[Picture], threshold: float = 0.05) -> list[Result]:
+    """Every picture through `model` in one of `WAYS`."""
+    read, (width, height) = WAYS[way]
+
+    def infer(luma: np.ndarray) -> Detections:
+        return decode(model.run(luma), threshold, NMS_IOU)
+
+    return [
+        Result(picture, read(infer, cv2.imread(str(picture.file), cv2.IMREAD_GRAYSCALE), width, height))
+        for picture in tqdm(pictures, desc=f"{way} {model.path.name}", mininterval=10)
+    ]
+
+
+def of_part(results: list[Result], part: str) -> list[Result]:
+    """Results of part "A", "B" or "AB"."""
+    return [r for r in results if r.picture.part in part]
+
+
+def measure(results: list[Result]) -> dict:
+    """Average precisions by part and size, the best threshold, counts at it, and the face flag."""
+    answer: dict = {"heads_ap50": {}, "faces_ap50": {}, "count": {}, "labels": {}}
+    for part in ("A", "B", "AB"):
+        chosen = of_part(results, part)
+        if not chosen:
+            continue
+        curves = {size: metrics.head_curve(chosen, limits) for size, limits in metrics.SIZES.items()}
+        answer["heads_ap50"][part] = {size: round(c.average, 4) for size, c in curves.items()}
+        answer["labels"][part] = {size: c.labels for size, c in curves.items()}
+        answer["faces_ap50"][part] = round(metrics.face_curve(chosen).average, 4)
+    answer["threshold"] = metrics.best_count_threshold(results)
+    at_best_f1, *best = metrics.best_f1(metrics.head_curve(results))
+    answer["best_f1"] = dict(zip(("threshold", "f1", "precision", "recall"), (round(v, 4) for v in (at_best_f1, *best))))
+    for part in answer["heads_ap50"]:
+        chosen = of_part(results, part)
+        error, bias = metrics.count_error(chosen, answer["threshold"])
+        mean = float(np.mean([len(r.picture.heads) for r in chosen]))
+        answer["count"][part] = {"error": round(error, 3), "bias": round(bias, 3), "mean_heads": round(mean, 2)}
+    scores, visible = metrics.face_flags(results, answer["threshold"])
+    hidden, threshold = metrics.hidden_recall(scores, visible)
+    answer["face_flag"] = {"hidden_recall_at_face_recall_0.90": hidden, "threshold": threshold, "heads": len(scores)}
+    return answer
+
+
+def milliseconds(model: tflite.Model, rounds: int = 20) -> float:
+    """Shortest time of one input on one thread."""
+    luma = np.random.default_rng(0).integers(0, 256, (model.height, model.width), dtype=np.uint8)
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        model.run(luma)
+        best = min(best, time.perf_counter() - start)
+    return round(best * 1e3, 2)
+
+
+def write_report(out: Path, result: dict, results: dict[str, list[Result]]) -> None:
+    """report.html: tables and pictures."""
+    page = report.Page("Heads detector", out)
+    header = ["way", "model", "part", *metrics.SIZES, "faces", "count error"]
+    rows = []
+    for name, data in result["ways"].items():
+        for part, by_size in data["heads_ap50"].items():
+            rows.append([*name.split(), part, *(f"{v:.4f}" for v in by_size.values()),
+                         f"{data['faces_ap50'][part]:.4f}", f"{data['count'][part]['error']:.2f}"])
+    page.table("Average precision at IoU 0.5", header, rows)
+    for name, found in results.items():
+        lines = {}
+        for size, limits in metrics.SIZES.items():
+            curve = metrics.head_curve(found, limits)
+            lines[f"{size} ({curve.average:.3f})"] = (curve.recall, curve.precision)
+        page.picture(f"Heads, {name}", f"precision_recall_{name.replace(' ', '_')}.png", figures.precision_recall(lines))
+    pictures = [r.picture for r in next(iter(results.values()))]
+    sizes = {part: np.concatenate([longer_side(p.heads) for p in pictures if p.part == part] or [np.zeros(0)]) for part in "AB"}
+    page.picture("Head sizes", "head_sizes.png", figures.size_histogram({k: v for k, v in sizes.items() if len(v)}, "px"))
+    page.write()
+    print("\n".join("  ".join(row) for row in [header, *rows]))
+
+
+def write_card(models: Path, result: dict, recipe: str) -> None:
+    """heads.toml beside the models."""
+    tiles = result["ways"]["tiles int8"]
+    sections = {
+        "thresholds": {
+            "head_score": round(tiles["threshold"], 3),
+            "face_score": round(float(np.nan_to_num(tiles["face_flag"]["threshold"], nan=0.5)), 3),
+            "nms_iou": NMS_IOU,
+        },
+        "training": {"data": "SCUT-HEAD train split, faces by a teacher detector", "recipe": recipe, "date": date.today().isoformat()},
+        "accuracy": {name.replace(" ", "_"): {k: v for k, v in data.items() if k != "labels"} for name, data in result["ways"].items()},
+    }
+    files = [models / f"heads_{w}x{h}_int8.tflite" for w, h in SIZES]
+    roles: list[tuple[str, list[str]]] = [(name, []) for name in OUTPUT_NAMES]
+    card.write(models / "heads.toml", card.describe("heads", [path for path in files if path.exists()], roles, sections))
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=Path, required=True, help="folder with the float and INT8 files")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--ways", default="tiles,whole")
+    parser.add_argument("--kinds", default="f32,int8")
+    parser.add_argument("--recipe", default="moodtrain.heads.train, see docs/models.md")
+    parser.add_argument("--limit", type=int, help="measure so many pictures only")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    if args.data and args.data.exists():
+        pictures = second_opinion([p for p in classroom.read(args.data) if p.split == "val"], args.second)[: args.limit]
+    else:
+        pictures = synthetic.rooms(args.limit or 6, args.out / "synthetic")
+    results, result = {}, {"ways": {}, "milliseconds": {}}
+    for way in args.ways.split(","):
+        width, height = WAYS[way][1]
+        for kind in args.kinds.split(","):
+            model = tflite.Model(args.models / f"heads_{width}x{height}_{kind}.tflite")
+            results[f"{way} {kind}"] = read_all(model, way, pictures)
+            result["ways"][f"{way} {kind}"] = measure(results[f"{way} {kind}"])
+    for path in sorted(args.models.glob("heads_*.tflite")):
+        model = tflite.Model(path)
+        result["milliseconds"][path.stem] = milliseconds(model)
+        result.setdefault("partitions", {})[path.stem] = model.partitions()
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "figures.json").write_text(json.dumps(result, indent=1))
+    write_report(args.out, result, results)
+    if "tiles int8" in result["ways"]:
+        write_card(args.models, result, args.recipe)
+
+
+if __name__ == "__main__":
+    main()

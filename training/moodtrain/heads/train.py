@@ -1,0 +1,191 @@
+"""Train the detector: `python -m moodtrain.heads.train --data DIR --run DIR`; started again, it goes on."""
+
+import argparse
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from moodtrain import run
+from moodtrain.data import classroom, synthetic
+from moodtrain.data.classroom import Picture, Pixels
+from moodtrain.heads.clean import second_opinion
+from moodtrain.heads.decode import detect
+from moodtrain.heads.loss import HeadsLoss, Truth
+from moodtrain.heads.metrics import Result, face_curve, head_curve
+from moodtrain.heads.net import HeadsNet
+from moodtrain.heads.samples import Samples
+from moodtrain.layers import multiply_accumulates
+
+WATCH_SHARE = 40  # one training picture of so many is not learned but watched
+
+
+@dataclass
+class Recipe:
+    """What a run is made of; stored in its checkpoints."""
+
+    steps: int = 12000
+    batch: int = 16
+    side: int = 384
+    rate: float = 1.5e-3
+    weight_decay: float = 0.03
+    warmup: int = 300
+    cooldown: float = 0.4
+    average: float = 0.9985
+    plain_share: float = 0.15  # the last part of the run, without mosaics and pasting
+    seed: int = 1
+
+
+class Trainer:
+    """The state of a run: network, moving average, optimizer, random streams, step."""
+
+    def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device):
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device = recipe, device
+        self.net = HeadsNet().to(device, memory_format=torch.channels_last)
+        self.average = run.MovingAverage(self.net, recipe.average)
+        groups = run.weight_decay_groups(self.net, recipe.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
+        self.rng = np.random.default_rng(recipe.seed)
+        self.samples = Samples(pictures, pixels, recipe.side, self.rng)
+        self.loss = HeadsLoss(recipe.side, recipe.side, device)
+        self.checkpoints = run.Checkpoints(folder)
+        self.step = 0
+
+    def start_from(self, path: Path) -> None:
+        """Take the averaged weights of a checkpoint."""
+        self.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=False)["average"])
+        self.average = run.MovingAverage(self.net, self.recipe.average)
+
+    def state(self) -> dict:
+        """Everything that `resume` needs."""
+        return {
+            "recipe": asdict(self.recipe), "step": self.step, "net": self.net.state_dict(),
+            "average": self.average.net.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "random": run.random_state(self.rng),
+        }
+
+    def resume(self, state: dict) -> None:
+        """Go on from `state`; the number of steps may have been changed on the command line."""
+        self.net.load_state_dict(state["net"])
+        self.average.net.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        run.restore_random_state(state["random"], self.rng)
+
+    def draw_batch(self) -> tuple[Tensor, list[Truth]]:
+        """[N, 1, side, side] and the labels of each picture."""
+        drawn = [self.samples.draw() for _ in range(self.recipe.batch)]
+        return torch.from_numpy(np.stack([luma for luma, _ in drawn]))[:, None], [truth for _, truth in drawn]
+
+    def train_step(self) -> dict[str, float]:
+        """One batch; returns the parts of the loss."""
+        recipe = self.recipe
+        self.samples.strength = 0.0 if self.step > recipe.steps * (1 - recipe.plain_share) else 1.0
+        factor = run.learning_rate_factor(self.step, recipe.steps, recipe.warmup, recipe.cooldown)
+        run.set_learning_rate(self.optimizer, recipe.rate * factor)
+        x, truths = self.draw_batch()
+        self.net.train()
+        with run.autocast(self.device):
+            levels = self.net(run.to_device(x, self.device))
+        loss, parts = self.loss(levels, truths)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimizer.step()
+        self.average.update(self.net, self.step)
+        self.step += 1
+        return parts
+
+
+def watch(net: torch.nn.Module, pictures: list[Picture], pixels: Pixels) -> dict[str, float]:
+    """Average precision of heads and faces by part, at the stored size."""
+    results = [Result(p, detect(net, pixels[i], threshold=0.1)) for i, p in enumerate(pictures)]
+    answer = {}
+    for part in ("A", "B"):
+        chosen = [r for r in results if r.picture.part == part]
+        if chosen:
+            answer[f"heads_{part}"] = head_curve(chosen).average
+            answer[f"faces_{part}"] = face_curve(chosen).average
+    return answer
+
+
+def read_pictures(data: Path | None, second: Path | None, limit: int | None, cache: Path) -> tuple[list, list]:
+    """(learned, watched) pictures of the train split; a few generated rooms where there is no data."""
+    if not (data and data.exists()):
+        pictures = synthetic.rooms(min(limit or 24, 64), cache / "synthetic")
+    else:
+        pictures = second_opinion([p for p in classroom.read(data) if p.split == "train"], second)
+    watched = [zlib.crc32(p.name().encode()) % WATCH_SHARE == 0 for p in pictures]
+    learned = [p for p, w in zip(pictures, watched) if not w]
+    return learned[:limit], [p for p, w in zip(pictures, watched) if w] or learned[:2]
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line; every field of `Recipe` is an option."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="SCUT-HEAD, packed or as published; generated rooms where absent")
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
+    parser.add_argument("--cache", type=Path, help="folder for decoded pictures (default: the run folder)")
+    parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
+    parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
+    parser.add_argument("--limit", type=int, help="train on so many pictures only")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--log-every", type=int, default=100)
+    parser.add_argument("--watch-every", type=int, default=1000)
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    return parser.parse_args()
+
+
+def train(trainer: Trainer, log: run.RunLog, args: argparse.Namespace, watched: tuple[list[Picture], Pixels]) -> None:
+    """Step until the end; log, watch, keep checkpoints."""
+    recipe, parts = trainer.recipe, []
+    plateau_end = int(recipe.steps * (1 - recipe.cooldown))
+    for _ in tqdm(range(trainer.step, recipe.steps), initial=trainer.step, total=recipe.steps, mininterval=60):
+        parts.append(trainer.train_step())
+        if trainer.step % args.log_every == 0:
+            log.write(event="step", step=trainer.step, rate=trainer.optimizer.param_groups[0]["lr"],
+                      **{name: float(np.mean([p[name] for p in parts])) for name in parts[0]})
+            parts = []
+        if trainer.step % args.watch_every == 0:
+            log.write(event="watch", step=trainer.step, **watch(trainer.average.net, *watched))
+        if trainer.step == plateau_end:
+            trainer.checkpoints.save("plateau", trainer.state())
+        if trainer.checkpoints.due():
+            trainer.checkpoints.save("last", trainer.state())
+    for name in ("last", "final"):
+        trainer.checkpoints.save(name, trainer.state())
+    log.write(event="final", step=trainer.step, **watch(trainer.average.net, *watched))
+
+
+def main() -> None:
+    """Read and train."""
+    args = parse_arguments()
+    cv2.setNumThreads(1)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = Recipe(**{k: getattr(args, k) for k in asdict(Recipe())})
+    cache = args.cache or args.run
+    learned, watched = read_pictures(args.data, args.second, args.limit, cache)
+    pixels, watched_pixels = Pixels(learned, cache / "learned.luma"), Pixels(watched, cache / "watched.luma")
+    trainer = Trainer(recipe, learned, pixels, args.run, device)
+    log = run.RunLog(args.run)
+    if state := trainer.checkpoints.load():
+        trainer.resume(state)
+    elif args.init:
+        trainer.start_from(args.init)
+        log.write(event="init", **watch(trainer.average.net, watched, watched_pixels))
+    log.write(event="start", step=trainer.step, learned=len(learned), watched=len(watched), device=str(device),
+              mmac=multiply_accumulates(trainer.net, (1, 1, 384, 640)) / 1e6)
+    train(trainer, log, args, (watched, watched_pixels))
+
+
+if __name__ == "__main__":
+    main()
