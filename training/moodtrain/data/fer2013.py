@@ -17,8 +17,6 @@ SHEET_SIDE = 60  # faces along each side of a sheet
 # The columns of FER+ votes, in the order of our classes, then what is no class.
 VOTES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "nf")
 USAGES = ("Training", "PublicTest", "PrivateTest")
-# sha256 of the pixels in the original order of the first 32,298 images (Training, then PublicTest).
-PIXELS_SHA256 = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from moodtrain import tflite
 from moodtrain.calibration import expected_calibration_error, fit_temperature, softmax
-from moodtrain.expression.net import FACE_PX, ExpressionNet
+from moodtrain.expression.net import FACE_PX, ExpressionNet, fuse
 from moodtrain.expression.targets import Targets
 from moodtrain.expression.train import load_average, read_targets
 
@@ -80,7 +80,7 @@ def main() -> None:
     net = load_average(args.checkpoint, torch.device("cpu"))
     temperatures = fit_temperatures(net, validation)
     fold_temperatures(net, temperatures)
-    tflite.export_float(Probabilities(net), FACE_PX, FACE_PX, [], args.out / FLOAT_NAME)
+    tflite.export_float(Probabilities(fuse(net)), FACE_PX, FACE_PX, [], args.out / FLOAT_NAME)
     tflite.quantize(args.out / FLOAT_NAME, args.out / INT8_NAME, calibration_faces(train.images))
     (args.out / "temperatures.json").write_text(json.dumps(temperatures, indent=1))
     model = tflite.Model(args.out / INT8_NAME)

@@ -13,7 +13,7 @@ from moodtrain import run
 from moodtrain.data import fer2013, synthetic
 from moodtrain.expression import targets as labels
 from moodtrain.expression.augment import augment, mix
-from moodtrain.expression.net import ExpressionNet
+from moodtrain.expression.net import FACE_PX, NETS, ExpressionNet
 from moodtrain.expression.targets import Targets
 from moodtrain.layers import multiply_accumulates
 
@@ -24,6 +24,7 @@ DISGUST = 1  # 1.5 % of FER2013: shown twice an epoch
 class Recipe:
     """What a run is made of; stored in its checkpoints."""
 
+    net: str = "residual"
     epochs: int = 70
     batch: int = 128
     rate: float = 0.06
@@ -76,7 +77,7 @@ class Trainer:
     def __init__(self, recipe: Recipe, train: Targets, folder: Path, device: torch.device, teacher: torch.nn.Module | None):
         torch.manual_seed(recipe.seed)
         self.recipe, self.train, self.device, self.teacher = recipe, train, device, teacher
-        self.net = ExpressionNet().to(device, memory_format=torch.channels_last)
+        self.net = NETS[recipe.net]().to(device, memory_format=torch.channels_last)
         self.average = run.MovingAverage(self.net, recipe.average)
         self.optimizer = torch.optim.SGD(
             run.weight_decay_groups(self.net, recipe.weight_decay), lr=recipe.rate, momentum=0.9, nesterov=True
@@ -156,8 +157,9 @@ class Trainer:
 
 def load_average(path: Path, device: torch.device) -> ExpressionNet:
     """The averaged network of a checkpoint, ready for use."""
-    net = ExpressionNet()
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=False)["average"])
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    net = NETS[state["recipe"].get("net", "residual")]()
+    net.load_state_dict(state["average"])
     return net.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
@@ -198,7 +200,7 @@ def main() -> None:
     if state := trainer.checkpoints.load():
         trainer.resume(state)
     log.write(event="start", epoch=trainer.epoch, train=len(train), validation=len(validation), device=str(device),
-              mmac=multiply_accumulates(trainer.net, (1, 1, 48, 48)) / 1e6)
+              mmac=multiply_accumulates(trainer.net, (1, 1, FACE_PX, FACE_PX)) / 1e6)
     plateau_end = int(recipe.epochs * (1 - recipe.cooldown))
     while trainer.epoch < recipe.epochs:
         loss = trainer.train_epoch()

@@ -103,6 +103,8 @@ def between(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 def best_f1(precision_recall: Curve) -> tuple[float, float, float, float]:
     """(score threshold, F1, precision, recall) where F1 is highest."""
     recall, precision = precision_recall.recall, precision_recall.precision
+    if not len(recall):
+        return 0.0, 0.0, 0.0, 0.0
     f1 = 2 * recall * precision / (recall + precision + 1e-9)
     i = int(f1.argmax())
     return float(precision_recall.scores[i]), float(f1[i]), float(precision[i]), float(recall[i])

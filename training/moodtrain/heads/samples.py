@@ -21,7 +21,7 @@ class Shares:
     """How often each trick is used, 0..1."""
 
     mosaic: float = 0.25
-    close: float = 0.10  # zoomed until one head is 80 to 300 px: hands and bags are large there too
+    close: float = 0.10  # zoomed until one head fills a fifth to four fifths: hands and bags are large there too
     empty: float = 0.05  # zoomed into a place without heads
     paste: float = 0.30
 
@@ -150,12 +150,12 @@ class Samples:
         return tuple(int(rng.integers(min(0, e - side), max(0, e - side) + 1)) for e in extent)  # type: ignore[return-value]
 
     def close_crop(self) -> tuple[np.ndarray, Truth]:
-        """Zoomed so that one head of a web picture is 80 to 300 px."""
+        """Zoomed so that one head of a web picture fills a fifth to four fifths of the height."""
         rng = self.rng
         index = self.web[int(rng.integers(len(self.web)))]
         heads = self.pictures[index].heads
         head = heads[int(rng.integers(len(heads)))]
-        wanted = np.exp(rng.uniform(np.log(80), np.log(min(300, self.side * 0.8))))
+        wanted = self.side * np.exp(rng.uniform(np.log(0.2), np.log(0.8)))
         side = int(np.clip(self.side * max(head[3] - head[1], 8) / wanted, 48, 2 * self.side))
         left, top = (int((head[i] + head[i + 2]) / 2 - rng.uniform(0.3, 0.7) * side) for i in (0, 1))
         return self.take(index, left, top, side, self.side)

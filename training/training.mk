@@ -1,0 +1,45 @@
+# Training of the two models; included by the Makefile of the project, and usable alone: make -f training/training.mk ...
+# FACES, CLASSROOM: where the data lies (training/README.md says what it is); without it a tiny generated set is used.
+# RUNS: where checkpoints and reports go. The same commands run on a GPU where there is one.
+
+TRAINING := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+TRAIN_PYTHON ?= $(TRAINING).venv/bin/python
+RUNS ?= $(TRAINING)runs
+FACES ?= $(TRAINING)data/fer2013
+CLASSROOM ?= $(TRAINING)data/classroom
+THREADS ?= 0
+# A smoke run: EPOCHS=1 LIMIT=500 for expression, STEPS=20 LIMIT=8 for heads.
+EPOCHS ?= 60
+STEPS ?= 9000
+LIMIT ?=
+
+IN_TRAINING = cd $(TRAINING) && $(TRAIN_PYTHON) -m
+EXPRESSION_RUN = $(abspath $(RUNS))/expression$(if $(LIMIT),_smoke)
+HEADS_RUN = $(abspath $(RUNS))/heads$(if $(LIMIT),_smoke)
+TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXTRA)
+
+.PHONY: train-setup train-test train-show train-expression train-heads train-export eval
+
+train-setup: ## Python environment for training (about 8 GB with CUDA's libraries)
+	python3.11 -m venv $(TRAINING).venv
+	$(TRAIN_PYTHON) -m pip install -r $(TRAINING)requirements.txt
+
+train-test: ## tests of the training code
+	cd $(TRAINING) && $(TRAIN_PYTHON) -m pytest -q
+
+train-show: ## tables and pictures of the data, for local looking only
+	$(IN_TRAINING) moodtrain.data.show --faces $(abspath $(FACES)) --classroom $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/data
+
+train-expression: ## train the expression network, or go on with it
+	$(IN_TRAINING) moodtrain.expression.train --data $(abspath $(FACES)) --run $(EXPRESSION_RUN) --epochs $(EPOCHS) $(TRAIN_OPTIONS)
+
+train-heads: ## train the detector, or go on with it
+	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) --steps $(STEPS) $(TRAIN_OPTIONS)
+
+train-export: ## both networks as full-INT8 .tflite in RUNS/export
+	$(IN_TRAINING) moodtrain.expression.export --checkpoint $(EXPRESSION_RUN)/final.pt --data $(abspath $(FACES)) --out $(abspath $(RUNS))/export
+	$(IN_TRAINING) moodtrain.heads.export --checkpoint $(HEADS_RUN)/final.pt --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/export
+
+eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest)
+	$(IN_TRAINING) moodtrain.expression.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(FACES)) --out $(abspath $(RUNS))/report/expression
+	$(IN_TRAINING) moodtrain.heads.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/heads
