@@ -3,9 +3,15 @@
 //! A [`CameraSource`] opens a [`Camera`], a camera fills [`Frame`]s. The pixels stay in the format in
 //! which they were captured: only vision looks at them, and only at their luma.
 
+pub(crate) mod jpeg;
+
 use std::time::Instant;
 
 use thiserror::Error;
+
+/// Pictures of more pixels than this are refused wherever they come from: four times what the largest camera
+/// of a classroom gives, and 64 MB of luma, which the smallest device still holds.
+pub const MAX_PIXELS: usize = 64_000_000;
 
 /// Pixel layouts that a camera may deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
