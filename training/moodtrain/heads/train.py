@@ -2,6 +2,7 @@
 
 import argparse
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from moodtrain import run
@@ -41,10 +43,30 @@ class Recipe:
     seed: int = 1
 
 
+class Stream(IterableDataset):
+    """Samples without end for the workers that feed a GPU; each draws its own. A run with workers resumes at the right
+    step, but not with the very same samples."""
+
+    def __init__(self, samples: Samples, seed: tuple[int, int]):
+        self.samples, self.seed = samples, seed
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, Truth]]:
+        cv2.setNumThreads(0)
+        worker = get_worker_info()
+        self.samples.rng = np.random.default_rng((*self.seed, worker.id if worker else 0))
+        while True:
+            yield self.samples.draw()
+
+
+def collate(drawn: list[tuple[np.ndarray, Truth]]) -> tuple[Tensor, list[Truth]]:
+    """Pictures [N, 1, side, side] and the labels of each."""
+    return torch.from_numpy(np.stack([luma for luma, _ in drawn]))[:, None], [truth for _, truth in drawn]
+
+
 class Trainer:
     """The state of a run: network, moving average, optimizer, random streams, step."""
 
-    def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device):
+    def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device, workers: int = 0):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, device
         self.net = HeadsNet().to(device, memory_format=torch.channels_last)
@@ -56,6 +78,9 @@ class Trainer:
         self.loss = HeadsLoss(recipe.side, recipe.side, device)
         self.checkpoints = run.Checkpoints(folder)
         self.step = 0
+        self.workers = workers
+        self.stream: Iterator[tuple[Tensor, list[Truth]]] | None = None
+        self.stream_is_plain = False
 
     def start_from(self, path: Path) -> None:
         """Take the averaged weights of a checkpoint."""
@@ -79,14 +104,20 @@ class Trainer:
         run.restore_random_state(state["random"], self.rng)
 
     def draw_batch(self) -> tuple[Tensor, list[Truth]]:
-        """[N, 1, side, side] and the labels of each picture."""
-        drawn = [self.samples.draw() for _ in range(self.recipe.batch)]
-        return torch.from_numpy(np.stack([luma for luma, _ in drawn]))[:, None], [truth for _, truth in drawn]
+        """[N, 1, side, side] and the labels of each picture; drawn here, or taken from the workers."""
+        plain = self.step > self.recipe.steps * (1 - self.recipe.plain_share)
+        self.samples.strength = 0.0 if plain else 1.0
+        if not self.workers:
+            return collate([self.samples.draw() for _ in range(self.recipe.batch)])
+        if self.stream is None or self.stream_is_plain != plain:
+            source = Stream(self.samples, (self.recipe.seed, self.step))
+            loader = DataLoader(source, self.recipe.batch, num_workers=self.workers, collate_fn=collate, prefetch_factor=4)
+            self.stream, self.stream_is_plain = iter(loader), plain
+        return next(self.stream)
 
     def train_step(self) -> dict[str, float]:
         """One batch; returns the parts of the loss."""
         recipe = self.recipe
-        self.samples.strength = 0.0 if self.step > recipe.steps * (1 - recipe.plain_share) else 1.0
         factor = run.learning_rate_factor(self.step, recipe.steps, recipe.warmup, recipe.cooldown)
         run.set_learning_rate(self.optimizer, recipe.rate * factor)
         x, truths = self.draw_batch()
@@ -136,6 +167,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     parser.add_argument("--limit", type=int, help="train on so many pictures only")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw samples; give a GPU a dozen")
     parser.add_argument("--log-every", type=int, default=100)
     parser.add_argument("--watch-every", type=int, default=1000)
     for name, value in asdict(Recipe()).items():
@@ -175,7 +207,7 @@ def main() -> None:
     cache = args.cache or args.run
     learned, watched = read_pictures(args.data, args.second, args.limit, cache)
     pixels, watched_pixels = Pixels(learned, cache / "learned.luma"), Pixels(watched, cache / "watched.luma")
-    trainer = Trainer(recipe, learned, pixels, args.run, device)
+    trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers)
     log = run.RunLog(args.run)
     if state := trainer.checkpoints.load():
         trainer.resume(state)
