@@ -93,7 +93,8 @@ def test_crop_labels_ignore_what_is_cut_off(pictures):
 
 def test_samples_are_sound_and_repeatable(pictures, tmp_path):
     pixels = Pixels(pictures, tmp_path / "luma")
-    streams = [Samples(pictures, pixels, 128, np.random.default_rng(5)) for _ in range(2)]
+    negatives = [np.full((90, 70), 50, np.uint8)]
+    streams = [Samples(pictures, pixels, 128, np.random.default_rng(5), negatives) for _ in range(2)]
     for _ in range(60):
         (x, truth), (again, _) = (stream.draw() for stream in streams)
         assert x.shape == (128, 128) and x.dtype == np.float32 and 0 <= x.min() and x.max() <= 1

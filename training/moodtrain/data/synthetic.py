@@ -50,10 +50,12 @@ def draw_room(rng: np.random.Generator, width: int = 480, height: int = 320) -> 
             x = int(x + rng.integers(-size // 2, size // 2 + 1))
             away = rng.random() < 0.3
             head = draw_face(int(rng.integers(7)), rng, size) if not away else np.full((size, size), 30, np.uint8)
-            oval = cv2.ellipse(np.zeros((size, size), np.uint8), (size // 2, size // 2), (size * 2 // 5, size // 2 - 1), 0, 0, 360, 1, -1)
+            oval = np.zeros((size, size), np.uint8)
+            cv2.ellipse(oval, (size // 2, size // 2), (size * 2 // 5, size // 2 - 1), 0, 0, 360, 1, -1)
             top = int(y)
             place = luma[top : top + size, x : x + size]
-            place[oval[: place.shape[0], : place.shape[1]] > 0] = head[: place.shape[0], : place.shape[1]][oval[: place.shape[0], : place.shape[1]] > 0]
+            inside = oval[: place.shape[0], : place.shape[1]] > 0
+            place[inside] = head[: place.shape[0], : place.shape[1]][inside]
             heads.append([x + size // 10, top, x + size - size // 10, top + size])
             faces.append([0] * 4 if away else [x + size // 6, top + size // 5, x + size - size // 6, top + size - 1])
     return luma, np.array(heads, np.float32).reshape(-1, 4), np.array(faces, np.float32).reshape(-1, 4)

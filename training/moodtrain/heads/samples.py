@@ -22,7 +22,7 @@ class Shares:
 
     mosaic: float = 0.25
     close: float = 0.10  # zoomed until one head fills a fifth to four fifths: hands and bags are large there too
-    empty: float = 0.05  # zoomed into a place without heads
+    empty: float = 0.08  # zoomed into a place without heads, or a piece of a picture without people
     paste: float = 0.30
 
 
@@ -92,9 +92,10 @@ def soft_oval(height: int, width: int) -> np.ndarray:
 class Samples:
     """An endless source of training pictures of side `side`."""
 
-    def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator, shares: Shares | None = None):
+    def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator, negatives: list[np.ndarray] | None = None):
         self.pictures, self.pixels, self.side, self.rng = pictures, pixels, side, rng
-        self.shares = shares or Shares()
+        self.negatives = negatives or []  # uint8 [H, W] pictures without people
+        self.shares = Shares()
         self.strength = 1.0  # 0 leaves out mosaics and pasting
         self.peopled = [i for i, picture in enumerate(pictures) if len(picture.heads)]
         self.web = [i for i in self.peopled if pictures[i].part == "B"] or self.peopled
@@ -161,8 +162,11 @@ class Samples:
         return self.take(index, left, top, side, self.side)
 
     def empty_crop(self) -> tuple[np.ndarray, Truth]:
-        """Zoomed into a place without heads: desks, hands, bags, walls, lights; ordinary where none is found."""
+        """Zoomed into a place without heads: desks, hands, bags, walls, lights; ordinary where none is found. Half of
+        them come from the pictures without people, where there are such."""
         rng = self.rng
+        if self.negatives and rng.random() < 0.5:
+            return self.negative_crop()
         for _ in range(8):
             index = int(rng.integers(len(self.pictures)))
             picture = self.pictures[index]
@@ -172,6 +176,17 @@ class Samples:
             if not len(truth.heads) and area(truth.ignored).sum() < 0.05 * self.side**2:
                 return self.take(index, left, top, side, self.side)
         return self.crop(self.side)
+
+    def negative_crop(self) -> tuple[np.ndarray, Truth]:
+        """A random piece of a picture without people, 64 px to all of it."""
+        rng = self.rng
+        luma = self.negatives[int(rng.integers(len(self.negatives)))]
+        most = min(luma.shape)
+        side = int(np.exp(rng.uniform(np.log(min(64, most)), np.log(most))))
+        left, top = (int(rng.integers(extent - side + 1)) for extent in luma.shape[::-1])
+        none = np.zeros((0, 4), np.float32)
+        crop = cut(luma, left, top, side, self.side, GREY)
+        return crop, Truth(none, none.copy(), np.zeros(0, np.int64), none.copy())
 
     def mosaic(self) -> tuple[np.ndarray, Truth]:
         """Four crops in one picture (YOLOv4, arXiv:2004.10934): many scales and rooms at once."""

@@ -66,7 +66,8 @@ def collate(drawn: list[tuple[np.ndarray, Truth]]) -> tuple[Tensor, list[Truth]]
 class Trainer:
     """The state of a run: network, moving average, optimizer, random streams, step."""
 
-    def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device, workers: int = 0):
+    def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device,
+                 workers: int = 0, negatives: list[np.ndarray] | None = None):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, device
         self.net = HeadsNet().to(device, memory_format=torch.channels_last)
@@ -74,7 +75,7 @@ class Trainer:
         groups = run.weight_decay_groups(self.net, recipe.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
         self.rng = np.random.default_rng(recipe.seed)
-        self.samples = Samples(pictures, pixels, recipe.side, self.rng)
+        self.samples = Samples(pictures, pixels, recipe.side, self.rng, negatives)
         self.loss = HeadsLoss(recipe.side, recipe.side, device)
         self.checkpoints = run.Checkpoints(folder)
         self.step = 0
@@ -157,6 +158,13 @@ def read_pictures(data: Path | None, second: Path | None, limit: int | None, cac
     return learned[:limit], [p for p, w in zip(pictures, watched) if w] or learned[:2]
 
 
+def read_negatives(folder: Path | None) -> list[np.ndarray]:
+    """uint8 [H, W] of every picture in `folder`, none of which may show a person."""
+    files = sorted(folder.iterdir()) if folder else []
+    read = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in files]
+    return [luma for luma in read if luma is not None]
+
+
 def parse_arguments() -> argparse.Namespace:
     """The command line; every field of `Recipe` is an option."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -164,6 +172,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
     parser.add_argument("--cache", type=Path, help="folder for decoded pictures (default: the run folder)")
     parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
+    parser.add_argument("--negatives", type=Path, help="folder of pictures without people")
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     parser.add_argument("--limit", type=int, help="train on so many pictures only")
     parser.add_argument("--threads", type=int, default=0)
@@ -207,7 +216,7 @@ def main() -> None:
     cache = args.cache or args.run
     learned, watched = read_pictures(args.data, args.second, args.limit, cache)
     pixels, watched_pixels = Pixels(learned, cache / "learned.luma"), Pixels(watched, cache / "watched.luma")
-    trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers)
+    trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers, read_negatives(args.negatives))
     log = run.RunLog(args.run)
     if state := trainer.checkpoints.load():
         trainer.resume(state)
