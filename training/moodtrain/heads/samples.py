@@ -92,7 +92,8 @@ def soft_oval(height: int, width: int) -> np.ndarray:
 class Samples:
     """An endless source of training pictures of side `side`."""
 
-    def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator, negatives: list[np.ndarray] | None = None):
+    def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator,
+                 negatives: list[np.ndarray] | None = None):
         self.pictures, self.pixels, self.side, self.rng = pictures, pixels, side, rng
         self.negatives = negatives or []  # uint8 [H, W] pictures without people
         self.shares = Shares()

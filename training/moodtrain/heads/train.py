@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from moodtrain import run
-from moodtrain.data import classroom, synthetic
+from moodtrain.data import classroom, rooms, synthetic
 from moodtrain.data.classroom import Picture, Pixels
 from moodtrain.heads.clean import second_opinion
 from moodtrain.heads.decode import detect
@@ -147,13 +147,20 @@ def watch(net: torch.nn.Module, pictures: list[Picture], pixels: Pixels) -> dict
     return answer
 
 
-def read_pictures(data: Path | None, second: Path | None, limit: int | None, cache: Path) -> tuple[list, list]:
-    """(learned, watched) pictures of the train split; a few generated rooms where there is no data."""
+def read_pictures(data: Path | None, second: Path | None, limit: int | None, cache: Path, new_rooms: bool = False) -> tuple[list, list]:
+    """(learned, watched) pictures of the train split; a few generated rooms where there is no data.
+
+    With `new_rooms` the smallest rooms of part A are watched instead of learned.
+    """
     if not (data and data.exists()):
         pictures = synthetic.rooms(min(limit or 24, 64), cache / "synthetic")
     else:
         pictures = second_opinion([p for p in classroom.read(data) if p.split == "train"], second)
-    watched = [zlib.crc32(p.name().encode()) % WATCH_SHARE == 0 for p in pictures]
+    watched = np.array([zlib.crc32(p.name().encode()) % WATCH_SHARE == 0 for p in pictures])
+    if new_rooms:
+        cameras = np.array([p.part == "A" for p in pictures])
+        views = [cv2.imread(str(p.file), cv2.IMREAD_GRAYSCALE) for p in pictures if p.part == "A"]
+        watched[cameras] = rooms.hold_out(rooms.group(np.stack([rooms.describe(view) for view in views])))
     learned = [p for p, w in zip(pictures, watched) if not w]
     return learned[:limit], [p for p, w in zip(pictures, watched) if w] or learned[:2]
 
@@ -172,6 +179,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
     parser.add_argument("--cache", type=Path, help="folder for decoded pictures (default: the run folder)")
     parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
+    parser.add_argument("--new-rooms", action="store_true", help="do not learn the smallest rooms of part A but watch them")
     parser.add_argument("--negatives", type=Path, help="folder of pictures without people")
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     parser.add_argument("--limit", type=int, help="train on so many pictures only")
@@ -214,8 +222,9 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = Recipe(**{k: getattr(args, k) for k in asdict(Recipe())})
     cache = args.cache or args.run
-    learned, watched = read_pictures(args.data, args.second, args.limit, cache)
-    pixels, watched_pixels = Pixels(learned, cache / "learned.luma"), Pixels(watched, cache / "watched.luma")
+    learned, watched = read_pictures(args.data, args.second, args.limit, cache, args.new_rooms)
+    kind = "_new_rooms" if args.new_rooms else ""
+    pixels, watched_pixels = (Pixels(p, cache / f"{name}{kind}.luma") for name, p in (("learned", learned), ("watched", watched)))
     trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers, read_negatives(args.negatives))
     log = run.RunLog(args.run)
     if state := trainer.checkpoints.load():
