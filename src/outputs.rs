@@ -1,3 +1,215 @@
 //! Everything that shows or tells the mood: `mood ──Mood──▶ outputs`. Outputs see nothing but [`Mood`].
 //!
-//! [`Mood`]: crate::mood::Mood
+//! [`start`] starts what the configuration asks for. Each output takes the newest mood from a watch, in a
+//! task (mqtt, web) or a thread (display, lights). None waits for another: one that fails says so once,
+//! backs off and comes back.
+
+pub mod broker;
+pub mod display;
+mod health;
+pub mod lights;
+pub mod mqtt;
+#[cfg(test)]
+mod samples;
+mod terminal;
+pub mod web;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+pub use health::Health;
+
+use crate::config::{BrokerKind, Config, DisplayKind, LightsKind};
+use crate::mood::Mood;
+use crate::supervisor::{Counters, Stop};
+use broker::{Broker, BrokerError};
+use terminal::Terminal;
+
+/// The newest mood; at first one in the state `starting`.
+pub type Moods = watch::Receiver<Arc<Mood>>;
+
+/// Why the outputs could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The embedded broker does not run.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// A thread could not be started.
+    #[error("the thread {name} cannot be started: {source}")]
+    Thread {
+        /// Which one.
+        name: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The outputs that were started. Dropping it does not stop them: the stop does.
+#[derive(Debug)]
+pub struct Outputs {
+    /// Broker that the moods are told to, if they are.
+    pub mqtt: Option<mqtt::Address>,
+    /// Where the page is, if it is served. None also while its port is taken; [`Health::problem`] says so.
+    pub web: Option<SocketAddr>,
+    /// One for each output that was started.
+    pub health: Vec<Arc<Health>>,
+    /// Ends when the last output has dropped its sender.
+    running: mpsc::Receiver<std::convert::Infallible>,
+}
+
+impl Outputs {
+    /// Waits until every output has ended, at most for `timeout`; false if one is still running.
+    ///
+    /// To be called after the stop was requested. Within 0.5 s `offline` is published and the display and the
+    /// lights are dark, unless a device hangs.
+    pub async fn ended(&mut self, timeout: Duration) -> bool {
+        tokio::time::timeout(timeout, self.running.recv()).await.is_ok()
+    }
+
+    /// The health of the output called `name`: `mqtt`, `web`, `display` or `lights`.
+    pub fn health_of(&self, name: &str) -> Option<&Arc<Health>> {
+        self.health.iter().find(|health| health.name() == name)
+    }
+}
+
+/// Starts the outputs that `config` asks for, on the tokio runtime in which this is awaited.
+///
+/// They run until `stop` is requested; wait for their end with [`Outputs::ended`]. Everything that can heal
+/// by itself (a broker that is away, a port that is taken, a screen that does not answer) is not an error
+/// here: it is told once, shown in [`Outputs::health`] and tried again.
+///
+/// # Errors
+/// The embedded broker cannot listen, or a thread cannot be started.
+pub async fn start(
+    config: &Config,
+    moods: Moods,
+    counters: Arc<Counters>,
+    stop: &Stop,
+) -> Result<Outputs, StartError> {
+    let (alive, running) = mpsc::channel(1);
+    let mut starter = Starter { moods, stop: stop.clone(), health: Vec::new(), alive };
+    let mqtt = starter.mqtt(config)?;
+    let terminal = Arc::new(Terminal::default());
+    starter.display(config, &terminal)?;
+    starter.lights(config, &terminal)?;
+    // Last, because it tells about the others.
+    let web = starter.web(config, counters).await;
+    Ok(Outputs { mqtt, web, health: starter.health, running })
+}
+
+/// What every output gets.
+struct Starter {
+    moods: Moods,
+    stop: Stop,
+    health: Vec<Arc<Health>>,
+    alive: mpsc::Sender<std::convert::Infallible>,
+}
+
+impl Starter {
+    fn new_health(&mut self, name: &'static str) -> Arc<Health> {
+        let health = Arc::new(Health::new(name));
+        self.health.push(Arc::clone(&health));
+        health
+    }
+
+    fn task(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let alive = self.alive.clone();
+        tokio::spawn(async move {
+            task.await;
+            drop(alive);
+        });
+    }
+
+    fn thread(&self, name: &'static str, body: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        let alive = self.alive.clone();
+        let thread = move || {
+            let _alive = alive;
+            let _span = tracing::info_span!("output", name).entered();
+            body();
+        };
+        let builder = std::thread::Builder::new().name(name.into());
+        builder.spawn(thread).map(drop).map_err(|source| StartError::Thread { name, source })
+    }
+
+    fn mqtt(&mut self, config: &Config) -> Result<Option<mqtt::Address>, StartError> {
+        let address = match config.mqtt.broker {
+            BrokerKind::Off => return Ok(None),
+            BrokerKind::Embedded => {
+                mqtt::Address { host: "127.0.0.1".into(), port: Broker::start(config.mqtt.port)?.port }
+            }
+            BrokerKind::External => mqtt::Address { host: config.mqtt.host.clone(), port: config.mqtt.port },
+        };
+        let publisher = mqtt::Publisher {
+            address: address.clone(),
+            room: config.room.clone(),
+            config: config.mqtt.clone(),
+            moods: self.moods.clone(),
+            health: self.new_health("mqtt"),
+            stop: self.stop.clone(),
+        };
+        self.task(publisher.run());
+        Ok(Some(address))
+    }
+
+    fn display(&mut self, config: &Config, terminal: &Arc<Terminal>) -> Result<(), StartError> {
+        if config.display.kind == DisplayKind::Off {
+            return Ok(());
+        }
+        let health = self.new_health("display");
+        let (moods, stop) = (self.moods.clone(), self.stop.clone());
+        match config.display.kind {
+            DisplayKind::Terminal if Terminal::is_there() => {
+                let screen = display::TerminalScreen(Arc::clone(terminal));
+                self.thread("display", move || display::run(screen, &moods, &health, &stop))
+            }
+            DisplayKind::Png => {
+                let screen = display::PngFile(config.display.path.clone());
+                self.thread("display", move || display::run(screen, &moods, &health, &stop))
+            }
+            _ => {
+                health.failed("display.kind is \"terminal\", but standard output is none");
+                Ok(())
+            }
+        }
+    }
+
+    fn lights(&mut self, config: &Config, terminal: &Arc<Terminal>) -> Result<(), StartError> {
+        if config.lights.kind == LightsKind::Off {
+            return Ok(());
+        }
+        let health = self.new_health("lights");
+        if !Terminal::is_there() {
+            health.failed("lights.kind is \"terminal\", but standard output is none");
+            return Ok(());
+        }
+        let (moods, stop, brightness) = (self.moods.clone(), self.stop.clone(), config.lights.brightness);
+        let ring = lights::TerminalRing::new(Arc::clone(terminal));
+        self.thread("lights", move || lights::run(ring, brightness, &moods, &health, &stop))
+    }
+
+    async fn web(&mut self, config: &Config, counters: Arc<Counters>) -> Option<SocketAddr> {
+        if !config.web.enabled {
+            return None;
+        }
+        let health = self.new_health("web");
+        let page = web::Web {
+            listen: config.web.listen,
+            moods: self.moods.clone(),
+            mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
+            counters,
+            health,
+            all_health: self.health.clone(),
+            stop: self.stop.clone(),
+        };
+        let listener = page.listen().await;
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        self.task(page.run(listener));
+        address
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! The first part to end stops all others, whether it failed or was done: half a moodring is worse than one
 //! that the service manager starts anew.
 
+mod counters;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::sync::watch;
 use tracing::{debug, error, info_span, warn};
+
+pub use counters::{Count, Counters};
 
 /// The request to stop. Clones share it.
 #[derive(Debug, Clone)]

@@ -1,0 +1,30 @@
+//! The ring of light as a coloured block in the terminal.
+
+use std::sync::Arc;
+
+use super::Ring;
+use crate::outputs::terminal::Terminal;
+
+/// A ring drawn with 24-bit colours.
+pub(crate) struct TerminalRing {
+    terminal: Arc<Terminal>,
+    shown: Option<[u8; 3]>,
+}
+
+impl TerminalRing {
+    pub(crate) fn new(terminal: Arc<Terminal>) -> Self {
+        Self { terminal, shown: None }
+    }
+}
+
+impl Ring for TerminalRing {
+    fn show(&mut self, rgb: [f64; 3]) -> std::io::Result<()> {
+        // A lamp's light is linear, a screen's is not: without the root a dimmed ring would look dark.
+        let rgb = rgb.map(|channel| (channel.clamp(0.0, 1.0).sqrt() * 255.0).round() as u8);
+        if self.shown.replace(rgb) == Some(rgb) {
+            return Ok(());
+        }
+        let [red, green, blue] = rgb;
+        self.terminal.show_light(format!("\x1b[38;2;{red};{green};{blue}m{}\x1b[0m", "█".repeat(12)))
+    }
+}

@@ -1,0 +1,298 @@
+//! Against the embedded broker and against a real Mosquitto.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use rumqttc::{AsyncClient, EventLoop, Incoming, MqttOptions, Publish, QoS};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::mood::Mood;
+use crate::outputs::broker::{Broker, answers};
+use crate::outputs::samples;
+
+const MOSQUITTO: &str = "/usr/sbin/mosquitto";
+/// Generous: the machine may be busy. Nothing waits for it when all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Mosquitto that ends with the test.
+struct Mosquitto {
+    process: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Mosquitto {
+    /// None, loudly, where Mosquitto is not installed.
+    fn start(extra: &str) -> Option<Self> {
+        if !Path::new(MOSQUITTO).exists() {
+            let required = std::env::var_os("MOODRING_REQUIRE_MOSQUITTO").is_some_and(|value| value == "1");
+            assert!(!required, "{MOSQUITTO} is missing: install the Debian package mosquitto");
+            println!("SKIPPED: {MOSQUITTO} is missing: install the Debian package mosquitto");
+            return None;
+        }
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!("listener {port} 127.0.0.1\npersistence false\nlog_dest none\n{extra}\n");
+        std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
+        Some(Self::launch(port, folder))
+    }
+
+    fn launch(port: u16, folder: tempfile::TempDir) -> Self {
+        let mut process = Command::new(MOSQUITTO)
+            .arg("-c")
+            .arg(folder.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(std::time::Instant::now() < deadline, "mosquitto does not listen");
+            assert!(process.try_wait().unwrap().is_none(), "mosquitto has ended");
+            std::thread::yield_now();
+        }
+        Self { process, port, folder }
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Kills it and starts another on the same port, which remembers nothing.
+    fn restart(mut self) -> Self {
+        self.kill();
+        let (port, path) = (self.port, self.folder.path().join("mosquitto.conf"));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(path, folder.path().join("mosquitto.conf")).unwrap();
+        Self::launch(port, folder)
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The moods of a room and the task that publishes them.
+struct Device {
+    moods: watch::Sender<Arc<Mood>>,
+    health: Arc<Health>,
+    stop: Stop,
+    task: JoinHandle<()>,
+}
+
+fn device(port: u16, config: config::Mqtt) -> Device {
+    let (moods, receiver) = watch::channel(Arc::new(samples::live()));
+    let (health, stop) = (Arc::new(Health::new("mqtt")), Stop::default());
+    let publisher = Publisher {
+        address: Address { host: "127.0.0.1".into(), port },
+        room: config::Room { site: "school".into(), name: "room-1".into() },
+        config,
+        moods: receiver,
+        health: Arc::clone(&health),
+        stop: stop.clone(),
+    };
+    Device { moods, health, stop, task: tokio::spawn(publisher.run()) }
+}
+
+/// Another client, as a dashboard would be.
+struct Dashboard {
+    _client: AsyncClient,
+    events: EventLoop,
+}
+
+impl Dashboard {
+    async fn subscribe(port: u16, topic: &str) -> Self {
+        let mut options = MqttOptions::new(format!("dashboard{}", backoff::random()), "127.0.0.1", port);
+        options.set_keep_alive(Duration::from_secs(60));
+        let (client, events) = AsyncClient::new(options, 4);
+        client.subscribe(topic, QoS::AtLeastOnce).await.unwrap();
+        Self { _client: client, events }
+    }
+
+    /// The next message for which `wanted` holds.
+    async fn find(&mut self, wanted: impl Fn(&Publish, &Value) -> bool) -> (Publish, Value) {
+        let search = async {
+            loop {
+                if let rumqttc::Event::Incoming(Incoming::Publish(message)) =
+                    self.events.poll().await.unwrap()
+                {
+                    let value = serde_json::from_slice(&message.payload).unwrap();
+                    if wanted(&message, &value) {
+                        return (message, value);
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, search).await.expect("no such message")
+    }
+}
+
+async fn problem(health: &Health) -> String {
+    let wait = async {
+        loop {
+            if let Some(problem) = health.problem() {
+                return problem;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("no problem was told")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A device's life as another client sees it: online, moods, gone; online again, stopped.
+async fn life_of_a_device(port: u16) {
+    let first = device(port, config::Mqtt::default());
+    let mut dashboard = Dashboard::subscribe(port, "moodring/school/room-1/#").await;
+    let (_, status) = dashboard.find(|message, _| message.topic.ends_with("/status")).await;
+    assert_eq!((&status["status"], &status["reason"]), (&"online".into(), &Value::Null));
+    assert_eq!((&status["room"], &status["schema"]), (&"room-1".into(), &STATUS_SCHEMA.into()));
+    dashboard.find(|message, value| message.topic.ends_with("/mood") && value["sequence"] == 1234).await;
+    // A newer one, which comes without being asked for, and is kept for those who come later.
+    first.moods.send_replace(Arc::new(Mood { sequence: 1235, ..samples::live() }));
+    dashboard.find(|_, value| value["sequence"] == 1235).await;
+    let mut late = Dashboard::subscribe(port, "moodring/school/room-1/mood").await;
+    let (message, value) = late.find(|_, _| true).await;
+    assert!(message.retain && value["sequence"] == 1235 && value["word"] == "attentive");
+    // Dropped in the middle of everything, the socket just closes: the broker tells the last will.
+    first.task.abort();
+    let (_, status) = dashboard.find(|_, value| value["status"] == "offline").await;
+    assert_eq!(status["reason"], "lost");
+    graceful_stop(port, &mut dashboard).await;
+}
+
+async fn graceful_stop(port: u16, dashboard: &mut Dashboard) {
+    let device = device(port, config::Mqtt::default());
+    dashboard.find(|_, value| value["status"] == "online").await;
+    let asked_at = Instant::now();
+    device.stop.request();
+    timeout(PATIENCE, device.task).await.unwrap().unwrap();
+    assert!(asked_at.elapsed() <= FAREWELL + Duration::from_millis(200), "{:?}", asked_at.elapsed());
+    let (_, status) = dashboard.find(|_, value| value["status"] == "offline").await;
+    assert_eq!(status["reason"], "stopped");
+    // The last will would have replaced the retained message.
+    let mut late = Dashboard::subscribe(port, "moodring/school/room-1/status").await;
+    let (message, status) = late.find(|_, _| true).await;
+    assert!(message.retain && status["reason"] == "stopped");
+}
+
+#[test]
+fn the_embedded_broker_keeps_moods_and_tells_the_last_will() {
+    let broker = Broker::start(0).unwrap();
+    runtime().block_on(life_of_a_device(broker.port));
+}
+
+#[test]
+fn mosquitto_keeps_moods_and_tells_the_last_will() {
+    let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
+    runtime().block_on(life_of_a_device(mosquitto.port));
+}
+
+#[test]
+fn after_a_restart_of_the_broker_status_and_mood_are_there_again() {
+    let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
+    let port = mosquitto.port;
+    runtime().block_on(async {
+        let device = device(port, config::Mqtt::default());
+        Dashboard::subscribe(port, "moodring/school/room-1/mood").await.find(|_, _| true).await;
+        let _mosquitto = mosquitto.restart();
+        let mut dashboard = Dashboard::subscribe(port, "moodring/school/room-1/#").await;
+        dashboard.find(|_, value| value["status"] == "online").await;
+        dashboard.find(|_, value| value["sequence"] == 1234).await;
+        assert!(device.health.errors.get() >= 1 && device.health.is_up());
+    });
+}
+
+#[test]
+fn a_wrong_password_is_told_and_the_mended_file_is_enough() {
+    if !Path::new("/usr/bin/mosquitto_passwd").exists() {
+        println!("SKIPPED: mosquitto_passwd is missing: install the Debian package mosquitto");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (users, password_file) = (folder.path().join("users"), folder.path().join("password"));
+    let mut passwd = Command::new("mosquitto_passwd");
+    passwd.args(["-b", "-c"]).arg(&users).args(["moodring", "right"]).stderr(Stdio::null());
+    assert!(passwd.status().unwrap().success());
+    open_to_everybody(folder.path(), &users);
+    let extra = format!("allow_anonymous false\npassword_file {}", users.display());
+    let Some(mosquitto) = Mosquitto::start(&extra) else { return };
+    std::fs::File::create(&password_file).unwrap().write_all(b"wrong\n").unwrap();
+    let config = config::Mqtt {
+        broker: config::BrokerKind::External,
+        username: "moodring".into(),
+        password_file: password_file.clone(),
+        ..config::Mqtt::default()
+    };
+    runtime().block_on(async {
+        let device = device(mosquitto.port, config);
+        let told = problem(&device.health).await;
+        for part in [&format!("127.0.0.1:{}", mosquitto.port), "password", "mqtt.password_file"] {
+            assert!(told.contains(part), "{told}");
+        }
+        std::fs::write(&password_file, "right\nnot this\n").unwrap();
+        let connected = async {
+            while !device.health.is_up() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, connected).await.expect("never connected");
+    });
+}
+
+/// Mosquitto gives up root's rights before it reads its users.
+fn open_to_everybody(folder: &Path, file: &Path) {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_told_with_its_address_and_how_to_mend_it() {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    assert!(!answers(port));
+    runtime().block_on(async {
+        let device = device(port, config::Mqtt::default());
+        let told = problem(&device.health).await;
+        assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("mqtt.host"), "{told}");
+        // Nobody to take leave of: the stop is immediate, even in the middle of a wait.
+        device.stop.request();
+        timeout(PATIENCE, device.task).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_unreadable_password_file_is_told() {
+    let config = config::Mqtt {
+        broker: config::BrokerKind::External,
+        username: "moodring".into(),
+        password_file: "/nonexistent/password".into(),
+        ..config::Mqtt::default()
+    };
+    runtime().block_on(async {
+        let told = problem(&device(1, config).health).await;
+        assert!(told.contains("mqtt.password_file /nonexistent/password"), "{told}");
+    });
+}
+
+#[test]
+fn the_client_id_is_short_plain_and_of_the_room() {
+    let room = |name: &str| config::Room { site: "ä".repeat(32), name: name.into() };
+    let id = client_id(&room("room 1"));
+    assert!(id.len() <= 23 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{id}");
+    assert_eq!(id, client_id(&room("room 1")));
+    assert_ne!(id, client_id(&room("room 2")));
+}

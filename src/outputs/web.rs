@@ -1,0 +1,168 @@
+//! The page and the API, on loopback only: the teacher's glance, the dashboard's numbers.
+//!
+//! Everything is bounded: connections, listeners to events, header sizes and times. Requests must name this
+//! machine in `Host`, so that a page from elsewhere cannot read the mood by pointing its own name at
+//! loopback (DNS rebinding).
+
+mod metrics;
+mod routes;
+mod trend;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::mood::State;
+use crate::outputs::{Health, Moods};
+use crate::supervisor::{Counters, Stop};
+use trend::Trend;
+
+/// Connections beyond these wait until one ends.
+const MOST_CONNECTIONS: usize = 64;
+/// Listeners to events beyond these are sent away with 503.
+const MOST_LISTENERS: usize = 32;
+/// A request's head must come within this time and size.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const MOST_HEAD_BYTES: usize = 16 * 1024;
+/// A taken port is tried again this often.
+const LISTEN_EVERY: Duration = Duration::from_secs(5);
+
+/// The task's parts.
+pub(super) struct Web {
+    pub(super) listen: SocketAddr,
+    pub(super) moods: Moods,
+    /// How often a new mood is due.
+    pub(super) mood_every: Duration,
+    pub(super) counters: Arc<Counters>,
+    pub(super) health: Arc<Health>,
+    pub(super) all_health: Vec<Arc<Health>>,
+    pub(super) stop: Stop,
+}
+
+/// What requests are answered from.
+struct Shared {
+    moods: Moods,
+    counters: Arc<Counters>,
+    outputs: Vec<Arc<Health>>,
+    trend: Mutex<Trend>,
+    listeners: Arc<Semaphore>,
+    progress: Mutex<Instant>,
+    /// Without a new mood for this long the process is stuck.
+    stuck_after: Duration,
+}
+
+impl Web {
+    /// Opens the port. None if that is not possible now; then it was told.
+    pub(super) async fn listen(&self) -> Option<TcpListener> {
+        match TcpListener::bind(self.listen).await {
+            Ok(listener) => {
+                self.health.works();
+                Some(listener)
+            }
+            Err(error) => {
+                let listen = self.listen;
+                self.health.failed(&format!(
+                    "the page cannot listen on {listen}: {error}; free that port or mend web.listen"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Serves until the stop is requested.
+    pub(super) async fn run(self, mut listener: Option<TcpListener>) {
+        let shared = Arc::new(Shared {
+            moods: self.moods.clone(),
+            counters: Arc::clone(&self.counters),
+            outputs: self.all_health.clone(),
+            trend: Mutex::default(),
+            listeners: Arc::new(Semaphore::new(MOST_LISTENERS)),
+            progress: Mutex::new(Instant::now()),
+            stuck_after: self.mood_every * 3 + Duration::from_secs(10),
+        });
+        let serve = async {
+            loop {
+                match listener.take() {
+                    Some(listener) => self.accept(&listener, &shared).await,
+                    None => tokio::time::sleep(LISTEN_EVERY).await,
+                }
+                listener = self.listen().await;
+            }
+        };
+        tokio::select! {
+            () = self.stop.requested() => {}
+            () = remember(&shared, &self.health) => self.stop.requested().await,
+            () = serve => {}
+        }
+    }
+
+    /// Answers connections until accepting fails.
+    async fn accept(&self, listener: &TcpListener, shared: &Arc<Shared>) {
+        let router = routes::router(Arc::clone(shared));
+        // Dropped with this future at the stop, which ends every connection.
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(answer(stream, router.clone()));
+                    }
+                    Err(error) => {
+                        self.health.failed(&format!("the page cannot take connections: {error}"));
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        return;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end. What goes wrong on it is the other side's business.
+async fn answer(stream: TcpStream, router: axum::Router) {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MOST_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the page ended");
+    }
+}
+
+/// Keeps the trend and the time of the newest mood, until no more moods can come.
+async fn remember(shared: &Shared, health: &Health) {
+    let mut moods = shared.moods.clone();
+    loop {
+        let newest = moods.borrow_and_update().clone();
+        shared.trend.lock().unwrap_or_else(PoisonError::into_inner).add(&newest);
+        *shared.progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        health.published.increment();
+        if moods.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// As in the payload.
+const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Live => "live",
+        State::Stale => "stale",
+        State::TooFew => "too_few",
+        State::Paused => "paused",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! `/metrics` in the OpenMetrics text format, made anew for each request from what is known then.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
+
+use crate::mood::{Mood, State};
+use crate::outputs::Health;
+use crate::supervisor::Counters;
+
+type Label = [(&'static str, &'static str); 1];
+type Gauges = Family<Label, Gauge<f64, AtomicU64>>;
+type CounterFamily = Family<Label, Counter>;
+
+/// The whole text.
+///
+/// # Errors
+/// When formatting fails, which memory alone can make it do.
+pub(super) fn text(
+    mood: &Mood,
+    counters: &Counters,
+    outputs: &[Arc<Health>],
+) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("moodring");
+    register_counters(&mut registry, counters);
+    register_outputs(&mut registry, outputs);
+    register_mood(&mut registry, mood);
+    if let Some(bytes) = resident_bytes() {
+        registry.register("resident_memory_bytes", "Memory of this process", ConstGauge::new(bytes));
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+fn register_counters(registry: &mut Registry, counters: &Counters) {
+    let all = [
+        ("frames_captured", "Pictures taken from the camera", &counters.frames_captured),
+        ("frames_replaced", "Pictures replaced by newer ones unread", &counters.frames_replaced),
+        ("camera_losses", "Times the camera was lost", &counters.camera_losses),
+        ("cycles", "Pictures read to the end", &counters.cycles),
+        ("heads_found", "Heads found in all cycles", &counters.heads_found),
+        ("faces_read", "Faces read in all cycles", &counters.faces_read),
+        ("observations_dropped", "Observations the mood could not take", &counters.observations_dropped),
+        ("moods", "Moods handed to the outputs", &counters.moods),
+    ];
+    for (name, help, count) in all {
+        registry.register(name, help, ConstCounter::new(count.get()));
+    }
+}
+
+fn register_outputs(registry: &mut Registry, outputs: &[Arc<Health>]) {
+    let (up, published, errors) = (Gauges::default(), CounterFamily::default(), CounterFamily::default());
+    for output in outputs {
+        let label = [("output", output.name())];
+        up.get_or_create(&label).set(f64::from(u8::from(output.is_up())));
+        published.get_or_create(&label).inc_by(output.published.get());
+        errors.get_or_create(&label).inc_by(output.errors.get());
+    }
+    registry.register("output_up", "Whether an output works: 1 or 0", up);
+    registry.register("output_published", "Moods an output has shown or told", published);
+    registry.register("output_errors", "Failures of an output", errors);
+}
+
+fn register_mood(registry: &mut Registry, mood: &Mood) {
+    let states = Gauges::default();
+    for state in [State::Starting, State::Live, State::Stale, State::TooFew, State::Paused] {
+        states
+            .get_or_create(&[("state", super::state_name(state))])
+            .set(f64::from(u8::from(state == mood.state)));
+    }
+    registry.register(
+        "state",
+        "Whether the class's figures can be relied on: 1 for the state it is in",
+        states,
+    );
+    if let Some(age_s) = mood.picture_age_s {
+        registry.register("picture_age_seconds", "Age of the newest picture", ConstGauge::new(age_s));
+    }
+    if let Some(people) = mood.people {
+        registry.register("people", "Heads in the room", ConstGauge::new(u64::from(people)));
+    }
+    if let Some(facing) = mood.facing {
+        registry.register(
+            "facing_ratio",
+            "Share of the people facing the front",
+            ConstGauge::new(facing.share),
+        );
+    }
+    if let Some(shares) = mood.expressions {
+        let family = Gauges::default();
+        for (expression, share) in shares.in_order() {
+            family.get_or_create(&[("expression", expression.name())]).set(share.share);
+        }
+        registry.register("expression_ratio", "Share of each expression in the class", family);
+    }
+}
+
+/// Resident memory of this process (proc_pid_status(5)), where the system tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outputs::samples;
+
+    #[test]
+    fn figures_counters_and_outputs_are_told() {
+        let counters = Counters::default();
+        counters.frames_captured.add(7);
+        let outputs = [Arc::new(Health::new("mqtt"))];
+        outputs[0].works();
+        let text = text(&samples::live(), &counters, &outputs).unwrap();
+        for line in [
+            "moodring_frames_captured_total 7",
+            "moodring_people 28",
+            "moodring_facing_ratio 0.82",
+            "moodring_expression_ratio{expression=\"happy\"} 0.24",
+            "moodring_state{state=\"live\"} 1.0",
+            "moodring_state{state=\"stale\"} 0.0",
+            "moodring_output_up{output=\"mqtt\"} 1.0",
+            "moodring_output_published_total{output=\"mqtt\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn without_figures_there_are_no_gauges_of_the_class() {
+        let text = text(&samples::too_few(), &Counters::default(), &[]).unwrap();
+        assert!(!text.contains("people ") && !text.contains("expression_ratio"));
+        assert!(text.contains("moodring_state{state=\"too_few\"} 1.0"));
+    }
+}

@@ -1,0 +1,111 @@
+//! The last quarter of an hour, in memory only: class figures, one point every five seconds.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::mood::{Mood, State, Word};
+
+/// Seconds from one point to the next.
+const EVERY_S: i64 = 5;
+/// Seconds that are kept.
+const SPAN_S: i64 = 15 * 60;
+
+/// The class at one time; figures are null where there were none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Point {
+    at: Timestamp,
+    word: Option<Word>,
+    people: Option<u32>,
+    /// Share of the people who face the front.
+    facing: Option<f64>,
+    /// Share of happy and surprised faces.
+    pleasant: Option<f64>,
+    /// Share of angry, disgusted, fearful and sad faces.
+    strained: Option<f64>,
+}
+
+impl From<&Mood> for Point {
+    fn from(mood: &Mood) -> Self {
+        let live = (mood.state == State::Live).then_some(mood);
+        let shares = live.and_then(|mood| mood.expressions);
+        Self {
+            at: mood.at,
+            word: live.map(|mood| mood.word),
+            people: live.and_then(|mood| mood.people),
+            facing: live.and_then(|mood| mood.facing).map(|facing| facing.share),
+            pleasant: shares.map(|shares| shares.happy.share + shares.surprise.share),
+            strained: shares.map(|shares| {
+                shares.angry.share + shares.disgust.share + shares.fear.share + shares.sad.share
+            }),
+        }
+    }
+}
+
+/// A ring of points, never more than the span holds.
+#[derive(Debug, Default)]
+pub(super) struct Trend {
+    points: VecDeque<Point>,
+}
+
+impl Trend {
+    /// Takes in a new mood: a new point, or the newest one again if it is of the same five seconds.
+    pub(super) fn add(&mut self, mood: &Mood) {
+        let slot = |at: Timestamp| at.as_second().div_euclid(EVERY_S);
+        // After the clock was set back, the points from the future are wrong.
+        while self.points.back().is_some_and(|last| slot(last.at) >= slot(mood.at)) {
+            self.points.pop_back();
+        }
+        self.points.push_back(Point::from(mood));
+        while self.points.front().is_some_and(|first| mood.at.as_second() - first.at.as_second() > SPAN_S) {
+            self.points.pop_front();
+        }
+    }
+
+    /// Oldest first.
+    pub(super) fn points(&self) -> Vec<Point> {
+        self.points.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outputs::samples;
+    use jiff::ToSpan;
+
+    fn at(seconds: i64) -> Mood {
+        let live = samples::live();
+        Mood { at: live.at + seconds.seconds(), ..live }
+    }
+
+    #[test]
+    fn it_keeps_a_quarter_of_an_hour_however_often_moods_come() {
+        let mut trend = Trend::default();
+        for second in 0..3600 {
+            trend.add(&at(second));
+            assert!(trend.points.len() <= 181);
+        }
+        let points = trend.points();
+        assert_eq!(points.last().unwrap().at, at(3599).at);
+        let span = points.last().unwrap().at.as_second() - points[0].at.as_second();
+        assert!((890..=900).contains(&span), "{span}");
+    }
+
+    #[test]
+    fn a_clock_set_back_leaves_no_points_in_the_future() {
+        let mut trend = Trend::default();
+        trend.add(&at(1000));
+        trend.add(&at(0));
+        assert_eq!(trend.points().len(), 1);
+    }
+
+    #[test]
+    fn only_live_figures_count() {
+        let stale = Point::from(&samples::stale());
+        assert_eq!((stale.facing, stale.word), (None, None));
+        let live = Point::from(&samples::live());
+        assert!((live.pleasant.unwrap() - 0.3).abs() < 1e-9 && (live.strained.unwrap() - 0.11).abs() < 1e-9);
+    }
+}
