@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rumqttd::{ConnectionSettings, RouterConfig, ServerSettings};
 
-/// Log target of the broker, whose lines about each client are noise.
-pub const LOG_TARGET: &str = "rumqttd";
+/// Belongs into the log filter: the broker tells of each client, and an ordinary disconnection as an error.
+pub const LOG_DIRECTIVE: &str = "rumqttd=off";
 
 /// Ports tried when any free one will do: another process may take a port between finding and opening it.
 const PORT_ATTEMPTS: usize = 5;

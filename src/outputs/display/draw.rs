@@ -20,7 +20,8 @@ static SMALL: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB12_tr>();
 static TINY: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB10_tr>();
 static LEAST: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB08_tr>();
 
-const RIGHT: i32 = WIDTH as i32 - 1;
+/// Right end of what is aligned to the right.
+const RIGHT: i32 = WIDTH as i32 - 2;
 /// Baseline of the headline.
 const HEADLINE: i32 = 25;
 /// Where the sign below the headline begins.
@@ -28,7 +29,7 @@ const SIGN: Point = Point::new(0, 33);
 /// Left edge of what stands beside the sign.
 const COLUMN: i32 = 40;
 /// Baselines of the two lines beside the sign.
-const LINES: [i32; 2] = [46, 62];
+const LINES: [i32; 2] = [45, 62];
 
 /// The picture for `mood`.
 pub fn draw(mood: &Mood) -> Picture {

@@ -3,8 +3,8 @@
 // only, so nothing that a configuration holds can become markup.
 
 const EXPRESSIONS = ["happy", "surprise", "neutral", "sad", "fear", "angry", "disgust"];
-const STATES = { starting: "starting", live: "live", stale: "no new picture", too_few: "too few people", paused: "paused" };
-const PACES = { fine: "pace seems right", too_fast: "perhaps too fast", too_slow: "perhaps too slow", unsure: "pace unsure" };
+const STATES = { starting: "starting", live: "live", stale: "stale", too_few: "too few", paused: "paused" };
+const PACES = { fine: "pace seems right", too_fast: "perhaps too fast", too_slow: "perhaps too slow", unsure: "" };
 const TREND_EVERY_MS = 5000;
 const SPAN_MS = 15 * 60 * 1000;
 const SVG = "http://www.w3.org/2000/svg";
@@ -37,7 +37,7 @@ function showExpressions(mood) {
   byId("expressions").hidden = !shares;
   byId("expressions-card").hidden = mood.mode === "occupancy";
   byId("expressions-hint").textContent = shares
-    ? "Dark up to the lower end, light up to the upper end of the 90 % interval; the line is the estimate."
+    ? "The line is the estimate; the light part is its 90 % interval."
     : "No figures now.";
   if (!shares) return;
   for (const [name, { row, whisker, low, mark, share }] of rows) {
@@ -58,7 +58,7 @@ function headline(mood) {
     case "too_few": return "too few";
     case "paused": return "paused";
     case "stale": return "no picture";
-    default: return mood.mode === "occupancy" ? `${mood.people} people` : mood.word;
+    default: return mood.word;
   }
 }
 
@@ -77,6 +77,8 @@ function notice(mood) {
 }
 
 let spoken = "";
+// Long enough for the first figures to be drawn.
+const SETTLED_AFTER_MS = 500;
 
 function show(mood) {
   const figures = mood.state === "live" || mood.state === "stale";
@@ -86,6 +88,7 @@ function show(mood) {
   byId("state").textContent = STATES[mood.state] ?? mood.state;
   byId("word").textContent = headline(mood);
   byId("pace").textContent = mood.state === "live" ? PACES[mood.pace] : "";
+  document.body.dataset.mode = mood.mode;
   byId("notice").textContent = notice(mood);
   byId("notice").hidden = !notice(mood);
   byId("people").textContent = mood.people ?? "–";
@@ -93,6 +96,7 @@ function show(mood) {
   byId("facing").textContent = mood.facing ? percent(mood.facing.share) : "–";
   byId("facing-interval").textContent = mood.facing ? `${percent(mood.facing.low)} to ${percent(mood.facing.high)}` : "\u00a0";
   showExpressions(mood);
+  setTimeout(() => { document.body.dataset.settled = ""; }, SETTLED_AFTER_MS);
   byId("display").src = `/display.png?${mood.sequence}`;
   // Spoken only when something changes that one would say.
   const now = [headline(mood), notice(mood)].filter(Boolean).join(". ");
