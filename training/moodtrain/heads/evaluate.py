@@ -1,7 +1,7 @@
 """Measure exported detectors: `python -m moodtrain.heads.evaluate --models DIR --data DIR --out DIR`.
 
-Writes figures.json, report.html with its pictures, and the model card. Two ways of reading are measured: tiles of 672x384
-over the stored picture, and the whole picture at 1280x736.
+Writes figures.json, report.html with its pictures, and the model card. Three ways of reading are measured: tiles of 672x384
+over the stored picture, the same over the picture enlarged 1.5 times, and the whole picture at 1280x736.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from moodtrain.heads.clean import second_opinion
 from moodtrain.heads.decode import Detections, decode
 from moodtrain.heads.export import OUTPUT_NAMES, SIZES
 from moodtrain.heads.metrics import Result
-from moodtrain.heads.tiles import read_tiled, read_whole
+from moodtrain.heads.tiles import read_enlarged, read_tiled, read_whole
 
 NMS_IOU = 0.5
-WAYS = {"tiles": (read_tiled, (672, 384)), "whole": (read_whole, (1280, 736))}
+WAYS = {"tiles": (read_tiled, (672, 384)), "enlarged": (read_enlarged, (672, 384)), "whole": (read_whole, (1280, 736))}
 
 
 def read_all(model: tflite.Model, way: str, pictures: list[Picture], threshold: float = 0.05) -> list[Result]:
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--ways", default="tiles,whole")
+    parser.add_argument("--ways", default="tiles,enlarged,whole")
     parser.add_argument("--kinds", default="f32,int8")
     parser.add_argument("--recipe", default="moodtrain.heads.train, see docs/models.md")
     parser.add_argument("--limit", type=int, help="measure so many pictures only")
