@@ -1,7 +1,7 @@
 """Measure exported expression models: `python -m moodtrain.expression.evaluate --models DIR --data DIR --out DIR`.
 
 Writes figures.json, report.html with its pictures, and the model card. Each run is one look at PublicTest and is
-counted in looks.json beside the models.
+counted in looks.json in the folder above the models.
 """
 
 import argparse
@@ -111,9 +111,18 @@ def count_look(path: Path, what: str) -> int:
     return len(looks)
 
 
-def write_report(out: Path, result: dict) -> None:
-    """report.html: tables and pictures."""
+def worst(answers: Answers, faces: Faces, count: int = 40) -> tuple[np.ndarray, list[str]]:
+    """The most confident errors against FER2013's labels: images [count, 48, 48] and what was said of them."""
+    said, confidence = answers.fer2013.argmax(1), answers.fer2013.max(1)
+    rows = [row for row in np.argsort(-confidence) if said[row] != faces.labels[row]][:count]
+    names = FER2013_CLASSES
+    return faces.images[rows], [f"{names[faces.labels[r]]}\n{names[said[r]]} {confidence[r]:.2f}" for r in rows]
+
+
+def write_report(out: Path, result: dict, errors: tuple[np.ndarray, list[str]]) -> None:
+    """report.html: tables and pictures. The gallery shows photographs: the page stays on this machine."""
     page = report.Page("Expression network", out)
+    page.picture("Most confident errors: label, then what was said", "errors.png", figures.face_grid(*errors))
     for split, models in result["splits"].items():
         page.table(f"{split}", *summary_table(models))
         for against in ("fer2013", "ferplus_majority"):
@@ -143,21 +152,23 @@ def summary_table(models: dict) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def evaluate(models: Path, faces: Faces, every: int) -> dict:
-    """All figures of both files on every test split present, and INT8 under every condition."""
+def evaluate(models: Path, faces: Faces, every: int) -> tuple[dict, tuple[np.ndarray, list[str]]]:
+    """All figures of both files on every test split present, INT8 under every condition, and the worst errors."""
     loaded = {kind: tflite.Model(models / name) for kind, name in (("float", FLOAT_NAME), ("int8", INT8_NAME))}
-    splits = {}
+    splits, answers = {}, {}
     for usage in ("PublicTest", "PrivateTest"):
         chosen = faces.select(faces.usage == usage)
         if len(chosen):
-            splits[usage] = {kind: measure(answer(model, chosen.images), chosen) for kind, model in loaded.items()}
+            answers[usage] = {kind: answer(model, chosen.images) for kind, model in loaded.items()}
+            splits[usage] = {kind: measure(found, chosen) for kind, found in answers[usage].items()}
     public = faces.select(faces.usage == "PublicTest")
-    return {
+    result = {
         "splits": splits,
         "conditions": condition_curves(loaded["int8"], public, every),
         "milliseconds": {kind: round(milliseconds(model, public.images), 3) for kind, model in loaded.items()},
         "partitions": loaded["int8"].partitions(),
     }
+    return result, worst(answers["PublicTest"]["int8"], public)
 
 
 def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
@@ -195,11 +206,11 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="use every n-th face for the conditions")
     args = parser.parse_args()
     faces = fer2013.read(args.data) if args.data and args.data.exists() else synthetic.faces(200)
-    result = evaluate(args.models, faces, args.every)
-    looks = count_look(args.models / "looks.json", str(args.models.name))
+    result, errors = evaluate(args.models, faces, args.every)
+    looks = count_look(args.models.parent / "looks.json", str(args.models.name))
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "figures.json").write_text(json.dumps(result, indent=1))
-    write_report(args.out, result)
+    write_report(args.out, result, errors)
     write_card(args.models, result, looks, args.recipe)
     header, rows = summary_table(result["splits"]["PublicTest"])
     print("\n".join("  ".join(row) for row in [header, *rows]), f"\nlooks at PublicTest: {looks}", result["milliseconds"])

@@ -72,6 +72,34 @@ def measure(results: list[Result]) -> dict:
     return answer
 
 
+def threshold_curve(results: list[Result], steps: tuple[float, ...] = tuple(np.arange(0.1, 0.95, 0.05).round(2))) -> dict:
+    """Precision and recall of heads, and recall of visible and hidden faces among found heads, over the score threshold."""
+    curve = metrics.head_curve(results)
+    last = [int((curve.scores >= step).sum()) - 1 for step in steps]
+    scores, visible = metrics.face_flags(results, metrics.best_count_threshold(results))
+    return {
+        "score": list(steps),
+        "head_precision": [round(float(curve.precision[i]), 4) if i >= 0 else 1.0 for i in last],
+        "head_recall": [round(float(curve.recall[i]), 4) if i >= 0 else 0.0 for i in last],
+        "face_recall": [round(float((scores[visible] >= step).mean()), 4) if visible.any() else 0.0 for step in steps],
+        "hidden_recall": [round(float((scores[~visible] < step).mean()), 4) if (~visible).any() else 0.0 for step in steps],
+    }
+
+
+def worst(results: list[Result], threshold: float, count: int = 6) -> list[np.ndarray]:
+    """The pictures with the largest count errors: labels green, what was found white; uint8 [H, W, 3] of 640 px width."""
+    ranked = sorted(results, key=lambda r: -abs(int((r.found.scores >= threshold).sum()) - len(r.picture.heads)))
+    drawn = []
+    for result in ranked[:count]:
+        picture = cv2.cvtColor(cv2.imread(str(result.picture.file), cv2.IMREAD_GRAYSCALE), cv2.COLOR_GRAY2BGR)
+        found = result.found.heads[result.found.scores >= threshold]
+        for boxes, colour in ((result.picture.heads, (0, 200, 0)), (found, (255, 255, 255))):
+            for x1, y1, x2, y2 in boxes.astype(int).tolist():
+                cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 1)
+        drawn.append(cv2.resize(picture, (640, round(640 * picture.shape[0] / picture.shape[1])), interpolation=cv2.INTER_AREA))
+    return drawn
+
+
 def milliseconds(model: tflite.Model, rounds: int = 20) -> float:
     """Shortest time of one input on one thread."""
     luma = np.random.default_rng(0).integers(0, 256, (model.height, model.width), dtype=np.uint8)
@@ -84,7 +112,7 @@ def milliseconds(model: tflite.Model, rounds: int = 20) -> float:
 
 
 def write_report(out: Path, result: dict, results: dict[str, list[Result]]) -> None:
-    """report.html: tables and pictures."""
+    """report.html: tables and pictures. The gallery shows photographs: the page stays on this machine."""
     page = report.Page("Heads detector", out)
     header = ["way", "model", "part", *metrics.SIZES, "faces", "count error"]
     rows = []
@@ -102,6 +130,10 @@ def write_report(out: Path, result: dict, results: dict[str, list[Result]]) -> N
     pictures = [r.picture for r in next(iter(results.values()))]
     sizes = {part: np.concatenate([longer_side(p.heads) for p in pictures if p.part == part] or [np.zeros(0)]) for part in "AB"}
     page.picture("Head sizes", "head_sizes.png", figures.size_histogram({k: v for k, v in sizes.items() if len(v)}, "px"))
+    name, last = list(results.items())[-1]
+    for i, picture in enumerate(worst(last, result["ways"][name]["threshold"])):
+        cv2.imwrite(str(out / f"worst{i}.png"), picture)
+        page.parts.append(f'<h3>Largest count errors, {name}</h3><img src="worst{i}.png" alt="labels and what was found">')
     page.write()
     print("\n".join("  ".join(row) for row in [header, *rows]))
 
@@ -116,6 +148,7 @@ def write_card(models: Path, result: dict, recipe: str) -> None:
             "nms_iou": NMS_IOU,
         },
         "training": {"data": "SCUT-HEAD train split, faces by a teacher detector", "recipe": recipe, "date": date.today().isoformat()},
+        "curves": result["thresholds"]["tiles int8"],
         "accuracy": {name.replace(" ", "_"): {k: v for k, v in data.items() if k != "labels"} for name, data in result["ways"].items()},
     }
     files = [models / f"heads_{w}x{h}_int8.tflite" for w, h in SIZES]
@@ -147,6 +180,7 @@ def main() -> None:
             model = tflite.Model(args.models / f"heads_{width}x{height}_{kind}.tflite")
             results[f"{way} {kind}"] = read_all(model, way, pictures)
             result["ways"][f"{way} {kind}"] = measure(results[f"{way} {kind}"])
+            result.setdefault("thresholds", {})[f"{way} {kind}"] = threshold_curve(results[f"{way} {kind}"])
     for path in sorted(args.models.glob("heads_*.tflite")):
         model = tflite.Model(path)
         result["milliseconds"][path.stem] = milliseconds(model)
