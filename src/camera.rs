@@ -3,11 +3,15 @@
 //! A [`CameraSource`] opens a [`Camera`], a camera fills [`Frame`]s. The pixels stay in the format in
 //! which they were captured: only vision looks at them, and only at their luma.
 
+mod capture;
 pub(crate) mod jpeg;
+pub mod v4l2;
 
 use std::time::Instant;
 
 use thiserror::Error;
+
+pub use capture::{BackOff, CameraHealth, CameraState, Switch, capture_loop};
 
 /// Pictures of more pixels than this are refused wherever they come from: four times what the largest camera
 /// of a classroom gives, and 64 MB of luma, which the smallest device still holds.
