@@ -3,9 +3,20 @@
 //! Luma is taken from the frame, heads and visible faces are found in it, heads are followed from frame
 //! to frame as seats, and faces are read in turn within a time budget.
 
+pub mod detector;
+pub mod engine;
+pub mod expression;
+pub mod heads;
+pub mod litert;
 pub mod luma;
+pub mod model_card;
+pub mod observer;
+pub mod seats;
+pub mod tiles;
 
 use std::time::Instant;
+
+pub use observer::{Look, Stages, Vision, VisionError};
 
 /// The seven expressions of FER2013, in the order of its labels and of the networks' outputs.
 #[derive(
@@ -47,6 +58,12 @@ impl Expression {
 pub struct Expressions(pub [f32; 7]);
 
 impl Expressions {
+    /// How many expressions there are.
+    pub const COUNT: usize = Expression::ALL.len();
+
+    /// Nothing is known: all seven are as probable.
+    pub const UNKNOWN: Self = Self([1.0 / Self::COUNT as f32; Self::COUNT]);
+
     /// The most probable expression; the first of several equals.
     pub fn dominant(&self) -> Expression {
         let mut best = 0;
@@ -70,6 +87,27 @@ pub struct PixelBox {
     pub width: f32,
     /// Height, never negative.
     pub height: f32,
+}
+
+impl PixelBox {
+    /// The middle: x, then y.
+    pub fn centre(self) -> (f32, f32) {
+        (self.x + self.width / 2.0, self.y + self.height / 2.0)
+    }
+
+    /// The area that both boxes cover.
+    pub fn shared_area(self, other: Self) -> f32 {
+        let across = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);
+        let down = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
+        across.max(0.0) * down.max(0.0)
+    }
+
+    /// Intersection over union: 0 for boxes apart (or without area), 1 for the same box.
+    pub fn iou(self, other: Self) -> f32 {
+        let shared = self.shared_area(other);
+        let both = self.width * self.height + other.width * other.height - shared;
+        if both > 0.0 { shared / both } else { 0.0 }
+    }
 }
 
 /// Identity of a head over frames. Lives in RAM, is never published.

@@ -1,0 +1,231 @@
+//! Finding heads in a picture: `Luma ──▶ tiles ──▶ networks ──▶ one list of heads`.
+//!
+//! The picture is searched at one resolution, the configured one, because resolution decides what is found.
+//! Buffers and the plan of tiles are kept from frame to frame.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::engine::{Engine, Network};
+use super::heads::{Candidate, Decoder, Head, merge};
+use super::luma::Luma;
+use super::model_card::{CardError, ModelCard, Task, Thresholds};
+use super::tiles::{self, MIN_OVERLAP, Plan, Tile};
+use super::{Stages, VisionError};
+use crate::camera::Size;
+use crate::config;
+
+/// What the network saw around its pictures when it was trained, as luma - 128.
+const PADDING: i8 = (114u8 ^ 0x80) as i8;
+
+/// Finds heads.
+pub struct Detector {
+    networks: Vec<Box<dyn Network>>,
+    inputs: Vec<Size>,
+    decoder: Decoder,
+    thresholds: Thresholds,
+    detection_width: u32,
+    /// The plan for the last frame's size.
+    plan: Option<Plan>,
+    scaler: Scaler,
+    candidates: Vec<Candidate>,
+    heads: Vec<Head>,
+}
+
+impl Detector {
+    /// Makes every network of the card at `card` ready to run, so that a missing file shows at the start
+    /// and not with the first picture that needs it.
+    ///
+    /// # Errors
+    /// When the card, one of its files or the engine is not what it must be.
+    pub fn new(
+        card: &Path,
+        engine: &dyn Engine,
+        threads: u32,
+        config: &config::Vision,
+    ) -> Result<Self, VisionError> {
+        let malformed = |reason: String| CardError::Malformed { path: card.to_owned(), reason };
+        let directory = card.parent().unwrap_or(Path::new(""));
+        let contents = ModelCard::read(card, Task::Heads)?;
+        let mut thresholds = contents.thresholds.ok_or_else(|| malformed("no [thresholds]".into()))?;
+        thresholds.head_score = config.head_score.map_or(thresholds.head_score, |score| score as f32);
+        thresholds.face_score = config.face_score.map_or(thresholds.face_score, |score| score as f32);
+        let (mut networks, mut inputs) = (Vec::new(), Vec::new());
+        for file in &contents.files {
+            if file.width.min(file.height) <= MIN_OVERLAP as usize {
+                return Err(malformed(format!("inputs must be larger than {MIN_OVERLAP} pixels")).into());
+            }
+            inputs.push(Size::new(file.width as u32, file.height as u32));
+            networks.push(engine.network(contents.load(directory, file)?, threads)?);
+        }
+        Ok(Self {
+            networks,
+            inputs,
+            decoder: Decoder::new(&contents).map_err(malformed)?,
+            thresholds,
+            detection_width: config.detection_width,
+            plan: None,
+            scaler: Scaler::default(),
+            candidates: Vec::new(),
+            heads: Vec::new(),
+        })
+    }
+
+    /// From which face score on a head shows its face.
+    pub fn face_threshold(&self) -> f32 {
+        self.thresholds.face_score
+    }
+
+    /// Finds the heads in `luma`; boxes are in its pixels.
+    ///
+    /// # Errors
+    /// [`VisionError::Engine`] when a run fails.
+    pub fn find(&mut self, luma: Luma<'_>, stages: &mut Stages) -> Result<&[Head], VisionError> {
+        let frame = Size::new(luma.width as u32, luma.height as u32);
+        let plan = match self.plan.take().filter(|plan| plan.frame == frame) {
+            Some(plan) => plan,
+            None => tiles::plan(frame, &self.inputs, self.detection_width)
+                .ok_or(VisionError::Unsearchable(frame))?,
+        };
+        let started = Instant::now();
+        let scaled = self.scaler.scale(luma, plan.scaled)?;
+        stages.resize += started.elapsed();
+
+        self.candidates.clear();
+        let (network, input) = (&mut self.networks[plan.input], self.inputs[plan.input]);
+        for (index, tile) in plan.tiles.iter().enumerate() {
+            let (candidates, decoder) = (&mut self.candidates, &self.decoder);
+            let (started, mut before, mut after) = (Instant::now(), Duration::ZERO, Duration::ZERO);
+            network.run(
+                &mut |pixels| {
+                    fill(scaled, tile, input, pixels);
+                    before = started.elapsed();
+                },
+                &mut |outputs| {
+                    after = started.elapsed();
+                    decoder.decode(outputs, input.width as usize, self.thresholds.head_score, |head| {
+                        candidates.push(place(&plan, index, head));
+                    });
+                },
+            )?;
+            stages.resize += before;
+            stages.heads_network += after.saturating_sub(before);
+            stages.heads_decode += started.elapsed().saturating_sub(after);
+        }
+        stages.tiles = plan.tiles.len();
+
+        let started = Instant::now();
+        merge(&mut self.candidates, self.thresholds.nms_iou);
+        self.heads.clear();
+        self.heads.extend(self.candidates.iter().map(|candidate| candidate.head));
+        stages.heads_decode += started.elapsed();
+        self.plan = Some(plan);
+        Ok(&self.heads)
+    }
+
+    /// Runs the network that searched the last picture once more, with the input that it still has or none:
+    /// its bare time is the same for every input.
+    ///
+    /// # Errors
+    /// [`VisionError::Engine`] when the run fails.
+    pub fn run_bare(&mut self) -> Result<(), VisionError> {
+        let last = self.plan.as_ref().map_or(0, |plan| plan.input);
+        Ok(self.networks[last].run(&mut |_| (), &mut |_| ())?)
+    }
+}
+
+/// A head found in a tile, in pixels of the frame.
+fn place(plan: &Plan, index: usize, head: Head) -> Candidate {
+    let tile = &plan.tiles[index];
+    let (bounds, face) = (plan.to_frame(tile, head.bounds), plan.to_frame(tile, head.face));
+    Candidate { head: Head { bounds, face, ..head }, cut: tile.cuts(head.bounds), tile: index }
+}
+
+/// Writes what `tile` covers into the network's input, as luma - 128, and padding around it.
+fn fill(scaled: Luma<'_>, tile: &Tile, input: Size, pixels: &mut [i8]) {
+    let (x, width) = (tile.x as usize, tile.size.width as usize);
+    for (y, line) in pixels.chunks_exact_mut(input.width as usize).enumerate() {
+        let filled = if y < tile.size.height as usize { width } else { 0 };
+        if filled > 0 {
+            let from = &scaled.line(tile.y as usize + y)[x..x + filled];
+            line.iter_mut().zip(from).for_each(|(to, &luma)| *to = (luma ^ 0x80) as i8);
+        }
+        line[filled..].fill(PADDING);
+    }
+}
+
+/// Brings pictures to a smaller size; its buffers are used again.
+#[derive(Default)]
+struct Scaler {
+    resizer: Resizer,
+    scaled: Vec<u8>,
+    /// Lines without gaps, for a view that ends before its last stride does.
+    compact: Vec<u8>,
+}
+
+impl Scaler {
+    /// `luma` at `size`, which is at most its own: the very same view when it is its own.
+    fn scale<'a>(&'a mut self, luma: Luma<'a>, size: Size) -> Result<Luma<'a>, VisionError> {
+        let Luma { width, height, stride, pixels } = luma;
+        if (width, height) == (size.width as usize, size.height as usize) {
+            return Ok(luma);
+        }
+        let (pixels, stride) = if pixels.len() >= stride * height {
+            (&pixels[..stride * height], stride)
+        } else {
+            self.compact.clear();
+            (0..height).for_each(|y| self.compact.extend_from_slice(luma.line(y)));
+            (self.compact.as_slice(), width)
+        };
+        let failed = |error: &dyn std::fmt::Display| VisionError::Resize(error.to_string());
+        let source = ImageRef::new(stride as u32, height as u32, pixels, PixelType::U8)
+            .map_err(|error| failed(&error))?;
+        self.scaled.resize(size.area(), 0);
+        let mut target = Image::from_slice_u8(size.width, size.height, &mut self.scaled, PixelType::U8)
+            .map_err(|error| failed(&error))?;
+        // Antialiased like the area mean that the training pictures were scaled with, but smooth at the
+        // fractional factors of real cameras.
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Hamming)).crop(
+            0.0,
+            0.0,
+            width as f64,
+            height as f64,
+        );
+        self.resizer.resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
+        let (width, height) = (size.width as usize, size.height as usize);
+        Ok(Luma { width, height, stride: width, pixels: &self.scaled })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_picture_is_padded_and_a_tile_is_a_part() {
+        let pixels: Vec<u8> = (0..12).collect();
+        let luma = Luma { width: 3, height: 3, stride: 4, pixels: &pixels[..11] };
+        let tile = Tile { x: 1, y: 1, size: Size::new(2, 2), goes_on: [true, true, false, false] };
+        let mut input = vec![0i8; 4 * 3];
+        fill(luma, &tile, Size::new(4, 3), &mut input);
+        let luma: Vec<i32> = input.iter().map(|&q| i32::from(q) + 128).collect();
+        assert_eq!(luma, [5, 6, 114, 114, 9, 10, 114, 114, 114, 114, 114, 114]);
+    }
+
+    #[test]
+    fn scaling_minds_the_stride_and_a_short_last_line() {
+        // Six columns of 10 and 90 in turns, then two bytes that are no pixels.
+        let mut pixels = [[10u8, 90, 10, 90, 10, 90, 255, 255]; 4].concat();
+        let mut scaler = Scaler::default();
+        for cut in [0, 2] {
+            pixels.truncate(32 - cut);
+            let luma = Luma { width: 6, height: 4, stride: 8, pixels: &pixels };
+            let scaled = scaler.scale(luma, Size::new(3, 2)).unwrap();
+            assert_eq!((scaled.width, scaled.height, scaled.stride), (3, 2, 3));
+            assert!(scaled.pixels.iter().all(|pixel| (40..=60).contains(pixel)), "{:?}", scaled.pixels);
+        }
+    }
+}

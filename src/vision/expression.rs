@@ -1,0 +1,293 @@
+//! Expressions: `a face in the frame's luma ──▶ probabilities of the seven`.
+//!
+//! A face is cut out of the frame at full resolution, as the square that the network knows from FER2013,
+//! and never leaves this module.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::engine::{Engine, EngineError, Network, Quantization};
+use super::luma::Luma;
+use super::model_card::{CardError, ModelCard, Readout, Task};
+use super::{Expressions, PixelBox, VisionError};
+
+/// Reads faces.
+pub struct Reader {
+    network: Box<dyn Network>,
+    /// Width and height of the network's input.
+    input: (usize, usize),
+    /// Which output is read, and what its integers mean.
+    output: usize,
+    quantization: Quantization,
+    readout: Readout,
+    crop: Crop,
+}
+
+/// How long the parts of reading one face took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadingTime {
+    /// Cutting out and resizing.
+    pub crop: Duration,
+    /// The network alone.
+    pub network: Duration,
+}
+
+impl Reader {
+    /// Makes the network of the card at `card` ready to run.
+    ///
+    /// # Errors
+    /// When the card, its file or the engine is not what it must be.
+    pub fn new(card: &Path, engine: &dyn Engine, threads: u32) -> Result<Self, VisionError> {
+        let malformed = |reason: &str| CardError::Malformed { path: card.into(), reason: reason.into() };
+        let directory = card.parent().unwrap_or(Path::new(""));
+        let contents = ModelCard::read(card, Task::Expression)?;
+        let readout = contents.expression.clone().ok_or_else(|| malformed("no [expression]"))?;
+        let named = contents.outputs.iter().position(|output| output.name == readout.readout);
+        let output = named.ok_or_else(|| malformed("expression.readout is not the name of an output"))?;
+        if contents.outputs[output].channels < Expressions::COUNT {
+            return Err(malformed("the output that is read has fewer than seven channels").into());
+        }
+        let file = &contents.files[0];
+        let network = engine.network(contents.load(directory, file)?, threads)?;
+        Ok(Self {
+            network,
+            input: (file.width, file.height),
+            output,
+            quantization: contents.outputs[output].quantization(),
+            readout,
+            crop: Crop::default(),
+        })
+    }
+
+    /// Reads the face within `bounds`, in pixels of `luma`.
+    ///
+    /// # Errors
+    /// [`EngineError::Call`].
+    pub fn read(
+        &mut self,
+        luma: Luma<'_>,
+        bounds: PixelBox,
+        time: &mut ReadingTime,
+    ) -> Result<Expressions, EngineError> {
+        self.read_square(luma, square(bounds, self.readout.crop_scale), time)
+    }
+
+    /// Reads a picture that is one face already cut out: its largest square in the middle.
+    ///
+    /// # Errors
+    /// [`EngineError::Call`].
+    pub fn read_whole(&mut self, luma: Luma<'_>, time: &mut ReadingTime) -> Result<Expressions, EngineError> {
+        let (width, height) = (luma.width as f32, luma.height as f32);
+        let side = width.min(height);
+        let middle =
+            PixelBox { x: (width - side) / 2.0, y: (height - side) / 2.0, width: side, height: side };
+        self.read_square(luma, middle, time)
+    }
+
+    /// Runs the network once more: its bare time is the same for every input.
+    ///
+    /// # Errors
+    /// [`EngineError::Call`].
+    pub fn run_bare(&mut self) -> Result<(), EngineError> {
+        self.network.run(&mut |_| (), &mut |_| ())
+    }
+
+    fn read_square(
+        &mut self,
+        luma: Luma<'_>,
+        from: PixelBox,
+        time: &mut ReadingTime,
+    ) -> Result<Expressions, EngineError> {
+        let Self { network, input, output, quantization, readout, crop } = self;
+        let (started, mut cropping) = (Instant::now(), Duration::ZERO);
+        let mut expressions = Expressions::UNKNOWN;
+        network.run(
+            &mut |pixels| {
+                let started = Instant::now();
+                crop.cut(luma, from, *input, pixels);
+                cropping = started.elapsed();
+            },
+            &mut |outputs| {
+                let raw = outputs.get(*output).copied().unwrap_or_default();
+                expressions = probabilities(raw, *quantization, readout.temperature);
+            },
+        )?;
+        time.crop += cropping;
+        time.network += started.elapsed().saturating_sub(cropping);
+        Ok(expressions)
+    }
+}
+
+/// The square around the middle of `bounds` whose side is `scale` times the longer side.
+fn square(bounds: PixelBox, scale: f32) -> PixelBox {
+    let side = bounds.width.max(bounds.height) * scale;
+    let (x, y) = bounds.centre();
+    PixelBox { x: x - side / 2.0, y: y - side / 2.0, width: side, height: side }
+}
+
+/// The seven probabilities out of a softmax whose first seven classes are ours.
+///
+/// Further classes (contempt) are dropped and the rest made to add up to 1: the probability given that it is
+/// one of the seven. Dividing logits by a temperature T is raising probabilities to 1/T.
+fn probabilities(raw: &[i8], quantization: Quantization, temperature: f32) -> Expressions {
+    let mut expressions = [0.0; Expressions::COUNT];
+    for (probability, &q) in expressions.iter_mut().zip(raw) {
+        *probability = quantization.real(q).max(0.0);
+        if temperature != 1.0 {
+            *probability = probability.powf(1.0 / temperature);
+        }
+    }
+    let sum: f32 = expressions.iter().sum();
+    if sum <= 0.0 {
+        return Expressions::UNKNOWN;
+    }
+    Expressions(expressions.map(|probability| probability / sum))
+}
+
+/// Cuts a part out of a picture and resizes it. Its buffers are used again.
+#[derive(Debug, Default)]
+struct Crop {
+    across: Axis,
+    down: Axis,
+    /// The lines of the part, each resized across.
+    lines: Vec<f32>,
+}
+
+/// Which source pixels each target pixel is made of, along one side.
+#[derive(Debug, Default)]
+struct Axis {
+    /// First source pixel, and where its weights start and end.
+    spans: Vec<(usize, usize, usize)>,
+    weights: Vec<f32>,
+}
+
+impl Axis {
+    /// Weighs source pixels of `0..len` for `count` target pixels that stand for `start..start + length`.
+    ///
+    /// The weights are a triangle as wide as the step between target pixels, but at least two source pixels:
+    /// linear interpolation upwards, an antialiased mean downwards. Beyond the edge the edge goes on.
+    fn weigh(&mut self, start: f32, length: f32, len: usize, count: usize) {
+        self.spans.clear();
+        self.weights.clear();
+        let step = length / count as f32;
+        let radius = step.max(1.0);
+        let last = len.saturating_sub(1) as i64;
+        for index in 0..count {
+            let centre = start + (index as f32 + 0.5) * step;
+            let (low, high) = ((centre - radius).floor() as i64, (centre + radius).ceil() as i64);
+            let (first, until) = (low.clamp(0, last), (high - 1).clamp(0, last));
+            let from = self.weights.len();
+            self.weights.resize(from + (until - first) as usize + 1, 0.0);
+            let mut sum = 0.0;
+            for pixel in low..high {
+                let weight = (1.0 - (pixel as f32 + 0.5 - centre).abs() / radius).max(0.0);
+                self.weights[from + (pixel.clamp(0, last) - first) as usize] += weight;
+                sum += weight;
+            }
+            self.weights[from..].iter_mut().for_each(|weight| *weight /= sum);
+            self.spans.push((first as usize, from, self.weights.len()));
+        }
+    }
+
+    /// The target pixels with their first source pixel and its weights.
+    fn targets(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.spans.iter().map(|&(first, from, to)| (first, &self.weights[from..to]))
+    }
+}
+
+impl Crop {
+    /// Fills `target`, lines of `size.0` pixels, with the part `from` of `luma`, as luma - 128.
+    fn cut(&mut self, luma: Luma<'_>, from: PixelBox, size: (usize, usize), target: &mut [i8]) {
+        let (width, height) = size;
+        self.across.weigh(from.x, from.width, luma.width, width);
+        self.down.weigh(from.y, from.height, luma.height, height);
+        let top = self.down.targets().map(|(first, _)| first).min().unwrap_or(0);
+        let end = self.down.targets().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
+        self.lines.clear();
+        for y in top..end {
+            let line = luma.line(y);
+            let sum = |(first, weights): (usize, &[f32])| -> f32 {
+                line[first..].iter().zip(weights).map(|(&pixel, weight)| f32::from(pixel) * weight).sum()
+            };
+            self.lines.extend(self.across.targets().map(sum));
+        }
+        for (row, (first, weights)) in target.chunks_exact_mut(width).zip(self.down.targets()) {
+            for (x, pixel) in row.iter_mut().enumerate() {
+                let column = self.lines[(first - top) * width + x..].iter().step_by(width);
+                let sum: f32 = column.zip(weights).map(|(value, weight)| value * weight).sum();
+                *pixel = ((sum + 0.5) as u8 ^ 0x80) as i8;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SOFTMAX: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
+
+    fn cut(width: usize, height: usize, pixels: &[u8], from: PixelBox, side: usize) -> Vec<u8> {
+        let luma = Luma { width, height, stride: width, pixels };
+        let mut target = vec![0; side * side];
+        Crop::default().cut(luma, from, (side, side), &mut target);
+        target.into_iter().map(|q| (i32::from(q) + 128) as u8).collect()
+    }
+
+    #[test]
+    fn contempt_is_dropped_and_the_seven_add_up_to_one() {
+        // 64 / 256 happy, 64 / 256 neutral, 128 / 256 contempt.
+        let raw = [-128, -128, -128, -64, -128, -128, -64, 0];
+        let Expressions(seven) = probabilities(&raw, SOFTMAX, 1.0);
+        assert_eq!(seven, [0.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.5]);
+        // Nothing but contempt: nothing is known of the seven.
+        let raw = [-128, -128, -128, -128, -128, -128, -128, 127];
+        assert_eq!(probabilities(&raw, SOFTMAX, 1.0), Expressions::UNKNOWN);
+        // A temperature above 1 evens out: 0.8 and 0.2 become 2/3 and 1/3 at 2.
+        let raw = [76, -77, -128, -128, -128, -128, -128, -128];
+        let Expressions(seven) = probabilities(&raw, SOFTMAX, 2.0);
+        assert!((seven[0] - 2.0 / 3.0).abs() < 0.01 && (seven[1] - 1.0 / 3.0).abs() < 0.01, "{seven:?}");
+    }
+
+    #[test]
+    fn a_picture_of_the_right_size_is_not_changed() {
+        let pixels: Vec<u8> = (0..48 * 48).map(|index| (index * 37 % 256) as u8).collect();
+        let whole = PixelBox { x: 0.0, y: 0.0, width: 48.0, height: 48.0 };
+        assert_eq!(cut(48, 48, &pixels, whole, 48), pixels);
+    }
+
+    #[test]
+    fn shrinking_averages_and_edges_go_on() {
+        // A checkerboard shrunk to a sixteenth is an even gray.
+        let pixels: Vec<u8> =
+            (0..64 * 64).map(|i| if (i / 64 + i % 64) % 2 == 0 { 255 } else { 0 }).collect();
+        let inner = PixelBox { x: 16.0, y: 16.0, width: 32.0, height: 32.0 };
+        assert!(cut(64, 64, &pixels, inner, 2).iter().all(|pixel| (126..=129).contains(pixel)));
+        let outside = PixelBox { x: -20.0, y: -20.0, width: 16.0, height: 16.0 };
+        assert_eq!(cut(2, 2, &[10, 200, 200, 200], outside, 4), [10; 16]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_cut_out_lies_between_the_darkest_and_the_brightest_pixel(
+            (width, height) in (1usize..40, 1usize..40), seed in any::<u8>(),
+            (x, y, side) in (-100f32..100.0, -100f32..100.0, 0f32..200.0)
+        ) {
+            let pixels: Vec<u8> = (0..width * height).map(|i| (i * 31) as u8 ^ seed).collect();
+            let (low, high) = (*pixels.iter().min().unwrap(), *pixels.iter().max().unwrap());
+            for pixel in cut(width, height, &pixels, PixelBox { x, y, width: side, height: side }, 8) {
+                prop_assert!((low..=high).contains(&pixel));
+            }
+        }
+
+        #[test]
+        fn any_output_gives_seven_probabilities(
+            raw in proptest::collection::vec(any::<i8>(), 0..10), temperature in 0.05f32..20.0
+        ) {
+            let Expressions(seven) = probabilities(&raw, SOFTMAX, temperature);
+            prop_assert!(seven.iter().all(|probability| (0.0..=1.0).contains(probability)));
+            prop_assert!((seven.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The observer: one cycle from frame to observation, and the single look at a picture.
+//!
+//! Finding heads takes what it takes; reading faces stops at its budget and goes on in the next cycle with
+//! the faces that waited longest. So a slow device is late, never stuck.
+
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::detector::Detector;
+use super::engine::EngineError;
+use super::expression::{Reader, ReadingTime};
+use super::heads::Head;
+use super::litert::LiteRt;
+use super::luma::{LumaDecoder, LumaError};
+use super::model_card::{self, CardError};
+use super::seats::Seats;
+use super::{Expressions, Face, Observation, Person, Reading, SeatId};
+use crate::camera::{Frame, Size};
+use crate::config::{Config, Mode};
+
+/// Why nothing can be seen.
+#[derive(Debug, Error)]
+pub enum VisionError {
+    /// The frame's pixels cannot be read; the next frame may be better.
+    #[error(transparent)]
+    Luma(#[from] LumaError),
+    /// A model card or model file is not there or not the right one.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The inference engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A picture cannot be brought to a smaller size.
+    #[error("picture cannot be resized: {0}")]
+    Resize(String),
+    /// No network's input suits a picture of this size.
+    #[error("no network can search a picture of {0}")]
+    Unsearchable(Size),
+    /// Expressions are asked for where they are not read.
+    #[error("expressions are not read in occupancy mode (mood.mode)")]
+    Occupancy,
+}
+
+/// How long the parts of the last cycle took, and what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stages {
+    /// Luma out of the frame.
+    pub luma: Duration,
+    /// Scaling and tiling.
+    pub resize: Duration,
+    /// The detector's runs alone.
+    pub heads_network: Duration,
+    /// Boxes out of the detector's outputs, and one box a head.
+    pub heads_decode: Duration,
+    /// Following the seats.
+    pub seats: Duration,
+    /// Cutting out faces.
+    pub crop: Duration,
+    /// The expression network's runs alone.
+    pub expression_network: Duration,
+    /// The whole cycle, all of the above and what is between them.
+    pub total: Duration,
+    /// Runs of the detector.
+    pub tiles: usize,
+    /// Heads found.
+    pub heads: usize,
+    /// Faces to be seen.
+    pub faces: usize,
+    /// Faces read.
+    pub faces_read: usize,
+}
+
+/// What is to be seen in a single picture, every face read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// Everybody; seats are numbered from 0 on and mean nothing.
+    pub observation: Observation,
+    /// Of each person the probability that the face is visible, also where it is too low for a face.
+    pub face_scores: Vec<f32>,
+}
+
+/// Looks at frames.
+pub struct Vision {
+    luma: LumaDecoder,
+    detector: Detector,
+    /// None in occupancy mode.
+    reader: Option<Reader>,
+    seats: Seats,
+    reading_budget: Duration,
+    places: Vec<usize>,
+    turn: Vec<usize>,
+    stages: Stages,
+}
+
+impl Vision {
+    /// Loads the engine and the networks that the configuration names. In occupancy mode the expression
+    /// network is not loaded.
+    ///
+    /// # Errors
+    /// Says what is missing or wrong, and how to mend it.
+    pub fn new(config: &Config) -> Result<Self, VisionError> {
+        let engine = LiteRt::open(&config.engine.library)?;
+        let directory = model_card::directory(&config.models.directory, &config.models.heads);
+        let threads = config.engine.threads;
+        let heads = directory.join(&config.models.heads);
+        let expression = directory.join(&config.models.expression);
+        let reader = match config.mood.mode {
+            Mode::Mood => Some(Reader::new(&expression, &engine, threads)?),
+            Mode::Occupancy => None,
+        };
+        Ok(Self {
+            luma: LumaDecoder::default(),
+            detector: Detector::new(&heads, &engine, threads, &config.vision)?,
+            reader,
+            seats: Seats::default(),
+            reading_budget: Duration::try_from_secs_f64(config.vision.reading_budget_s).unwrap_or_default(),
+            places: Vec::new(),
+            turn: Vec::new(),
+            stages: Stages::default(),
+        })
+    }
+
+    /// The next frame of a camera: finds heads, follows them, and reads faces until the budget is spent,
+    /// but at least one, those first whose reading is oldest.
+    ///
+    /// # Errors
+    /// [`VisionError::Luma`] for a broken frame, [`VisionError::Engine`] when a network fails.
+    pub fn observe(&mut self, frame: &Frame) -> Result<Observation, VisionError> {
+        let started = Instant::now();
+        let mut stages = Stages::default();
+        let luma = self.luma.decode(frame)?;
+        stages.luma = started.elapsed();
+        let face_threshold = self.detector.face_threshold();
+        let heads = self.detector.find(luma, &mut stages)?;
+
+        let following = Instant::now();
+        self.seats.follow(heads, &mut self.places);
+        stages.seats = following.elapsed();
+
+        self.turn.clear();
+        self.turn.extend((0..self.places.len()).filter(|&index| heads[index].face_score >= face_threshold));
+        (stages.heads, stages.faces) = (heads.len(), self.turn.len());
+        if let Some(reader) = &mut self.reader {
+            self.seats.by_oldest_reading(&self.places, &mut self.turn);
+            let (reading, mut time) = (Instant::now(), ReadingTime::default());
+            for &index in &self.turn {
+                let expressions = reader.read(luma, heads[index].face, &mut time)?;
+                self.seats.at(self.places[index]).reading =
+                    Some(Reading { expressions, read_at: frame.captured_at });
+                stages.faces_read += 1;
+                if reading.elapsed() >= self.reading_budget {
+                    break;
+                }
+            }
+            (stages.crop, stages.expression_network) = (time.crop, time.network);
+        }
+        let people = heads.iter().zip(&self.places).map(|(head, &place)| {
+            let seat = self.seats.at(place);
+            person(head, seat.id, seat.reading, face_threshold)
+        });
+        let observation = Observation { captured_at: frame.captured_at, people: people.collect() };
+        stages.total = started.elapsed();
+        self.stages = stages;
+        Ok(observation)
+    }
+
+    /// A picture by itself: every face is read, and nothing is remembered.
+    ///
+    /// # Errors
+    /// As [`Vision::observe`].
+    pub fn look(&mut self, frame: &Frame) -> Result<Look, VisionError> {
+        let started = Instant::now();
+        let mut stages = Stages::default();
+        let luma = self.luma.decode(frame)?;
+        stages.luma = started.elapsed();
+        let face_threshold = self.detector.face_threshold();
+        let heads = self.detector.find(luma, &mut stages)?;
+        let (mut people, mut time) = (Vec::with_capacity(heads.len()), ReadingTime::default());
+        for (index, head) in heads.iter().enumerate() {
+            let mut person = person(head, SeatId(index as u32), None, face_threshold);
+            if let (Some(face), Some(reader)) = (person.face, &mut self.reader) {
+                let expressions = reader.read(luma, face.bounds, &mut time)?;
+                person.reading = Some(Reading { expressions, read_at: frame.captured_at });
+            }
+            stages.faces += usize::from(person.face.is_some());
+            stages.faces_read += usize::from(person.reading.is_some());
+            people.push(person);
+        }
+        let face_scores = heads.iter().map(|head| head.face_score).collect();
+        stages.heads = people.len();
+        (stages.crop, stages.expression_network) = (time.crop, time.network);
+        stages.total = started.elapsed();
+        self.stages = stages;
+        let observation = Observation { captured_at: frame.captured_at, people };
+        Ok(Look { observation, face_scores })
+    }
+
+    /// Reads a picture that is one face already cut out.
+    ///
+    /// # Errors
+    /// [`VisionError::Occupancy`] without the expression network; else as [`Vision::observe`].
+    pub fn read_face(&mut self, frame: &Frame) -> Result<Expressions, VisionError> {
+        let reader = self.reader.as_mut().ok_or(VisionError::Occupancy)?;
+        let luma = self.luma.decode(frame)?;
+        Ok(reader.read_whole(luma, &mut ReadingTime::default())?)
+    }
+
+    /// What a cycle would take if it were nothing but networks: the median time of `tiles` runs of the
+    /// network that searched the last picture and `faces` runs of the expression network, measured `repeats`
+    /// times.
+    ///
+    /// # Errors
+    /// [`VisionError::Engine`] when a run fails.
+    pub fn bare_networks(
+        &mut self,
+        tiles: usize,
+        faces: usize,
+        repeats: usize,
+    ) -> Result<Duration, VisionError> {
+        let mut times = Vec::with_capacity(repeats.max(1));
+        for _ in 0..repeats.max(1) {
+            let started = Instant::now();
+            (0..tiles).try_for_each(|_| self.detector.run_bare())?;
+            if let Some(reader) = &mut self.reader {
+                (0..faces).try_for_each(|_| reader.run_bare())?;
+            }
+            times.push(started.elapsed());
+        }
+        times.sort_unstable();
+        Ok(times[times.len() / 2])
+    }
+
+    /// How long the parts of the last successful cycle or look took.
+    pub fn stages(&self) -> Stages {
+        self.stages
+    }
+}
+
+fn person(head: &Head, seat: SeatId, reading: Option<Reading>, face_threshold: f32) -> Person {
+    let face = Face { bounds: head.face, score: head.face_score };
+    Person {
+        seat,
+        head: head.bounds,
+        head_score: head.score,
+        face: (head.face_score >= face_threshold).then_some(face),
+        reading,
+    }
+}

@@ -1,0 +1,102 @@
+//! Real pictures of real groups, which are not part of the project: without them these tests skip.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which says why it skips")]
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use moodring::camera::{Frame, PixelFormat, Size};
+use moodring::config::{Config, Mode};
+use moodring::vision::Vision;
+
+/// The picture `name`, or none, saying so, where the pictures are not there.
+fn photo(name: &str) -> Option<Frame> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let shared = std::env::var_os("MOODRING_SHARED").map_or(beside, PathBuf::from);
+    let path = shared.join("data/photos").join(name);
+    if !path.is_file() {
+        println!("skipped: {} is not there", path.display());
+        return None;
+    }
+    let luma = image::open(&path).unwrap().into_luma8();
+    Some(grey(luma.width(), luma.height(), luma.into_raw()))
+}
+
+fn grey(width: u32, height: u32, data: Vec<u8>) -> Frame {
+    let size = Size::new(width, height);
+    Frame {
+        captured_at: Instant::now(),
+        sequence: 1,
+        format: PixelFormat::Grey,
+        size,
+        stride: width as usize,
+        data,
+    }
+}
+
+#[test]
+fn groups_are_counted_and_every_visible_face_is_read() {
+    let mut vision = Vision::new(&Config::default()).unwrap();
+    for (name, people) in
+        [("group_steps.jpg", 20..=32), ("solvay_1927.jpg", 25..=36), ("group_office.jpg", 12..=18)]
+    {
+        let Some(frame) = photo(name) else { return };
+        let look = vision.look(&frame).unwrap();
+        let found = &look.observation.people;
+        let facing = found.iter().filter(|person| person.faces_front()).count();
+        println!("{name}: {} people, {facing} facing, {:?}", found.len(), vision.stages());
+        assert!(people.contains(&found.len()), "{} people in {name}", found.len());
+        assert!(facing * 2 > found.len(), "{facing} of {} face the camera in {name}", found.len());
+        for (person, face_score) in found.iter().zip(&look.face_scores) {
+            assert_eq!(person.face.map(|face| face.score), Some(*face_score).filter(|score| *score >= 0.8));
+            assert_eq!(person.reading.is_some(), person.faces_front());
+        }
+    }
+}
+
+#[test]
+fn a_still_class_keeps_its_seats_and_all_its_faces_are_read_in_turn() {
+    let Some(frame) = photo("group_steps.jpg") else { return };
+    let mut config = Config::default();
+    // Too short for more than one face.
+    config.vision.reading_budget_s = 1e-9;
+    let mut vision = Vision::new(&config).unwrap();
+    let first = vision.observe(&frame).unwrap();
+    let faces = first.people.iter().filter(|person| person.faces_front()).count();
+    for cycle in 1..faces {
+        let read = first.people.len();
+        let next = vision.observe(&frame).unwrap();
+        assert_eq!(vision.stages().faces_read, 1);
+        assert_eq!(next.people.len(), read);
+        let seats = |people: &[moodring::vision::Person]| people.iter().map(|p| p.seat).collect::<Vec<_>>();
+        assert_eq!(seats(&next.people), seats(&first.people));
+        let read = next.people.iter().filter(|person| person.reading.is_some()).count();
+        assert_eq!(read, cycle + 1);
+    }
+}
+
+#[test]
+fn occupancy_mode_counts_and_does_not_read() {
+    let Some(frame) = photo("group_office.jpg") else { return };
+    let mut config = Config::default();
+    config.mood.mode = Mode::Occupancy;
+    // The network is not even looked for.
+    config.models.expression = "nothing.toml".into();
+    let mut vision = Vision::new(&config).unwrap();
+    let observation = vision.observe(&frame).unwrap();
+    assert!(observation.people.iter().any(|person| person.faces_front()));
+    assert!(observation.people.iter().all(|person| person.reading.is_none()));
+    assert!(vision.read_face(&frame).is_err());
+}
+
+#[test]
+fn pictures_of_odd_shapes_are_searched() {
+    let mut vision = Vision::new(&Config::default()).unwrap();
+    for (width, height) in [(1, 1), (20_000, 100), (100, 20_000), (3, 700), (1279, 737)] {
+        let frame = grey(width, height, vec![114; (width * height) as usize]);
+        let look = vision.look(&frame).unwrap();
+        assert!(look.observation.people.is_empty(), "{width}x{height}");
+        let seven = vision.read_face(&frame).unwrap().0;
+        assert!((seven.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    }
+}
