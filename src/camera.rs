@@ -4,6 +4,7 @@
 //! which they were captured: only vision looks at them, and only at their luma.
 
 mod capture;
+mod frames;
 pub(crate) mod jpeg;
 pub mod v4l2;
 
@@ -11,7 +12,8 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-pub use capture::{BackOff, CameraHealth, CameraState, Switch, capture_loop};
+pub use capture::{BackOff, CameraHealth, CameraState, CaptureLoop, Switch};
+pub use frames::Frames;
 
 /// Pictures of more pixels than this are refused wherever they come from: four times what the largest camera
 /// of a classroom gives, and 64 MB of luma, which the smallest device still holds.

@@ -16,7 +16,6 @@ pub struct Latest<T> {
 #[derive(Debug)]
 struct State<T> {
     value: Option<T>,
-    replaced: u64,
     closed: bool,
 }
 
@@ -33,7 +32,7 @@ pub enum Taken<T> {
 
 impl<T> Default for Latest<T> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { value: None, replaced: 0, closed: false }), changed: Condvar::new() }
+        Self { state: Mutex::new(State { value: None, closed: false }), changed: Condvar::new() }
     }
 }
 
@@ -42,7 +41,6 @@ impl<T> Latest<T> {
     pub fn put(&self, value: T) -> Option<T> {
         let mut state = self.lock();
         let displaced = state.value.replace(value);
-        state.replaced += u64::from(displaced.is_some());
         self.changed.notify_one();
         displaced
     }
@@ -66,11 +64,6 @@ impl<T> Latest<T> {
         self.changed.notify_all();
     }
 
-    /// How many values were replaced unread since the beginning.
-    pub fn replaced(&self) -> u64 {
-        self.lock().replaced
-    }
-
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,13 +77,12 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(5);
 
     #[test]
-    fn the_newest_value_wins_and_replaced_ones_are_counted() {
+    fn the_newest_value_wins_and_the_replaced_one_goes_back() {
         let slot = Latest::default();
         assert_eq!(slot.put(1), None);
         assert_eq!(slot.put(2), Some(1));
         assert_eq!(slot.take(SHORT), Taken::Value(2));
         assert_eq!(slot.take(SHORT), Taken::Timeout);
-        assert_eq!(slot.replaced(), 1);
     }
 
     #[test]

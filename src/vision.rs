@@ -13,10 +13,12 @@ pub mod model_card;
 pub mod observer;
 pub mod seats;
 pub mod tiles;
+mod watch;
 
 use std::time::Instant;
 
 pub use observer::{Look, Stages, Vision, VisionError};
+pub use watch::run;
 
 /// The seven expressions of FER2013, in the order of its labels and of the networks' outputs.
 #[derive(

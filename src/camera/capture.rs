@@ -4,13 +4,11 @@
 //! hubs and files come back. It is said once when it goes and once when it is back.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Camera, CameraError, CameraSource, Frame};
-use crate::latest::Latest;
-use crate::supervisor::Stop;
+use super::{Camera, CameraError, CameraSource, Frames};
+use crate::supervisor::{Counters, Heartbeat, Stop};
 
 /// Turns the camera off and on while the program runs. Off means closed: its light goes out.
 #[derive(Debug)]
@@ -70,28 +68,16 @@ pub enum CameraState {
     Away(String),
 }
 
-/// How the camera is doing, for status and metrics.
+/// How the camera is doing; how much it did is in [`Counters`].
 #[derive(Debug, Default)]
 pub struct CameraHealth {
     state: Mutex<CameraState>,
-    frames: AtomicU64,
-    reopened: AtomicU64,
 }
 
 impl CameraHealth {
     /// What the camera is doing now.
     pub fn state(&self) -> CameraState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Pictures taken since the beginning.
-    pub fn frames(&self) -> u64 {
-        self.frames.load(Ordering::Relaxed)
-    }
-
-    /// How often opening was tried again after a failure.
-    pub fn reopened(&self) -> u64 {
-        self.reopened.load(Ordering::Relaxed)
     }
 
     /// Sets the state; true if it is another than before.
@@ -139,87 +125,97 @@ impl BackOff {
     }
 }
 
-/// Takes pictures from `source` into `frames` until `stop` is requested.
-///
-/// A picture that nobody took is replaced, and its buffer used again.
-pub fn capture_loop(
-    source: &mut dyn CameraSource,
-    frames: &Latest<Frame>,
-    health: &CameraHealth,
-    switch: &Switch,
-    mut back_off: BackOff,
-    stop: &Stop,
-) {
-    /// How soon a request to stop is seen while the camera is switched off.
-    const GLANCE: Duration = Duration::from_millis(250);
-    while !stop.is_requested() {
-        if !switch.wait_until_on(GLANCE) {
-            if health.enter(CameraState::Paused) {
-                tracing::info!("camera closed: paused");
+/// The camera thread's work and what it shares with the other threads.
+#[derive(Debug, Clone, Copy)]
+pub struct CaptureLoop<'a> {
+    /// Where the pictures go.
+    pub frames: &'a Frames,
+    /// What is told about the camera.
+    pub health: &'a CameraHealth,
+    /// Whether the camera may be open.
+    pub switch: &'a Switch,
+    /// What is counted.
+    pub counters: &'a Counters,
+    /// Beaten for every picture and every attempt to open.
+    pub heartbeat: &'a Heartbeat,
+    /// When to end.
+    pub stop: &'a Stop,
+}
+
+impl CaptureLoop<'_> {
+    /// Takes pictures from `source` until the stop is requested.
+    pub fn run(&self, source: &mut dyn CameraSource, mut back_off: BackOff) {
+        /// How soon a request to stop is seen while the camera is switched off.
+        const GLANCE: Duration = Duration::from_millis(250);
+        while !self.stop.is_requested() {
+            self.heartbeat.beat();
+            if !self.switch.wait_until_on(GLANCE) {
+                if self.health.enter(CameraState::Paused) {
+                    tracing::info!("camera closed: paused");
+                }
+                continue;
             }
-            continue;
+            let Err(error) = self.stream(source, &mut back_off) else { continue };
+            if self.stop.is_requested() {
+                break;
+            }
+            if report(&error, self.health) {
+                self.counters.camera_losses.increment();
+            }
+            // Whether it is scattered well matters little, so no generator of random numbers is brought in.
+            let jitter = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+            self.stop.wait(back_off.after_failure(jitter));
         }
-        let Err(error) = stream(source, frames, health, switch, &mut back_off, stop) else { continue };
-        if stop.is_requested() {
-            break;
+    }
+
+    /// Opens the camera and takes pictures until it fails (`Err`), or until it is switched off or to stop
+    /// (`Ok`).
+    fn stream(&self, source: &mut dyn CameraSource, back_off: &mut BackOff) -> Result<(), CameraError> {
+        let mut camera: Box<dyn Camera> = source.open()?;
+        while self.switch.is_on() && !self.stop.is_requested() {
+            self.heartbeat.beat();
+            let frame = camera.capture(self.frames.buffer())?;
+            if !self.switch.is_on() {
+                break;
+            }
+            self.counters.frames_captured.increment();
+            if self.health.enter(CameraState::Streaming) {
+                tracing::info!(format = ?frame.format, size = %frame.size, "camera streams");
+            }
+            back_off.reset();
+            if self.frames.put(frame) {
+                self.counters.frames_replaced.increment();
+            }
         }
-        report(&error, health);
-        // Whether it is scattered well matters little, so no generator of random numbers is brought in.
-        let jitter = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-        stop.wait(back_off.after_failure(jitter));
-        health.reopened.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 
-/// Opens the camera and takes pictures until it fails (`Err`), or until it is switched off or to stop (`Ok`).
-fn stream(
-    source: &mut dyn CameraSource,
-    frames: &Latest<Frame>,
-    health: &CameraHealth,
-    switch: &Switch,
-    back_off: &mut BackOff,
-    stop: &Stop,
-) -> Result<(), CameraError> {
-    let mut camera: Box<dyn Camera> = source.open()?;
-    let mut buffer = Vec::new();
-    while switch.is_on() && !stop.is_requested() {
-        let frame = camera.capture(std::mem::take(&mut buffer))?;
-        if !switch.is_on() {
-            break;
-        }
-        health.frames.fetch_add(1, Ordering::Relaxed);
-        if health.enter(CameraState::Streaming) {
-            tracing::info!(format = ?frame.format, size = %frame.size, "camera streams");
-        }
-        back_off.reset();
-        if let Some(unseen) = frames.put(frame) {
-            buffer = unseen.data;
-        }
-    }
-    Ok(())
-}
-
-/// Says once why the camera is away; the same reason again and again goes to the debug log.
-fn report(error: &CameraError, health: &CameraHealth) {
+/// Says once why the camera is away; the same reason again and again goes to the debug log. True if the
+/// camera streamed until now.
+fn report(error: &CameraError, health: &CameraHealth) -> bool {
     let reason = match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     };
+    let streamed = health.state() == CameraState::Streaming;
     if health.enter(CameraState::Away(reason.clone())) {
         tracing::warn!(%reason, "camera away, will be opened again");
     } else {
         tracing::debug!(%reason, "camera still away");
     }
+    streamed
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
 
     use super::*;
-    use crate::camera::{PixelFormat, Size};
+    use crate::camera::{Frame, PixelFormat, Size};
     use crate::latest::Taken;
     use proptest::prelude::*;
 
@@ -231,7 +227,7 @@ mod tests {
         /// Whom to stop at the end of the script.
         stop: Stop,
         /// The mailbox is emptied into here before each capture, as a quick reader would.
-        frames: Arc<Latest<Frame>>,
+        frames: Arc<Frames>,
         seen: Arc<Mutex<Vec<u64>>>,
         recycled: Arc<AtomicU64>,
     }
@@ -277,11 +273,26 @@ mod tests {
         seen: Vec<u64>,
         recycled: u64,
         health: CameraHealth,
+        counters: Counters,
+    }
+
+    /// Runs the loop to its end with parts of its own.
+    fn capture(
+        source: &mut dyn CameraSource,
+        frames: &Frames,
+        switch: &Switch,
+        stop: &Stop,
+    ) -> (CameraHealth, Counters) {
+        let (health, counters) = (CameraHealth::default(), Counters::default());
+        let heartbeat = &Heartbeat::default();
+        let parts = CaptureLoop { frames, health: &health, switch, counters: &counters, heartbeat, stop };
+        parts.run(source, BackOff::new(Duration::ZERO, Duration::ZERO));
+        (health, counters)
     }
 
     fn play(script: Script) -> Played {
-        let (stop, health, switch) = (Stop::default(), CameraHealth::default(), Switch::default());
-        let frames = Arc::new(Latest::default());
+        let stop = Stop::default();
+        let frames = Arc::new(Frames::default());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let recycled = Arc::new(AtomicU64::new(0));
         let mut source = ScriptedSource {
@@ -291,10 +302,9 @@ mod tests {
             seen: Arc::clone(&seen),
             recycled: Arc::clone(&recycled),
         };
-        let back_off = BackOff::new(Duration::ZERO, Duration::ZERO);
-        capture_loop(&mut source, &frames, &health, &switch, back_off, &stop);
+        let (health, counters) = capture(&mut source, &frames, &Switch::default(), &stop);
         let seen = seen.lock().unwrap().clone();
-        Played { seen, recycled: recycled.load(Ordering::Relaxed), health }
+        Played { seen, recycled: recycled.load(Ordering::Relaxed), health, counters }
     }
 
     #[test]
@@ -306,8 +316,8 @@ mod tests {
             Ok(VecDeque::from([Ok(2)])),
         ]));
         assert_eq!(played.seen, [1, 2]);
-        assert_eq!(played.health.frames(), 2);
-        assert_eq!(played.health.reopened(), 4);
+        assert_eq!(played.counters.frames_captured.get(), 2);
+        assert_eq!(played.counters.camera_losses.get(), 2);
         assert_eq!(played.health.state(), CameraState::Away("camera gone: pulled out".into()));
     }
 
@@ -317,6 +327,7 @@ mod tests {
         assert_eq!(played.seen, [5]);
         // All but the first two captures (nothing was displaced yet) got the buffer of a displaced frame.
         assert_eq!(played.recycled, 4);
+        assert_eq!(played.counters.frames_replaced.get(), 4);
     }
 
     #[test]
@@ -350,12 +361,11 @@ mod tests {
         }
         let (closed, switch, stop) = (Arc::default(), Arc::new(Switch::default()), Stop::default());
         let mut source = PausingSource(Arc::clone(&closed), Arc::clone(&switch), stop.clone(), 0);
-        let (frames, health) = (Latest::default(), CameraHealth::default());
-        capture_loop(&mut source, &frames, &health, &switch, BackOff::default(), &stop);
+        let (_, counters) = capture(&mut source, &Frames::default(), &switch, &stop);
         assert_eq!((source.3, closed.load(Ordering::SeqCst)), (2, 2));
         // The picture that was being taken when the pause came was not handed on.
-        assert_eq!(health.frames(), 1);
-        assert_eq!(health.reopened(), 0);
+        assert_eq!(counters.frames_captured.get(), 1);
+        assert_eq!(counters.camera_losses.get(), 0);
     }
 
     #[test]
@@ -371,7 +381,10 @@ mod tests {
                         panic!("opened while off");
                     }
                 }
-                capture_loop(&mut Never, &Latest::default(), health, switch, BackOff::default(), stop);
+                let (frames, counters) = (&Frames::default(), &Counters::default());
+                let heartbeat = &Heartbeat::default();
+                let parts = CaptureLoop { frames, health, switch, counters, heartbeat, stop };
+                parts.run(&mut Never, BackOff::default());
             });
             while health.state() != CameraState::Paused {
                 std::thread::yield_now();

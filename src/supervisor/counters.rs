@@ -32,6 +32,8 @@ pub struct Counters {
     pub frames_replaced: Count,
     /// Times the camera was lost.
     pub camera_losses: Count,
+    /// Pictures that could not be read.
+    pub frames_broken: Count,
     /// Cycles of vision: pictures that were read to the end.
     pub cycles: Count,
     /// Heads found, summed over all cycles.

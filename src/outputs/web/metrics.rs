@@ -43,6 +43,7 @@ fn register_counters(registry: &mut Registry, counters: &Counters) {
         ("frames_captured", "Pictures taken from the camera", &counters.frames_captured),
         ("frames_replaced", "Pictures replaced by newer ones unread", &counters.frames_replaced),
         ("camera_losses", "Times the camera was lost", &counters.camera_losses),
+        ("frames_broken", "Pictures that could not be read", &counters.frames_broken),
         ("cycles", "Pictures read to the end", &counters.cycles),
         ("heads_found", "Heads found in all cycles", &counters.heads_found),
         ("faces_read", "Faces read in all cycles", &counters.faces_read),
