@@ -1,7 +1,7 @@
 """Model cards: what the daemon must know of a model family, read from the files themselves, and what was measured.
 
-Written by the evaluations, never by hand. The daemon needs the keys up to [thresholds]; all later sections are for people
-and for the estimator.
+Written by the evaluations, never by hand. The daemon refuses keys that it does not know (src/vision/model_card.rs), except
+in [training] and [accuracy], which are free: everything that was measured goes there.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ VERSION = "0.1.0"
 LICENSE = "MIT OR Apache-2.0"
 
 
-def describe(task: str, files: list[Path], roles: list[tuple[str, list[str]]], sections: dict) -> dict:
-    """The card of a family; `files` differ in input size only, `roles` are (role, class names or none) of the outputs."""
+def describe(task: str, description: str, files: list[Path], outputs: list[str], sections: dict) -> dict:
+    """The card of a family; `files` differ in input size only, `outputs` names the outputs in the order of the graph."""
     models = [tflite.Model(path) for path in files]
     if len({tuple(output["quantization"] for output in model.outputs) for model in models}) != 1:
         raise ValueError(f"the outputs of {', '.join(path.name for path in files)} are not quantized alike")
@@ -24,9 +24,10 @@ def describe(task: str, files: list[Path], roles: list[tuple[str, list[str]]], s
         "version": VERSION,
         "task": task,
         "license": LICENSE,
+        "description": description,
         "file": [describe_file(model) for model in models],
         "input": describe_input(models[0]),
-        "output": [describe_output(output, *role) for output, role in zip(models[0].outputs, roles, strict=True)],
+        "output": [describe_output(*pair) for pair in zip(outputs, models[0].outputs, strict=True)],
         **sections,
     }
 
@@ -34,7 +35,7 @@ def describe(task: str, files: list[Path], roles: list[tuple[str, list[str]]], s
 def describe_file(model: tflite.Model) -> dict:
     """Name, digest and input size."""
     path = model.path
-    return {"path": path.name, "sha256": tflite.sha256(path), "width": model.width, "height": model.height, "bytes": path.stat().st_size}
+    return {"path": path.name, "sha256": tflite.sha256(path), "width": model.width, "height": model.height}
 
 
 def describe_input(model: tflite.Model) -> dict:
@@ -45,11 +46,11 @@ def describe_input(model: tflite.Model) -> dict:
     return {"layout": "NHWC", "channels": 1, "dtype": "int8", "scale": float(scale), "zero_point": int(zero_point)}
 
 
-def describe_output(output: dict, role: str, classes: list[str]) -> dict:
-    """Role, type and quantization of one output tensor, in the order of the graph."""
+def describe_output(name: str, output: dict) -> dict:
+    """Name, channels, type and quantization of one output tensor."""
     scale, zero_point = output["quantization"]
-    entry = {"role": role, "dtype": output["dtype"].__name__, "scale": float(scale), "zero_point": int(zero_point)}
-    return {**entry, "classes": classes} if classes else entry
+    channels = int(output["shape"][-1])
+    return {"name": name, "channels": channels, "dtype": output["dtype"].__name__, "scale": float(scale), "zero_point": int(zero_point)}
 
 
 def write(path: Path, content: dict) -> None:

@@ -79,17 +79,19 @@ class FakeModel:
     def __init__(self, path: Path, scale: float):
         self.path, self.width, self.height, self.is_int8 = path, 48, 48, True
         self.input = {"quantization": (scale, -128)}
-        self.outputs = [{"quantization": (1 / 256, -128), "dtype": np.int8}]
+        self.outputs = [{"quantization": (1 / 256, -128), "dtype": np.int8, "shape": np.array([1, 7])}]
 
 
 def test_card_holds_what_the_daemon_reads(tmp_path, monkeypatch):
     file = tmp_path / "x_int8.tflite"
     file.write_bytes(b"model")
     monkeypatch.setattr(tflite, "Model", lambda path: FakeModel(path, 1 / 255))
-    card.write(tmp_path / "card.toml", card.describe("expression", [file], [("fer2013", ["angry"])], {"accuracy": {"fer2013": 0.5}}))
+    card.write(tmp_path / "card.toml", card.describe("expression", "Reads.", [file], ["fer2013"], {"accuracy": {"fer2013": 0.5}}))
     read = tomllib.loads((tmp_path / "card.toml").read_text())
     assert read["file"][0]["sha256"] == tflite.sha256(file) and read["file"][0]["width"] == 48
-    assert read["input"]["zero_point"] == -128 and read["output"][0]["role"] == "fer2013"
+    assert read["input"]["zero_point"] == -128 and read["output"][0]["name"] == "fer2013" and read["output"][0]["channels"] == 7
+    known = {"name", "version", "task", "license", "description", "file", "input", "output", "training", "accuracy"}
+    assert set(read) <= known  # the daemon refuses others
 
 
 def test_card_refuses_other_inputs(tmp_path, monkeypatch):
@@ -97,7 +99,7 @@ def test_card_refuses_other_inputs(tmp_path, monkeypatch):
     file.write_bytes(b"model")
     monkeypatch.setattr(tflite, "Model", lambda path: FakeModel(path, 1 / 127))
     with pytest.raises(ValueError, match="uint8 - 128"):
-        card.describe("expression", [file], [("fer2013", [])], {})
+        card.describe("expression", "Reads.", [file], ["fer2013"], {})
 
 
 def test_report_is_a_page_with_its_pictures(tmp_path):

@@ -26,6 +26,8 @@ from moodtrain.heads.metrics import Result
 from moodtrain.heads.tiles import read_enlarged, read_tiled, read_whole
 
 NMS_IOU = 0.5
+DESCRIPTION = """Finds heads, also of people who look down or turn away, and says of each whether its face is visible and where. One
+channel of luma goes in. Trained from scratch for this project."""
 WAYS = {"tiles": (read_tiled, (672, 384)), "enlarged": (read_enlarged, (672, 384)), "whole": (read_whole, (1280, 736))}
 
 
@@ -148,12 +150,15 @@ def write_card(models: Path, result: dict, recipe: str) -> None:
             "nms_iou": NMS_IOU,
         },
         "training": {"data": "SCUT-HEAD train split, faces by a teacher detector", "recipe": recipe, "date": date.today().isoformat()},
-        "curves": result["thresholds"]["tiles int8"],
-        "accuracy": {name.replace(" ", "_"): {k: v for k, v in data.items() if k != "labels"} for name, data in result["ways"].items()},
+        "accuracy": {
+            "measured_on": f"{result['pictures']} validation pictures of SCUT-HEAD, INT8 and float",
+            "thresholds": result["thresholds"]["tiles int8"],
+            **{name.replace(" ", "_"): {k: v for k, v in data.items() if k != "labels"} for name, data in result["ways"].items()},
+        },
     }
     files = [models / f"heads_{w}x{h}_int8.tflite" for w, h in SIZES]
-    roles: list[tuple[str, list[str]]] = [(name, []) for name in OUTPUT_NAMES]
-    card.write(models / "heads.toml", card.describe("heads", [path for path in files if path.exists()], roles, sections))
+    files = [path for path in files if path.exists()]
+    card.write(models / "heads.toml", card.describe("heads", DESCRIPTION, files, OUTPUT_NAMES, sections))
 
 
 def main() -> None:
@@ -173,7 +178,7 @@ def main() -> None:
         pictures = second_opinion([p for p in classroom.read(args.data) if p.split == "val"], args.second)[: args.limit]
     else:
         pictures = synthetic.rooms(args.limit or 6, args.out / "synthetic")
-    results, result = {}, {"ways": {}, "milliseconds": {}}
+    results, result = {}, {"pictures": len(pictures), "ways": {}, "milliseconds": {}}
     for way in args.ways.split(","):
         width, height = WAYS[way][1]
         for kind in args.kinds.split(","):

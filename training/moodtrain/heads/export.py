@@ -21,7 +21,7 @@ SIZES = ((640, 384), (672, 384), (1280, 736))
 # Ranges of the box outputs in strides: (head, face), for strides 8 and 16 and for 32. A face may lie to one side of its
 # cell, so its distances reach further below zero. Calibration alone would clip rare big heads.
 RANGES = (((-0.5, 6.0), (-2.0, 5.0)), ((-0.5, 6.0), (-2.0, 5.0)), ((-0.5, 8.0), (-2.0, 7.0)))
-OUTPUT_NAMES = [f"{name}/{stride}" for stride in STRIDES for name in OUTPUTS]
+OUTPUT_NAMES = [f"{name.replace('ltrb', 'box')}/{stride}" for stride in STRIDES for name in OUTPUTS]
 
 
 class Flat(nn.Module):
