@@ -6,6 +6,7 @@
 mod capture;
 mod frames;
 pub(crate) mod jpeg;
+pub mod simulator;
 pub mod v4l2;
 
 use std::time::Instant;
