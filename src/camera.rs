@@ -4,6 +4,7 @@
 //! which they were captured: only vision looks at them, and only at their luma.
 
 mod capture;
+pub mod file;
 mod frames;
 pub(crate) mod jpeg;
 pub mod simulator;
@@ -51,6 +52,12 @@ impl Size {
     /// Pixels in the picture.
     pub const fn area(self) -> usize {
         self.width as usize * self.height as usize
+    }
+}
+
+impl From<(u32, u32)> for Size {
+    fn from((width, height): (u32, u32)) -> Self {
+        Self { width, height }
     }
 }
 
