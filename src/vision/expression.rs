@@ -149,8 +149,8 @@ fn probabilities(raw: &[i8], quantization: Quantization, temperature: f32) -> Ex
 struct Crop {
     across: Axis,
     down: Axis,
-    /// The lines of the part, each resized across.
-    lines: Vec<f32>,
+    /// One target line, as wide as the part in the source.
+    line: Vec<f32>,
 }
 
 /// Which source pixels each target pixel is made of, along one side.
@@ -198,23 +198,22 @@ impl Axis {
 impl Crop {
     /// Fills `target`, lines of `size.0` pixels, with the part `from` of `luma`, as luma - 128.
     fn cut(&mut self, luma: Luma<'_>, from: PixelBox, size: (usize, usize), target: &mut [i8]) {
-        let (width, height) = size;
-        self.across.weigh(from.x, from.width, luma.width, width);
-        self.down.weigh(from.y, from.height, luma.height, height);
-        let top = self.down.targets().map(|(first, _)| first).min().unwrap_or(0);
-        let end = self.down.targets().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
-        self.lines.clear();
-        for y in top..end {
-            let line = luma.line(y);
-            let sum = |(first, weights): (usize, &[f32])| -> f32 {
-                line[first..].iter().zip(weights).map(|(&pixel, weight)| f32::from(pixel) * weight).sum()
-            };
-            self.lines.extend(self.across.targets().map(sum));
-        }
-        for (row, (first, weights)) in target.chunks_exact_mut(width).zip(self.down.targets()) {
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let column = self.lines[(first - top) * width + x..].iter().step_by(width);
-                let sum: f32 = column.zip(weights).map(|(value, weight)| value * weight).sum();
+        let Self { across, down, line } = self;
+        across.weigh(from.x, from.width, luma.width, size.0);
+        down.weigh(from.y, from.height, luma.height, size.1);
+        let left = across.targets().map(|(first, _)| first).min().unwrap_or(0);
+        let right = across.targets().map(|(first, weights)| first + weights.len()).max().unwrap_or(0);
+        line.resize(right - left, 0.0);
+        // Down first: whole lines are weighed, which the compiler turns into vector instructions.
+        for (row, (first, weights)) in target.chunks_exact_mut(size.0).zip(down.targets()) {
+            line.fill(0.0);
+            for (index, &weight) in weights.iter().enumerate() {
+                let source = &luma.line(first + index)[left..right];
+                line.iter_mut().zip(source).for_each(|(sum, &pixel)| *sum += weight * f32::from(pixel));
+            }
+            for (pixel, (first, weights)) in row.iter_mut().zip(across.targets()) {
+                let sum: f32 =
+                    line[first - left..].iter().zip(weights).map(|(sum, weight)| sum * weight).sum();
                 *pixel = ((sum + 0.5) as u8 ^ 0x80) as i8;
             }
         }
