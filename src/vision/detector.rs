@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::engine::{Engine, Network};
+use super::engine::{Engine, EngineError, Network};
 use super::heads::{Candidate, Decoder, Head, merge};
 use super::luma::Luma;
 use super::model_card::{CardError, ModelCard, Task, Thresholds};
@@ -23,7 +23,8 @@ const PADDING: i8 = (114u8 ^ 0x80) as i8;
 
 /// Finds heads.
 pub struct Detector {
-    networks: Vec<Box<dyn Network>>,
+    networks: Vec<SizedNetwork>,
+    /// Their input sizes, of which [`tiles::plan`] takes one.
     inputs: Vec<Size>,
     decoder: Decoder,
     thresholds: Thresholds,
@@ -58,8 +59,12 @@ impl Detector {
             if file.width.min(file.height) <= MIN_OVERLAP as usize {
                 return Err(malformed(format!("inputs must be larger than {MIN_OVERLAP} pixels")).into());
             }
-            inputs.push(Size::new(file.width as u32, file.height as u32));
-            networks.push(engine.network(contents.load(directory, file)?, threads)?);
+            let input = Size::new(file.width as u32, file.height as u32);
+            inputs.push(input);
+            networks.push(SizedNetwork {
+                network: engine.network(contents.load(directory, file)?, threads)?,
+                input,
+            });
         }
         Ok(Self {
             networks,
@@ -95,25 +100,13 @@ impl Detector {
         stages.resize += started.elapsed();
 
         self.candidates.clear();
-        let (network, input) = (&mut self.networks[plan.input], self.inputs[plan.input]);
+        let network = &mut self.networks[plan.input];
+        let (width, threshold) = (network.input.width as usize, self.thresholds.head_score);
         for (index, tile) in plan.tiles.iter().enumerate() {
             let (candidates, decoder) = (&mut self.candidates, &self.decoder);
-            let (started, mut before, mut after) = (Instant::now(), Duration::ZERO, Duration::ZERO);
-            network.run(
-                &mut |pixels| {
-                    fill(scaled, tile, input, pixels);
-                    before = started.elapsed();
-                },
-                &mut |outputs| {
-                    after = started.elapsed();
-                    decoder.decode(outputs, input.width as usize, self.thresholds.head_score, |head| {
-                        candidates.push(place(&plan, index, head));
-                    });
-                },
-            )?;
-            stages.resize += before;
-            stages.heads_network += after.saturating_sub(before);
-            stages.heads_decode += started.elapsed().saturating_sub(after);
+            network.search(scaled, tile, stages, |outputs| {
+                decoder.decode(outputs, width, threshold, |head| candidates.push(place(&plan, index, head)));
+            })?;
         }
         stages.tiles = plan.tiles.len();
 
@@ -133,7 +126,41 @@ impl Detector {
     /// [`VisionError::Engine`] when the run fails.
     pub fn run_bare(&mut self) -> Result<(), VisionError> {
         let last = self.plan.as_ref().map_or(0, |plan| plan.input);
-        Ok(self.networks[last].run(&mut |_| (), &mut |_| ())?)
+        Ok(self.networks[last].network.run(&mut |_| (), &mut |_| ())?)
+    }
+}
+
+/// A network and the size of its input.
+struct SizedNetwork {
+    network: Box<dyn Network>,
+    input: Size,
+}
+
+impl SizedNetwork {
+    /// Runs over what `tile` covers and has `decode` read the outputs.
+    fn search(
+        &mut self,
+        scaled: Luma<'_>,
+        tile: &Tile,
+        stages: &mut Stages,
+        mut decode: impl FnMut(&[&[i8]]),
+    ) -> Result<(), EngineError> {
+        let input = self.input;
+        let (started, mut filled, mut ran) = (Instant::now(), Duration::ZERO, Duration::ZERO);
+        self.network.run(
+            &mut |pixels| {
+                fill(scaled, tile, input, pixels);
+                filled = started.elapsed();
+            },
+            &mut |outputs| {
+                ran = started.elapsed();
+                decode(outputs);
+            },
+        )?;
+        stages.resize += filled;
+        stages.heads_network += ran.saturating_sub(filled);
+        stages.heads_decode += started.elapsed().saturating_sub(ran);
+        Ok(())
     }
 }
 
