@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use draw::draw;
 pub use picture::{HEIGHT, Picture, WIDTH};
 
+use crate::mood::Mood;
 use crate::outputs::terminal::Terminal;
 use crate::outputs::{Health, Moods};
 use crate::supervisor::Stop;
@@ -65,19 +66,24 @@ impl Screen for TerminalScreen {
 
 /// The thread `display`: until the stop is requested, then dark.
 pub(super) fn run(mut screen: impl Screen, moods: &Moods, health: &Arc<Health>, stop: &Stop) {
-    let mut shown = None;
+    let mut shown: Option<(Arc<Mood>, Picture)> = None;
     let mut wait = Duration::ZERO;
     while !stop.wait(wait) {
-        let picture = draw(&moods.borrow().clone());
         wait = LOOK_EVERY;
-        if shown.as_ref() == Some(&picture) {
+        let mood = moods.borrow().clone();
+        if shown.as_ref().is_some_and(|(last, _)| Arc::ptr_eq(last, &mood)) {
+            continue;
+        }
+        let picture = draw(&mood);
+        if let Some((last, _)) = shown.as_mut().filter(|(_, last)| *last == picture) {
+            *last = mood;
             continue;
         }
         match screen.show(&picture) {
             Ok(()) => {
                 health.works();
                 health.published.increment();
-                shown = Some(picture);
+                shown = Some((mood, picture));
             }
             Err(error) => {
                 health.failed(&format!("the display cannot be drawn: {error}"));

@@ -61,7 +61,7 @@ impl Health {
         self.up.store(false, Ordering::Relaxed);
         let mut known = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_deref() != Some(problem) {
-            tracing::warn!(output = self.name, problem, "does not work; trying again");
+            tracing::warn!(output = self.name, problem, "does not work");
             *known = Some(problem.to_owned());
         }
     }

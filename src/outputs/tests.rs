@@ -88,7 +88,7 @@ async fn everything_that_is_configured_runs_side_by_side_and_ends_within_a_secon
     let mut outputs = start(&config, moods, Arc::default(), &stop).await.unwrap();
     let published = async {
         while outputs.health.iter().any(|health| health.name() != "lights" && health.published.get() == 0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), published).await.expect("an output shows nothing");

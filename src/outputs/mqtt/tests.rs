@@ -136,16 +136,24 @@ impl Dashboard {
     }
 }
 
-async fn problem(health: &Health) -> String {
-    let wait = async {
-        loop {
-            if let Some(problem) = health.problem() {
-                return problem;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+/// Lets the device run until `found` yields something. By the machine's own clock, since tokio's may be paused.
+async fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
         }
-    };
-    timeout(PATIENCE, wait).await.expect("no problem was told")
+        assert!(std::time::Instant::now() < deadline, "{what} did not come");
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn problem(health: &Health) -> String {
+    until("a problem", || health.problem()).await
+}
+
+async fn connected(device: &Device) {
+    until("a connection", || device.health.is_up().then_some(())).await;
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -243,12 +251,7 @@ fn a_wrong_password_is_told_and_the_mended_file_is_enough() {
             assert!(told.contains(part), "{told}");
         }
         std::fs::write(&password_file, "right\nnot this\n").unwrap();
-        let connected = async {
-            while !device.health.is_up() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, connected).await.expect("never connected");
+        connected(&device).await;
     });
 }
 
@@ -271,6 +274,54 @@ fn a_broker_that_is_not_there_is_told_with_its_address_and_how_to_mend_it() {
         // Nobody to take leave of: the stop is immediate, even in the middle of a wait.
         device.stop.request();
         timeout(PATIENCE, device.task).await.unwrap().unwrap();
+    });
+}
+
+/// A broker that lets everybody in and then says nothing more.
+fn mute_broker() -> u16 {
+    use std::io::Read;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 1024];
+                // The first packet is CONNECT; CONNACK, accepted, answers it.
+                let count = stream.read(&mut buffer).unwrap();
+                assert!(count > 0 && buffer[0] == 0x10);
+                stream.write_all(b"\x20\x02\x00\x00").unwrap();
+                while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_does_not_hold_up_the_stop() {
+    let port = mute_broker();
+    runtime().block_on(async {
+        let device = device(port, config::Mqtt::default());
+        connected(&device).await;
+        let asked_at = Instant::now();
+        device.stop.request();
+        timeout(PATIENCE, device.task).await.unwrap().unwrap();
+        assert!(asked_at.elapsed() <= FAREWELL + Duration::from_millis(200), "{:?}", asked_at.elapsed());
+    });
+}
+
+#[test]
+fn a_broker_that_acknowledges_nothing_is_given_up() {
+    let port = mute_broker();
+    runtime().block_on(async {
+        let device = device(port, config::Mqtt::default());
+        connected(&device).await;
+        tokio::time::pause();
+        tokio::time::advance(RECEIPT_TIMEOUT + Duration::from_secs(1)).await;
+        let told = problem(&device.health).await;
+        assert!(told.contains("does not answer in time"), "{told}");
+        device.stop.request();
     });
 }
 
