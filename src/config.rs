@@ -105,7 +105,7 @@ pub struct V4l2 {
     pub height: u32,
     /// Wanted pictures a second, 1 to 60.
     pub frames_per_s: u32,
-    /// After this long without a picture the device is opened again.
+    /// After this long without a picture the device is opened again, 0.5 to 10.
     pub timeout_s: f64,
 }
 
@@ -151,6 +151,18 @@ pub struct Simulator {
     pub facing: f64,
     /// Layout in which frames are delivered: `grey`, `nv12`, `yuyv` or `mjpeg`.
     pub format: SimulatedFormat,
+    /// What happens in the class: `lesson` or `steady`.
+    pub script: SimulatedScript,
+}
+
+/// What happens in the simulated class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SimulatedScript {
+    /// A lesson in fast motion: calm, a joke, a hard part, calm again.
+    Lesson,
+    /// A class at work; nothing happens.
+    Steady,
 }
 
 /// Pixel layouts of the simulated camera.
@@ -174,6 +186,7 @@ impl Default for Simulator {
             seed: 1,
             facing: 0.8,
             format: SimulatedFormat::Grey,
+            script: SimulatedScript::Lesson,
         }
     }
 }

@@ -11,7 +11,9 @@
 //! Imports point left only: outputs see [`mood`], mood sees [`vision`], vision sees [`camera`].
 
 pub mod camera;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod latest;
 pub mod mood;
 pub mod outputs;

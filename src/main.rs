@@ -1,3 +1,10 @@
-//! The `moodring` command.
+//! The `moodring` command. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use moodring::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -20,7 +20,7 @@ pub use scene::{Scene, TruePerson, Truth};
 pub use script::{Event, Script, ScriptError};
 
 use crate::camera::{Camera, CameraError, CameraSource, Frame, PixelFormat};
-use crate::config::{self, SimulatedFormat};
+use crate::config::{self, SimulatedFormat, SimulatedScript};
 
 /// A source of pictures of a class that exists nowhere.
 pub struct SimulatorSource {
@@ -30,12 +30,15 @@ pub struct SimulatorSource {
 }
 
 impl SimulatorSource {
-    /// The class of `config`, in a lesson in fast motion ([`Script::lesson`]), paced by the clock.
+    /// The class of `config`, paced by the clock.
     pub fn new(config: &config::Simulator) -> Self {
         let period = Duration::from_secs(1) / config.frames_per_s.clamp(1, 60);
         Self {
             config: config.clone(),
-            script: Script::lesson(config.facing),
+            script: match config.script {
+                SimulatedScript::Lesson => Script::lesson(config.facing),
+                SimulatedScript::Steady => Script::default(),
+            },
             pace: Arc::new(Mutex::new(Pace { period, begun: None, taken: 0, waits: true })),
         }
     }

@@ -185,7 +185,7 @@ impl Config {
         complaints.range("camera.v4l2.width", f64::from(v4l2.width), 160.0, 7680.0);
         complaints.range("camera.v4l2.height", f64::from(v4l2.height), 120.0, 4320.0);
         complaints.range("camera.v4l2.frames_per_s", f64::from(v4l2.frames_per_s), 1.0, 60.0);
-        complaints.range("camera.v4l2.timeout_s", v4l2.timeout_s, 0.5, 60.0);
+        complaints.range("camera.v4l2.timeout_s", v4l2.timeout_s, 0.5, 10.0);
         let file = &self.camera.file;
         complaints.range("camera.file.frames_per_s", file.frames_per_s, 0.01, 60.0);
         if self.camera.source == CameraKind::File && file.path.as_os_str().is_empty() {

@@ -117,7 +117,7 @@ pub async fn run(
     mut aggregator: Aggregator,
     mut observations: mpsc::Receiver<Observation>,
     mut paused: watch::Receiver<bool>,
-    moods: watch::Sender<Option<Arc<Mood>>>,
+    moods: watch::Sender<Arc<Mood>>,
     stop: Stop,
 ) {
     let mut beat = tokio::time::interval(Duration::from_secs_f64(aggregator.config.publish_every_s));
@@ -137,7 +137,7 @@ pub async fn run(
                     info!(state = ?mood.state, "state of the mood changed");
                 }
                 debug!(sequence = mood.sequence, people = mood.people, word = mood.word.name(), "mood");
-                moods.send_replace(Some(Arc::new(mood)));
+                moods.send_replace(Arc::new(mood));
             }
         }
     }
@@ -282,15 +282,15 @@ mod tests {
         assert_eq!(mood.word, Word::Attentive);
     }
 
-    async fn reached(moods: &mut watch::Receiver<Option<Arc<Mood>>>, state: State) -> Arc<Mood> {
-        let is_there = |mood: &Option<Arc<Mood>>| mood.as_ref().is_some_and(|mood| mood.state == state);
-        moods.wait_for(is_there).await.unwrap().clone().unwrap()
+    async fn reached(moods: &mut watch::Receiver<Arc<Mood>>, state: State) -> Arc<Mood> {
+        moods.wait_for(|mood| mood.state == state).await.unwrap().clone()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_task_publishes_at_its_rate_and_turns_stale_by_itself() {
         let (observations, received) = mpsc::channel(8);
-        let (moods, mut published) = watch::channel(None::<Arc<Mood>>);
+        let first = aggregator(Mode::Mood).mood(Instant::now(), Timestamp::UNIX_EPOCH);
+        let (moods, mut published) = watch::channel(Arc::new(first));
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
         let task = tokio::spawn(run(aggregator(Mode::Mood), received, paused, moods, stop.clone()));

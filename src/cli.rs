@@ -1,0 +1,117 @@
+//! The subcommands, one a file. They alone write to standard output.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to its user")]
+
+mod analyze;
+mod annotate;
+mod bench;
+mod check;
+mod demo;
+mod doctor;
+mod logging;
+mod run;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::ConfigError;
+
+/// Estimates how a class as a whole is doing, on the spot, and tells the teacher at a glance.
+///
+/// Heads and visible faces are found in the pictures of a camera, expressions are read, and what leaves the
+/// program are aggregates over at least five people: never a picture, never a person. The figures are
+/// estimates of expressions, not of feelings.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  moodring demo                          a simulated class of 30, its page on http://127.0.0.1:8080
+  moodring analyze class.jpg --annotate out
+  moodring check --print-defaults > moodring.toml
+  moodring run --config moodring.toml
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon with a configuration file
+    Run(run::Arguments),
+    /// Run a simulated class through the real models, with everything that shows it, on loopback only
+    Demo(demo::Arguments),
+    /// Read pictures, folders and clips: people, faces, expressions and the mood of each picture
+    Analyze(analyze::Arguments),
+    /// Report every fault of a configuration file, or print a commented file to start from
+    Check(check::Arguments),
+    /// Say what works on this machine, what does not, and how to mend it
+    Doctor(doctor::Arguments),
+    /// Measure the time of each stage from picture to mood
+    Bench(bench::Arguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell that shall complete moodring's arguments
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Configuration of the commands that need only parts of one.
+#[derive(Debug, clap::Args)]
+struct OptionalConfig {
+    /// Configuration file; without it the defaults hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl OptionalConfig {
+    fn load(&self) -> Result<crate::config::Config, ConfigError> {
+        self.config.as_deref().map_or_else(|| Ok(Default::default()), crate::config::Config::load)
+    }
+}
+
+impl Cli {
+    /// Carries the command out and returns the exit code.
+    pub fn run(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(arguments) => run::run(arguments),
+            Command::Demo(arguments) => demo::run(&arguments),
+            Command::Analyze(arguments) => analyze::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "moodring", &mut std::io::stdout());
+                Ok(())
+            }
+        };
+        let _ = std::io::stdout().flush();
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                if !error.is::<AlreadyTold>() {
+                    eprintln!("moodring: {error:#}");
+                }
+                ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+            }
+        }
+    }
+}
+
+/// The command failed, and what failed was told while it went on.
+#[derive(Debug, thiserror::Error)]
+#[error("failed as told above")]
+struct AlreadyTold;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

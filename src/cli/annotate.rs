@@ -1,0 +1,188 @@
+//! Draws what was found onto a picture: boxes, words, and the seven probabilities as bars.
+
+use std::convert::Infallible;
+
+use embedded_graphics::mono_font::MonoTextStyle;
+use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_8X13};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
+use embedded_graphics::text::{Baseline, Text};
+use image::{GrayImage, Rgb, RgbImage};
+
+use crate::vision::{Expression, Expressions, Person, PixelBox};
+
+/// Pictures narrower than this are enlarged by whole factors, so that words can be read.
+const LEAST_WIDTH: u32 = 1_000;
+const LEGEND_HEIGHT: u32 = 22;
+const BAR_WIDTH: i32 = 4;
+const BARS_HEIGHT: i32 = 22;
+
+const FACING: Rgb888 = Rgb888::new(0x56, 0xb4, 0xe9);
+const AWAY: Rgb888 = Rgb888::new(0xe6, 0x9f, 0x00);
+const FACE: Rgb888 = Rgb888::new(0xff, 0xff, 0xff);
+const SHADE: Rgb888 = Rgb888::new(0x14, 0x16, 0x1a);
+const TEXT: Rgb888 = Rgb888::new(0xf2, 0xf2, 0xf2);
+
+/// One colour for each expression, told apart also by people who confuse red and green (after Okabe and Ito,
+/// "Color Universal Design", 2008).
+const fn colour(expression: Expression) -> Rgb888 {
+    match expression {
+        Expression::Angry => Rgb888::new(0xd5, 0x5e, 0x00),
+        Expression::Disgust => Rgb888::new(0x00, 0x9e, 0x73),
+        Expression::Fear => Rgb888::new(0xcc, 0x79, 0xa7),
+        Expression::Happy => Rgb888::new(0xf0, 0xe4, 0x42),
+        Expression::Sad => Rgb888::new(0x00, 0x72, 0xb2),
+        Expression::Surprise => Rgb888::new(0xff, 0xb0, 0x70),
+        Expression::Neutral => Rgb888::new(0xbb, 0xbb, 0xbb),
+    }
+}
+
+/// The picture in colour with everybody marked, and a legend below.
+pub(super) fn annotate(picture: &GrayImage, people: &[Person]) -> RgbImage {
+    let factor = LEAST_WIDTH.div_ceil(picture.width().max(1)).clamp(1, 4);
+    let (width, height) = (picture.width() * factor, picture.height() * factor);
+    let mut canvas = Canvas(RgbImage::from_fn(width, height + LEGEND_HEIGHT, |x, y| {
+        let luma = if y < height { picture.get_pixel(x / factor, y / factor).0[0] } else { 0x14 };
+        Rgb([luma; 3])
+    }));
+    let Ok(()) = draw(&mut canvas, people, factor, height);
+    canvas.0
+}
+
+fn draw(canvas: &mut Canvas, people: &[Person], factor: u32, height: u32) -> Result<(), Infallible> {
+    for person in people {
+        let head = scaled(person.head, factor);
+        let colour = if person.faces_front() { FACING } else { AWAY };
+        head.into_styled(PrimitiveStyle::with_stroke(colour, 2)).draw(canvas)?;
+        if let Some(face) = person.face {
+            scaled(face.bounds, factor).into_styled(PrimitiveStyle::with_stroke(FACE, 1)).draw(canvas)?;
+        }
+    }
+    // Labels last, so that no neighbour's box runs through them.
+    for person in people {
+        if let Some(reading) = person.reading {
+            label(canvas, scaled(person.head, factor), &reading.expressions)?;
+        }
+    }
+    legend(canvas, people, height)
+}
+
+/// The dominant expression above the head's box, the seven bars within its lower edge.
+fn label(canvas: &mut Canvas, head: Rectangle, expressions: &Expressions) -> Result<(), Infallible> {
+    let name = expressions.dominant().name();
+    let width = i32::try_from(name.len()).unwrap_or(0) * 6 + 4;
+    let corner = Point::new(head.top_left.x, (head.top_left.y - 12).max(0));
+    fill(canvas, corner, width, 12, SHADE)?;
+    let style = MonoTextStyle::new(&FONT_6X10, colour(expressions.dominant()));
+    Text::with_baseline(name, corner + Point::new(2, 1), style, Baseline::Top).draw(canvas)?;
+
+    let bottom = head.top_left.y + head.size.height as i32;
+    let corner = Point::new(head.top_left.x, bottom + 1);
+    fill(canvas, corner, BAR_WIDTH * 7 + 3, BARS_HEIGHT + 2, SHADE)?;
+    for (index, expression) in Expression::ALL.into_iter().enumerate() {
+        let length = (expressions.0[index] * BARS_HEIGHT as f32).round().max(1.0) as i32;
+        let left = corner.x + 2 + index as i32 * BAR_WIDTH;
+        let top = Point::new(left, corner.y + 1 + BARS_HEIGHT - length);
+        fill(canvas, top, BAR_WIDTH - 1, length, colour(expression))?;
+    }
+    Ok(())
+}
+
+fn legend(canvas: &mut Canvas, people: &[Person], top: u32) -> Result<(), Infallible> {
+    let facing = people.iter().filter(|person| person.faces_front()).count();
+    let y = i32::try_from(top).unwrap_or(i32::MAX) + 5;
+    let mut x = 8;
+    let mut write = |canvas: &mut Canvas, text: &str, colour| -> Result<(), Infallible> {
+        let style = MonoTextStyle::new(&FONT_8X13, colour);
+        let end = Text::with_baseline(text, Point::new(x, y), style, Baseline::Top).draw(canvas)?;
+        x = end.x + 12;
+        Ok(())
+    };
+    write(canvas, &format!("{} people", people.len()), TEXT)?;
+    write(canvas, &format!("{facing} face the front"), FACING)?;
+    write(canvas, &format!("{} turned away", people.len() - facing), AWAY)?;
+    for expression in Expression::ALL {
+        write(canvas, expression.name(), colour(expression))?;
+    }
+    Ok(())
+}
+
+fn fill(
+    canvas: &mut Canvas,
+    corner: Point,
+    width: i32,
+    height: i32,
+    colour: Rgb888,
+) -> Result<(), Infallible> {
+    let size = Size::new(width.max(0).unsigned_abs(), height.max(0).unsigned_abs());
+    Rectangle::new(corner, size).into_styled(PrimitiveStyle::with_fill(colour)).draw(canvas)
+}
+
+fn scaled(bounds: PixelBox, factor: u32) -> Rectangle {
+    let scale = |value: f32| (value * factor as f32).round() as i32;
+    let corner = Point::new(scale(bounds.x), scale(bounds.y));
+    let size =
+        Size::new(scale(bounds.width).max(1).unsigned_abs(), scale(bounds.height).max(1).unsigned_abs());
+    Rectangle::new(corner, size)
+}
+
+/// Lets embedded-graphics draw on a picture; what lies outside is cut off.
+struct Canvas(RgbImage);
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.0.width(), self.0.height())
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Infallible>
+    where
+        I: IntoIterator<Item = Pixel<Rgb888>>,
+    {
+        for Pixel(point, colour) in pixels {
+            if let (Ok(x), Ok(y)) = (u32::try_from(point.x), u32::try_from(point.y))
+                && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
+            {
+                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::{Face, Reading, SeatId};
+    use std::time::Instant;
+
+    fn person(x: f32) -> Person {
+        let head = PixelBox { x, y: 20.0, width: 60.0, height: 70.0 };
+        let face = Face { bounds: PixelBox { x: x + 10.0, y: 35.0, width: 40.0, height: 45.0 }, score: 0.9 };
+        let expressions = Expressions([0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1]);
+        let reading = Reading { expressions, read_at: Instant::now() };
+        Person { seat: SeatId(1), head, head_score: 0.9, face: Some(face), reading: Some(reading) }
+    }
+
+    #[test]
+    fn boxes_bars_and_legend_are_drawn_and_what_lies_outside_is_cut_off() {
+        let picture = GrayImage::from_pixel(1000, 150, image::Luma([90]));
+        let drawn = annotate(&picture, &[person(100.0), person(-30.0), person(980.0)]);
+        assert_eq!((drawn.width(), drawn.height()), (1000, 150 + LEGEND_HEIGHT));
+        assert_eq!(drawn.get_pixel(130, 20).0, [0x56, 0xb4, 0xe9]);
+        let happy = Rgb([0xf0, 0xe4, 0x42]);
+        let bar = (91..115).filter(|y| *drawn.get_pixel(100 + 2 + 3 * 4, *y) == happy).count();
+        assert_eq!(bar, 13, "60 % of 22 pixels");
+    }
+
+    #[test]
+    fn tiny_pictures_are_enlarged() {
+        let drawn = annotate(&GrayImage::new(1, 1), &[]);
+        assert_eq!((drawn.width(), drawn.height()), (4, 4 + LEGEND_HEIGHT));
+    }
+}

@@ -1,0 +1,190 @@
+//! `moodring doctor`: what works on this machine, what does not, and how to mend it.
+
+use std::fmt::Display;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{AlreadyTold, OptionalConfig};
+use crate::camera::v4l2;
+use crate::config::{BrokerKind, CameraKind, Config, DisplayKind, Mode};
+use crate::vision::Vision;
+use crate::vision::litert::{LiteRt, VERSION, places};
+use crate::vision::model_card::{ModelCard, Task, directory};
+
+/// How long the broker may take to answer.
+const BROKER_PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: OptionalConfig,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = arguments.config.load()?;
+    super::logging::start("error")?;
+    let mut report = Report::default();
+    library(&config, &mut report);
+    models(&config, &mut report);
+    cameras(&config, &mut report);
+    broker(&config, &mut report);
+    display(&config, &mut report);
+    if report.faults > 0 {
+        println!("\n{} of the above must be mended", report.faults);
+        return Err(AlreadyTold.into());
+    }
+    println!("\neverything that the configuration asks for works");
+    Ok(())
+}
+
+/// Prints one line a finding and counts what does not work.
+#[derive(Default)]
+struct Report {
+    faults: usize,
+}
+
+impl Report {
+    fn works(&self, part: &str, what: impl Display) {
+        println!("ok    {part:11} {what}");
+    }
+
+    fn note(&self, part: &str, what: impl Display) {
+        println!("-     {part:11} {what}");
+    }
+
+    fn fault(&mut self, part: &str, what: impl Display) {
+        self.faults += 1;
+        println!("FAULT {part:11} {what}");
+    }
+}
+
+fn library(config: &Config, report: &mut Report) {
+    match LiteRt::open(&config.engine.library) {
+        Ok(library) => {
+            report.works("library", format_args!("LiteRT {VERSION}, {}", library.library().display()))
+        }
+        Err(error) => {
+            report.fault("library", error);
+            for place in places(&config.engine.library) {
+                report.note("library", format_args!("looked for {}", place.display()));
+            }
+        }
+    }
+}
+
+fn models(config: &Config, report: &mut Report) {
+    let folder = directory(&config.models.directory, &config.models.heads);
+    let mut cards = vec![("heads", folder.join(&config.models.heads), Task::Heads)];
+    if config.mood.mode == Mode::Mood {
+        cards.push(("expression", folder.join(&config.models.expression), Task::Expression));
+    } else {
+        report.note("expression", "not loaded: mood.mode is \"occupancy\"");
+    }
+    for (part, path, task) in cards {
+        match ModelCard::read(&path, task) {
+            Ok(card) => report.works(
+                part,
+                format_args!(
+                    "{} {}, {} file(s), {}",
+                    card.name,
+                    card.version,
+                    card.files.len(),
+                    path.display()
+                ),
+            ),
+            Err(error) => report.fault(part, error),
+        }
+    }
+    // The files themselves: hashes, shapes and whether the library takes them.
+    match Vision::new(config) {
+        Ok(_) => report.works("models", "are what their cards say, and run"),
+        Err(error) => report.fault("models", error),
+    }
+}
+
+fn cameras(config: &Config, report: &mut Report) {
+    let found = v4l2::list();
+    if found.is_empty() {
+        report.note("camera", "no V4L2 camera is connected");
+    }
+    for camera in &found {
+        let name = camera.stable_names.first().unwrap_or(&camera.path);
+        match &camera.fault {
+            Some(fault) => report.note("camera", format_args!("{}: {fault}", name.display())),
+            None => report.works("camera", format_args!("{} ({})", name.display(), camera.card)),
+        }
+        for mode in &camera.modes {
+            report.note("camera", format_args!("  {mode}"));
+        }
+    }
+    match config.camera.source {
+        CameraKind::V4l2 => {
+            let wanted = &config.camera.v4l2.device;
+            let real = wanted.canonicalize().unwrap_or_else(|_| PathBuf::from(wanted));
+            match found.iter().find(|camera| camera.path == real) {
+                Some(_) => {
+                    report.works("camera", format_args!("camera.v4l2.device {} is there", wanted.display()))
+                }
+                None => report.fault(
+                    "camera",
+                    format_args!("camera.v4l2.device {} is none of the cameras above", wanted.display()),
+                ),
+            }
+        }
+        CameraKind::File => match crate::camera::file::Input::inspect(&config.camera.file.path) {
+            Ok(_) => report.works("camera", format_args!("file {}", config.camera.file.path.display())),
+            Err(error) => report.fault("camera", error),
+        },
+        CameraKind::Simulator => {
+            report.works("camera", format_args!("a simulated class of {}", config.camera.simulator.people));
+        }
+    }
+}
+
+fn broker(config: &Config, report: &mut Report) {
+    let mqtt = &config.mqtt;
+    match mqtt.broker {
+        BrokerKind::Off => report.note("broker", "mqtt.broker is \"off\""),
+        BrokerKind::Embedded => report.works("broker", "embedded, on loopback only"),
+        BrokerKind::External => {
+            let place = format!("{}:{}", mqtt.host, mqtt.port);
+            let reached = (mqtt.host.as_str(), mqtt.port).to_socket_addrs().and_then(|mut addresses| {
+                let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+                TcpStream::connect_timeout(&addresses.next().ok_or_else(none)?, BROKER_PATIENCE)
+            });
+            match reached {
+                Ok(_) => report.works("broker", format_args!("{place} answers")),
+                Err(error) => report.fault(
+                    "broker",
+                    format_args!(
+                        "{place} does not answer ({error}); check mqtt.host, mqtt.port and the network"
+                    ),
+                ),
+            }
+        }
+    }
+}
+
+fn display(config: &Config, report: &mut Report) {
+    match config.display.kind {
+        DisplayKind::Off => {
+            report.note("display", "display.kind is \"off\"; the page shows it at /display.png")
+        }
+        DisplayKind::Terminal => report.works("display", "the terminal"),
+        DisplayKind::Png => {
+            let path = &config.display.path;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+            match folder.metadata() {
+                Ok(found) if found.is_dir() && !found.permissions().readonly() => {
+                    report.works("display", format_args!("PNG file {}", path.display()));
+                }
+                _ => report.fault(
+                    "display",
+                    format_args!("display.path {}: its folder cannot be written", path.display()),
+                ),
+            }
+        }
+    }
+}

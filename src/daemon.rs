@@ -1,0 +1,224 @@
+//! The composition root: builds every part in order, starts it, waits for the end.
+//!
+//! Threads: `camera` (always drains the driver), `vision` (takes the newest frame), those of display and
+//! lights; one current-thread tokio runtime on the calling thread for mood, MQTT and web.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::camera::file::FileSource;
+use crate::camera::simulator::SimulatorSource;
+use crate::camera::v4l2::V4l2Source;
+use crate::camera::{BackOff, CameraHealth, CameraSource, CaptureLoop, Frames, Switch};
+use crate::config::{CameraKind, Config};
+use crate::mood::{self, Aggregator, Mood, State};
+use crate::outputs::{self, mqtt};
+use crate::supervisor::{self, Counters, Stop, Supervisor};
+use crate::vision::{self, Vision};
+
+/// Observations that may wait for the mood; more are dropped and counted.
+const OBSERVATIONS_WAITING: usize = 8;
+/// What the parts get for stopping; the service manager waits longer.
+const STOP_PATIENCE: Duration = Duration::from_millis(900);
+
+/// How long the daemon runs.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Stop by itself after this long; `None` runs until a signal.
+    pub run_for: Option<Duration>,
+}
+
+/// Where the running daemon can be reached.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Address of the page, if it is served.
+    pub web: Option<SocketAddr>,
+    /// The broker that is published to, if there is one.
+    pub mqtt: Option<mqtt::Address>,
+}
+
+/// What a finished run amounted to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Moods that were handed to the outputs.
+    pub moods: u64,
+    /// The last mood whose state was `live`.
+    pub last_live: Option<Arc<Mood>>,
+}
+
+/// Runs until a signal, the limit or the failure of a part; `started` is called once everything runs.
+///
+/// # Errors
+/// A part cannot be built (models, engine, threads) or failed for good while running. A camera, broker or
+/// display that is away is no error: they are waited for.
+pub fn run(config: &Config, limits: &Limits, started: impl FnOnce(&Places)) -> anyhow::Result<Report> {
+    let vision = Vision::new(config).context("vision cannot start")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no asynchronous runtime can be had from the system")?;
+    runtime.block_on(serve(config, limits, started, vision, Stop::default()))
+}
+
+async fn serve(
+    config: &Config,
+    limits: &Limits,
+    started: impl FnOnce(&Places),
+    vision: Vision,
+    stop: Stop,
+) -> anyhow::Result<Report> {
+    let counters = Arc::new(Counters::default());
+    let (observations, observed) = mpsc::channel(OBSERVATIONS_WAITING);
+    let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
+    let (mood_sender, moods) = watch::channel(Arc::new(aggregator.mood(Instant::now(), Timestamp::now())));
+    let pause = Pause::default();
+
+    let mut outputs = outputs::start(config, moods.clone(), Arc::clone(&counters), &stop).await?;
+    let mut supervisor = Supervisor::new(stop.clone());
+    see(&mut supervisor, config, vision, observations, &pause.camera, &counters)?;
+
+    let mood =
+        tokio::spawn(mood::run(aggregator, observed, pause.mood.subscribe(), mood_sender, stop.clone()));
+    let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
+    tokio::spawn(supervisor::stop_on_signal(stop.clone()));
+    tokio::spawn(pause.on_signal());
+    let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
+    tokio::spawn(log_counters(Arc::clone(&counters), stop.clone()));
+    started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone() });
+
+    match limits.run_for {
+        // A limit is not a signal: reaching it is how such a run ends.
+        Some(limit) => drop(tokio::time::timeout(limit, stop.requested()).await),
+        None => stop.requested().await,
+    }
+    stop.request();
+    let outputs_ended = outputs.ended(STOP_PATIENCE).await;
+    if !outputs_ended {
+        tracing::warn!("an output did not stop in time and is left behind");
+    }
+    let result = supervisor.join(STOP_PATIENCE);
+    let _ = (mood.await, manager.await);
+    let last_live = watcher.await.unwrap_or_default();
+    result.map(|()| Report { moods: counters.moods.get(), last_live })
+}
+
+/// Pausing closes the camera and empties the mood; both at once.
+#[derive(Debug, Default)]
+struct Pause {
+    camera: Arc<Switch>,
+    mood: watch::Sender<bool>,
+}
+
+impl Pause {
+    fn set(&self, paused: bool) {
+        self.mood.send_replace(paused);
+        if paused {
+            self.camera.pause();
+        } else {
+            self.camera.resume();
+        }
+        info!(paused, "paused or resumed by signal");
+    }
+
+    /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.
+    async fn on_signal(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = (signal(SignalKind::user_defined1()), signal(SignalKind::user_defined2()));
+        let (Ok(mut pause), Ok(mut resume)) = signals else {
+            tracing::warn!("SIGUSR1 and SIGUSR2 cannot be received: no pausing by signal");
+            return;
+        };
+        loop {
+            tokio::select! {
+                _ = pause.recv() => self.set(true),
+                _ = resume.recv() => self.set(false),
+            }
+        }
+    }
+}
+
+/// Starts the two threads from camera to observation.
+fn see(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    mut vision: Vision,
+    observations: mpsc::Sender<vision::Observation>,
+    switch: &Arc<Switch>,
+    counters: &Arc<Counters>,
+) -> anyhow::Result<()> {
+    let frames = Arc::new(Frames::default());
+    let cycle = Duration::from_secs_f64(config.vision.cycle_every_s);
+    supervisor.spawn("camera", {
+        let (frames, counters, switch) = (Arc::clone(&frames), Arc::clone(counters), Arc::clone(switch));
+        let config = config.clone();
+        move |heartbeat, stop| {
+            let mut source = camera_source(&config, stop);
+            let health = CameraHealth::default();
+            let capture = CaptureLoop {
+                frames: &frames,
+                health: &health,
+                switch: &switch,
+                counters: &counters,
+                heartbeat,
+                stop,
+            };
+            capture.run(source.as_mut(), BackOff::default());
+            Ok(())
+        }
+    })?;
+    supervisor.spawn("vision", {
+        let counters = Arc::clone(counters);
+        move |heartbeat, stop| {
+            vision::run(&mut vision, &frames, &observations, cycle, heartbeat, &counters, stop)
+        }
+    })
+}
+
+/// The camera that the configuration names.
+fn camera_source(config: &Config, stop: &Stop) -> Box<dyn CameraSource> {
+    match config.camera.source {
+        CameraKind::V4l2 => Box::new(V4l2Source::new(&config.camera.v4l2)),
+        CameraKind::File => Box::new(FileSource::new(&config.camera.file, stop)),
+        CameraKind::Simulator => Box::new(SimulatorSource::new(&config.camera.simulator)),
+    }
+}
+
+/// Counts the moods and keeps the last live one, until the sender is gone.
+async fn last_live(mut moods: outputs::Moods, counters: Arc<Counters>) -> Option<Arc<Mood>> {
+    let mut last = None;
+    while moods.changed().await.is_ok() {
+        let mood = Arc::clone(&moods.borrow_and_update());
+        counters.moods.increment();
+        if mood.state == State::Live {
+            last = Some(mood);
+        }
+    }
+    last
+}
+
+/// One line of counters a minute.
+async fn log_counters(counters: Arc<Counters>, stop: Stop) {
+    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    minute.tick().await;
+    loop {
+        tokio::select! {
+            _ = stop.requested() => return,
+            _ = minute.tick() => info!(
+                frames = counters.frames_captured.get(),
+                replaced = counters.frames_replaced.get(),
+                camera_losses = counters.camera_losses.get(),
+                cycles = counters.cycles.get(),
+                faces_read = counters.faces_read.get(),
+                dropped = counters.observations_dropped.get(),
+                moods = counters.moods.get(),
+                "counters"
+            ),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The commands as a user meets them: exit codes, messages, and that one bad input does not spoil the others.
+
+mod common;
+
+use std::path::Path;
+use std::process::Output;
+
+use common::{moodring, shared};
+use serde_json::Value;
+
+fn run(arguments: &[&str]) -> Output {
+    moodring(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn wrong_usage_and_wrong_configuration_exit_with_2() {
+    assert_eq!(run(&["fly"]).status.code(), Some(2));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bad.toml");
+    std::fs::write(&path, "[mood]\nmin_people = 2\nwindow = 3\n").unwrap();
+    let path = path.to_str().unwrap();
+    for command in ["check", "run"] {
+        let output = run(&[command, "--config", path]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(
+            told.contains("bad.toml:2:14: mood.min_people is 2") && told.contains("bad.toml:3:1:"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn the_printed_defaults_are_a_valid_configuration() {
+    let output = run(&["check", "--print-defaults"]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("moodring.toml");
+    std::fs::write(&path, &output.stdout).unwrap();
+    let output = run(&["check", "--config", path.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let output = run(&["completions", "bash"]);
+    assert!(output.status.success() && text(&output.stdout).contains("analyze"));
+}
+
+#[test]
+fn doctor_names_what_works() {
+    let output = run(&["doctor"]);
+    let told = text(&output.stdout);
+    for part in ["library", "heads", "expression", "camera", "broker", "display"] {
+        assert!(told.contains(part), "no word of {part}: {told}");
+    }
+}
+
+fn write_picture(path: &Path, width: u32, height: u32) {
+    image::GrayImage::from_fn(width, height, |x, y| image::Luma([((x + y) % 251) as u8])).save(path).unwrap();
+}
+
+#[test]
+fn bad_pictures_are_told_and_the_run_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("empty.jpg"), []).unwrap();
+    std::fs::write(path("letter.png"), "Dear class, this is no picture.").unwrap();
+    write_picture(Path::new(&path("whole.jpg")), 640, 480);
+    let whole = std::fs::read(path("whole.jpg")).unwrap();
+    std::fs::write(path("cut.jpg"), &whole[..whole.len() / 3]).unwrap();
+    write_picture(Path::new(&path("dot.png")), 1, 1);
+    write_picture(Path::new(&path("wide.png")), 20_000, 40);
+
+    let names =
+        ["empty.jpg", "letter.png", "cut.jpg", "absent.jpg", "dot.png", "wide.png", "whole.jpg"].map(path);
+    let mut arguments = vec!["analyze", "--json"];
+    arguments.extend(names.iter().map(String::as_str));
+    let output = run(&arguments);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for name in ["empty.jpg", "letter.png", "absent.jpg"] {
+        assert!(told.lines().any(|line| line.contains(name)), "no word of {name}: {told}");
+    }
+    let reports = lines(&output);
+    for (name, width) in [("dot.png", 1), ("wide.png", 20_000), ("whole.jpg", 640)] {
+        let answered = reports
+            .iter()
+            .any(|report| report["source"].as_str().unwrap().ends_with(name) && report["width"] == width);
+        let refused = told.lines().any(|line| line.contains(name));
+        assert!(answered != refused, "{name}: {told}");
+    }
+    assert!(reports.iter().any(|report| report["source"].as_str().unwrap().ends_with("whole.jpg")));
+}
+
+#[test]
+fn people_on_real_pictures_are_counted() {
+    let Some(photos) = shared("data/photos") else { return };
+    // What stands on each picture, counted by hand, with the tolerance of the first detector.
+    for (name, fewest, most) in [("group_steps", 20, 32), ("solvay_1927", 25, 36), ("group_office", 12, 18)] {
+        let path = photos.join(format!("{name}.jpg"));
+        let output = run(&["analyze", "--json", path.to_str().unwrap()]);
+        let report = &lines(&output)[0];
+        let people = report["people"].as_array().unwrap();
+        assert!((fewest..=most).contains(&people.len()), "{} people on {name}", people.len());
+        for person in people {
+            let sum: f64 = match person["expression"].as_object() {
+                Some(expression) => expression.values().map(|value| value.as_f64().unwrap()).sum(),
+                None => 1.0,
+            };
+            assert!((sum - 1.0).abs() < 1e-3, "{person}");
+        }
+    }
+}
+
+#[test]
+fn cut_out_faces_are_read_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("face.png");
+    write_picture(&path, 48, 48);
+    let output = run(&["analyze", "--crops", "--json", path.to_str().unwrap()]);
+    let report = &lines(&output)[0];
+    assert_eq!(report["people"].as_array().unwrap().len(), 1, "{report}");
+    assert!(report["people"][0]["expression"]["happy"].is_number());
+}
+
+#[test]
+fn annotated_pictures_are_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let picture = directory.path().join("room.png");
+    write_picture(&picture, 320, 240);
+    let folder = directory.path().join("out");
+    let arguments = ["analyze", "--annotate", folder.to_str().unwrap(), picture.to_str().unwrap()];
+    assert!(run(&arguments).status.success());
+    let drawn = image::open(folder.join("room.png")).unwrap();
+    assert!(drawn.width() >= 320);
+}

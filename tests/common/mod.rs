@@ -1,0 +1,156 @@
+//! What the end-to-end tests share: the real binary, a real broker, a subscriber. Everything ends with its
+//! guard, and every wait has a limit.
+#![expect(dead_code, reason = "each test file uses its own part of this")]
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+
+/// Longest wait for anything; reaching it fails the test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A process that is killed when its test ends.
+pub(crate) struct Process(pub Child);
+
+impl Process {
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the process does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program under test, with the models of this checkout.
+pub(crate) fn moodring(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moodring"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MOODRING_LOG");
+    command
+}
+
+/// A port on loopback that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Mosquitto on loopback. `None`, loudly, where it is not installed; `make test` installs it.
+pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
+    let program =
+        ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
+    let Some(program) = program else {
+        assert!(
+            std::env::var_os("MOODRING_REQUIRE_MOSQUITTO").is_none(),
+            "mosquitto is not installed; `make test` installs it"
+        );
+        eprintln!("SKIPPED: mosquitto is not installed");
+        return None;
+    };
+    let config = directory.join("mosquitto.conf");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    let child = Command::new(program)
+        .arg("-c")
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let process = Process(child);
+    wait_for_port(port);
+    Some(process)
+}
+
+/// Waits until somebody listens on `port`.
+pub(crate) fn wait_for_port(port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_err() {
+        assert!(Instant::now() < deadline, "nobody listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A message as it was received.
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) retained: bool,
+}
+
+impl Message {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.payload).unwrap()
+    }
+}
+
+/// Receives every message of the broker at `port` in an own thread.
+pub(crate) fn subscribe(port: u16) -> mpsc::Receiver<Message> {
+    wait_for_port(port);
+    let mut options = MqttOptions::new(format!("subscriber-{}", free_port()), "127.0.0.1", port);
+    options.set_keep_alive(Duration::from_secs(30));
+    let (client, mut connection) = Client::new(options, 16);
+    client.subscribe("#", QoS::AtLeastOnce).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _client = client;
+        for event in connection.iter() {
+            match event {
+                Ok(Event::Incoming(Packet::Publish(publish))) => {
+                    let message = Message {
+                        topic: publish.topic,
+                        payload: publish.payload.to_vec(),
+                        retained: publish.retain,
+                    };
+                    if sender.send(message).is_err() {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    });
+    receiver
+}
+
+/// The next message that `wanted` accepts; the others are given to `wanted` too and then dropped.
+pub(crate) fn next(messages: &mpsc::Receiver<Message>, mut wanted: impl FnMut(&Message) -> bool) -> Message {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let message = messages.recv_timeout(left).expect("the awaited message did not come");
+        if wanted(&message) {
+            return message;
+        }
+    }
+}
+
+/// Pictures that are not part of the project; tests that need them skip where they are absent.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("MOODRING_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = root.join(path);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
