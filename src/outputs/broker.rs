@@ -1,7 +1,8 @@
 //! A small MQTT broker inside the process, for the demo, for tests and for single rooms. Loopback only.
 //!
 //! rumqttd has no way to be stopped: its threads end with the process. It keeps retained messages in memory
-//! only. Its console and its metrics server are never started.
+//! only. Its console and its metrics server are never started. Now and then it drops a client that connects in
+//! the moment in which another takes leave: clients have to connect again, as they must anyway.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -30,8 +31,6 @@ const SEGMENT_BYTES: usize = 256 * 1024;
 
 /// A CONNECT packet of MQTT 3.1.1, client id `probe`, clean session (section 3.1 of the standard).
 const CONNECT: &[u8] = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x05\x00\x05probe";
-/// A DISCONNECT packet (section 3.14).
-const DISCONNECT: &[u8] = b"\xe0\x00";
 
 /// Why there is no embedded broker.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +146,8 @@ pub(super) fn answers(port: u16) -> bool {
         stream.write_all(CONNECT)?;
         let mut connack = [0; 4];
         stream.read_exact(&mut connack)?;
-        stream.write_all(DISCONNECT)?;
+        // No DISCONNECT: rumqttd 0.20 forgets a connection that takes leave twice, and the second time hits
+        // whoever has got its place in the meantime.
         // CONNACK, two more bytes, any session flag, accepted (section 3.2).
         Ok(connack[0] == 0x20 && connack[1] == 2 && connack[3] == 0)
     };

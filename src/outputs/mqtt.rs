@@ -187,13 +187,16 @@ impl Publisher {
 
     /// Hands the next message to the library, if one is due.
     fn send_next(&mut self, sender: &Sender, outbox: &mut Outbox, deadline: &mut Instant) {
-        let newest = self.moods.borrow_and_update().clone();
         let Some(parcel) = outbox.take() else { return };
         let topics = Topics::of(&self.room);
         let message = match parcel {
             Parcel::Online => status(&self.room, "online", None),
             Parcel::Offline => status(&self.room, "offline", Some("stopped")),
-            Parcel::Mood => Message { topic: topics.mood, payload: json(&*newest) },
+            Parcel::Mood => {
+                // Seen only now that it is sent: a mood that comes in between must still wake this task.
+                let newest = self.moods.borrow_and_update().clone();
+                Message { topic: topics.mood, payload: json(&*newest) }
+            }
         };
         if !sender.publish(message) {
             // Impossible while one message is in flight at most; the receipt's timeout heals it.

@@ -103,36 +103,41 @@ fn device(port: u16, config: config::Mqtt) -> Device {
     Device { moods, health, stop, task: tokio::spawn(publisher.run()) }
 }
 
-/// Another client, as a dashboard would be.
+/// Another client, as a dashboard would be: it subscribes on every connection, and connects again after a loss.
 struct Dashboard {
-    _client: AsyncClient,
+    client: AsyncClient,
     events: EventLoop,
+    topic: String,
 }
 
 impl Dashboard {
-    async fn subscribe(port: u16, topic: &str) -> Self {
+    fn new(port: u16, topic: &str) -> Self {
         let mut options = MqttOptions::new(format!("dashboard{}", backoff::random()), "127.0.0.1", port);
         options.set_keep_alive(Duration::from_secs(60));
         let (client, events) = AsyncClient::new(options, 4);
-        client.subscribe(topic, QoS::AtLeastOnce).await.unwrap();
-        Self { _client: client, events }
+        Self { client, events, topic: topic.to_owned() }
     }
 
     /// The next message for which `wanted` holds.
-    async fn find(&mut self, wanted: impl Fn(&Publish, &Value) -> bool) -> (Publish, Value) {
+    async fn find(&mut self, what: &str, wanted: impl Fn(&Publish, &Value) -> bool) -> (Publish, Value) {
         let search = async {
             loop {
-                if let rumqttc::Event::Incoming(Incoming::Publish(message)) =
-                    self.events.poll().await.unwrap()
-                {
-                    let value = serde_json::from_slice(&message.payload).unwrap();
-                    if wanted(&message, &value) {
-                        return (message, value);
+                match self.events.poll().await {
+                    Ok(rumqttc::Event::Incoming(Incoming::ConnAck(_))) => {
+                        self.client.try_subscribe(&self.topic, QoS::AtLeastOnce).unwrap();
                     }
+                    Ok(rumqttc::Event::Incoming(Incoming::Publish(message))) => {
+                        let value = serde_json::from_slice(&message.payload).unwrap();
+                        if wanted(&message, &value) {
+                            return (message, value);
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(error) => println!("the dashboard was cut off: {error}"),
                 }
             }
         };
-        timeout(PATIENCE, search).await.expect("no such message")
+        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("{what} did not come"))
     }
 }
 
@@ -163,36 +168,36 @@ fn runtime() -> tokio::runtime::Runtime {
 /// A device's life as another client sees it: online, moods, gone; online again, stopped.
 async fn life_of_a_device(port: u16) {
     let first = device(port, config::Mqtt::default());
-    let mut dashboard = Dashboard::subscribe(port, "moodring/school/room-1/#").await;
-    let (_, status) = dashboard.find(|message, _| message.topic.ends_with("/status")).await;
+    let mut dashboard = Dashboard::new(port, "moodring/school/room-1/#");
+    let (_, status) = dashboard.find("a status", |message, _| message.topic.ends_with("/status")).await;
     assert_eq!((&status["status"], &status["reason"]), (&"online".into(), &Value::Null));
     assert_eq!((&status["room"], &status["schema"]), (&"room-1".into(), &STATUS_SCHEMA.into()));
-    dashboard.find(|message, value| message.topic.ends_with("/mood") && value["sequence"] == 1234).await;
+    dashboard.find("the first mood", |_, value| value["sequence"] == 1234).await;
     // A newer one, which comes without being asked for, and is kept for those who come later.
     first.moods.send_replace(Arc::new(Mood { sequence: 1235, ..samples::live() }));
-    dashboard.find(|_, value| value["sequence"] == 1235).await;
-    let mut late = Dashboard::subscribe(port, "moodring/school/room-1/mood").await;
-    let (message, value) = late.find(|_, _| true).await;
+    dashboard.find("the second mood", |_, value| value["sequence"] == 1235).await;
+    let mut late = Dashboard::new(port, "moodring/school/room-1/mood");
+    let (message, value) = late.find("what is kept", |_, _| true).await;
     assert!(message.retain && value["sequence"] == 1235 && value["word"] == "attentive");
     // Dropped in the middle of everything, the socket just closes: the broker tells the last will.
     first.task.abort();
-    let (_, status) = dashboard.find(|_, value| value["status"] == "offline").await;
+    let (_, status) = dashboard.find("offline", |_, value| value["status"] == "offline").await;
     assert_eq!(status["reason"], "lost");
     graceful_stop(port, &mut dashboard).await;
 }
 
 async fn graceful_stop(port: u16, dashboard: &mut Dashboard) {
     let device = device(port, config::Mqtt::default());
-    dashboard.find(|_, value| value["status"] == "online").await;
+    dashboard.find("online", |_, value| value["status"] == "online").await;
     let asked_at = Instant::now();
     device.stop.request();
     timeout(PATIENCE, device.task).await.unwrap().unwrap();
     assert!(asked_at.elapsed() <= FAREWELL + Duration::from_millis(200), "{:?}", asked_at.elapsed());
-    let (_, status) = dashboard.find(|_, value| value["status"] == "offline").await;
+    let (_, status) = dashboard.find("offline", |_, value| value["status"] == "offline").await;
     assert_eq!(status["reason"], "stopped");
     // The last will would have replaced the retained message.
-    let mut late = Dashboard::subscribe(port, "moodring/school/room-1/status").await;
-    let (message, status) = late.find(|_, _| true).await;
+    let mut late = Dashboard::new(port, "moodring/school/room-1/status");
+    let (message, status) = late.find("what is kept", |_, _| true).await;
     assert!(message.retain && status["reason"] == "stopped");
 }
 
@@ -214,11 +219,11 @@ fn after_a_restart_of_the_broker_status_and_mood_are_there_again() {
     let port = mosquitto.port;
     runtime().block_on(async {
         let device = device(port, config::Mqtt::default());
-        Dashboard::subscribe(port, "moodring/school/room-1/mood").await.find(|_, _| true).await;
+        Dashboard::new(port, "moodring/school/room-1/mood").find("what is kept", |_, _| true).await;
         let _mosquitto = mosquitto.restart();
-        let mut dashboard = Dashboard::subscribe(port, "moodring/school/room-1/#").await;
-        dashboard.find(|_, value| value["status"] == "online").await;
-        dashboard.find(|_, value| value["sequence"] == 1234).await;
+        let mut dashboard = Dashboard::new(port, "moodring/school/room-1/#");
+        dashboard.find("online", |_, value| value["status"] == "online").await;
+        dashboard.find("the mood", |_, value| value["sequence"] == 1234).await;
         assert!(device.health.errors.get() >= 1 && device.health.is_up());
     });
 }
