@@ -35,5 +35,7 @@ lint: ## format, clippy, rustdoc, dependencies
 bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 40 --size 1280x720"]
 	@$(BIN) bench $(BENCH)
 
+-include training/training.mk
+
 clean: ## remove everything that was built
 	cargo clean

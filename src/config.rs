@@ -216,7 +216,7 @@ impl Default for Models {
 pub struct Engine {
     /// `libLiteRt.so`. Empty: the usual places are searched, in the order that `moodring doctor` shows.
     pub library: PathBuf,
-    /// Threads of each network, 1 to 16.
+    /// Threads that search heads, and faces that are read side by side, 1 to 16.
     pub threads: u32,
 }
 
@@ -238,8 +238,8 @@ pub struct Vision {
     pub head_score: Option<f64>,
     /// Faces of a lower score are turned away, 0.05 to 0.95. Without it the model card decides.
     pub face_score: Option<f64>,
-    /// Frames are brought to at most this width before heads are searched, 320 to 3840. More finds smaller
-    /// heads and costs more time.
+    /// Frames are brought to at most this length of their longer side before heads are searched, 320 to 3840.
+    /// More finds smaller heads and costs more time.
     pub detection_width: u32,
 }
 

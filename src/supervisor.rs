@@ -196,6 +196,7 @@ pub async fn notify_service_manager(heartbeats: Vec<(&'static str, Heartbeat)>, 
     if let Some(limit) = sd_notify::watchdog_enabled() {
         let mut check = ProgressCheck::new(heartbeats);
         let mut beat = tokio::time::interval(limit / 2);
+        beat.tick().await;
         loop {
             tokio::select! {
                 _ = stop.requested() => break,

@@ -11,6 +11,7 @@ pub mod litert;
 pub mod luma;
 pub mod model_card;
 pub mod observer;
+pub mod readers;
 pub mod seats;
 pub mod tiles;
 mod watch;

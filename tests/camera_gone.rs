@@ -1,4 +1,9 @@
 //! A camera that goes away and comes back, as every output shows it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic and tell what they skip"
+)]
 
 mod common;
 
@@ -10,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use common::{Message, PATIENCE, Process, free_port, moodring, next, subscribe};
 use jiff::Timestamp;
-use moodring::camera::CameraSource;
 use moodring::camera::simulator::{Event, Script, SimulatorSource};
+use moodring::camera::{Camera, CameraSource};
 use moodring::config::Config;
 use moodring::mood::{Aggregator, State};
 use moodring::outputs::{display, lights};
@@ -33,8 +38,8 @@ fn every_drawing_of_the_mood_shows_that_the_camera_is_gone_and_is_back() {
     let mut source = SimulatorSource::new(&config.camera.simulator).with_script(script.unwrap()).unpaced();
     let mut vision = Vision::new(&config).unwrap();
     let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
-    let (mut camera, mut now) = (None, Instant::now());
-    let mut states = Vec::new();
+    let (mut camera, mut now) = (None::<Box<dyn Camera>>, Instant::now());
+    let mut states: Vec<(State, display::Picture, lights::Light, serde_json::Value)> = Vec::new();
     for _ in 0..45 {
         let opened = match camera.take() {
             Some(camera) => Ok(camera),

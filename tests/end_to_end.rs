@@ -1,4 +1,9 @@
 //! The real binary, from the simulated camera through the real networks to a real broker.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic and tell what they skip"
+)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A camera that needs no hardware: a scripted class of 1 to 60 people, drawn, with known truth.
 //!
-//! Drawing is a pure function of class and time ([`Scene`]); only [`Pace`] knows a clock. The people exist
+//! Drawing is a pure function of class and time ([`Scene`]); only `Pace` knows a clock. The people exist
 //! nowhere: their faces are random blends in a face space (`docs/simulator.md`).
 
 mod canvas;

@@ -14,7 +14,7 @@ use super::OptionalConfig;
 use crate::camera::file::{self, Clip, Input};
 use crate::camera::simulator::SimulatorSource;
 use crate::camera::{CameraSource, Frame};
-use crate::config::{Config, SimulatedFormat};
+use crate::config::{Config, SimulatedFormat, SimulatedScript};
 use crate::mood::Aggregator;
 use crate::supervisor::Stop;
 use crate::vision::{Stages, Vision};
@@ -81,6 +81,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     config.camera.simulator.format = arguments.format;
     config.camera.simulator.frames_per_s = 1;
     // Every face in every cycle: the worst case of a full room.
+    config.camera.simulator.facing = 1.0;
+    config.camera.simulator.script = SimulatedScript::Steady;
     config.vision.reading_budget_s = 10.0;
     let frames = frames(arguments, &config)?;
     let mut measurements = Vec::new();

@@ -16,8 +16,7 @@ const VARIABLE: &str = "MOODRING_LOG";
 /// MOODRING_LOG is no filter.
 pub(super) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
-    // The embedded broker logs every connection at info level.
-    let filter = format!("rumqttd=error,{filter}");
+    let filter = format!("{},{filter}", crate::outputs::broker::LOG_DIRECTIVE);
     let filter = EnvFilter::try_new(&filter)
         .with_context(|| format!("{VARIABLE}={filter:?} is no filter; try {VARIABLE}=debug"))?;
     let registry = tracing_subscriber::registry().with(filter);

@@ -9,13 +9,13 @@ use thiserror::Error;
 
 use super::detector::Detector;
 use super::engine::EngineError;
-use super::expression::{Reader, ReadingTime};
 use super::heads::Head;
 use super::litert::LiteRt;
 use super::luma::{LumaDecoder, LumaError};
 use super::model_card::{self, CardError};
+use super::readers::Readers;
 use super::seats::Seats;
-use super::{Expressions, Face, Observation, Person, Reading, SeatId};
+use super::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId};
 use crate::camera::{Frame, Size};
 use crate::config::{Config, Mode};
 
@@ -85,11 +85,12 @@ pub struct Vision {
     luma: LumaDecoder,
     detector: Detector,
     /// None in occupancy mode.
-    reader: Option<Reader>,
+    readers: Option<Readers>,
     seats: Seats,
     reading_budget: Duration,
     places: Vec<usize>,
     turn: Vec<usize>,
+    faces: Vec<PixelBox>,
     stages: Stages,
 }
 
@@ -105,18 +106,19 @@ impl Vision {
         let threads = config.engine.threads;
         let heads = directory.join(&config.models.heads);
         let expression = directory.join(&config.models.expression);
-        let reader = match config.mood.mode {
-            Mode::Mood => Some(Reader::new(&expression, &engine, threads)?),
+        let readers = match config.mood.mode {
+            Mode::Mood => Some(Readers::new(&expression, &engine, threads)?),
             Mode::Occupancy => None,
         };
         Ok(Self {
             luma: LumaDecoder::default(),
             detector: Detector::new(&heads, &engine, threads, &config.vision)?,
-            reader,
+            readers,
             seats: Seats::default(),
             reading_budget: Duration::try_from_secs_f64(config.vision.reading_budget_s).unwrap_or_default(),
             places: Vec::new(),
             turn: Vec::new(),
+            faces: Vec::new(),
             stages: Stages::default(),
         })
     }
@@ -141,18 +143,16 @@ impl Vision {
         self.turn.clear();
         self.turn.extend((0..self.places.len()).filter(|&index| heads[index].face_score >= face_threshold));
         (stages.heads, stages.faces) = (heads.len(), self.turn.len());
-        if let Some(reader) = &mut self.reader {
+        if let Some(readers) = &mut self.readers {
             self.seats.by_oldest_reading(&self.places, &mut self.turn);
-            let (reading, mut time) = (Instant::now(), ReadingTime::default());
-            for &index in &self.turn {
-                let expressions = reader.read(luma, heads[index].face, &mut time)?;
-                self.seats.at(self.places[index]).reading =
+            self.faces.clear();
+            self.faces.extend(self.turn.iter().map(|&index| heads[index].face));
+            let (seats, places, turn) = (&mut self.seats, &self.places, &self.turn);
+            let time = readers.read(luma, &self.faces, self.reading_budget, |index, expressions| {
+                seats.at(places[turn[index]]).reading =
                     Some(Reading { expressions, read_at: frame.captured_at });
                 stages.faces_read += 1;
-                if reading.elapsed() >= self.reading_budget {
-                    break;
-                }
-            }
+            })?;
             (stages.crop, stages.expression_network) = (time.crop, time.network);
         }
         let people = heads.iter().zip(&self.places).map(|(head, &place)| {
@@ -176,20 +176,23 @@ impl Vision {
         stages.luma = started.elapsed();
         let face_threshold = self.detector.face_threshold();
         let heads = self.detector.find(luma, &mut stages)?;
-        let (mut people, mut time) = (Vec::with_capacity(heads.len()), ReadingTime::default());
-        for (index, head) in heads.iter().enumerate() {
-            let mut person = person(head, SeatId(index as u32), None, face_threshold);
-            if let (Some(face), Some(reader)) = (person.face, &mut self.reader) {
-                let expressions = reader.read(luma, face.bounds, &mut time)?;
-                person.reading = Some(Reading { expressions, read_at: frame.captured_at });
-            }
-            stages.faces += usize::from(person.face.is_some());
-            stages.faces_read += usize::from(person.reading.is_some());
-            people.push(person);
+        let as_person = |(index, head)| person(head, SeatId(index as u32), None, face_threshold);
+        let mut people: Vec<Person> = heads.iter().enumerate().map(as_person).collect();
+        self.turn.clear();
+        self.turn.extend((0..people.len()).filter(|&index| people[index].face.is_some()));
+        stages.faces = self.turn.len();
+        if let Some(readers) = &mut self.readers {
+            self.faces.clear();
+            self.faces.extend(self.turn.iter().map(|&index| heads[index].face));
+            let turn = &self.turn;
+            let time = readers.read(luma, &self.faces, Duration::MAX, |index, expressions| {
+                people[turn[index]].reading = Some(Reading { expressions, read_at: frame.captured_at });
+                stages.faces_read += 1;
+            })?;
+            (stages.crop, stages.expression_network) = (time.crop, time.network);
         }
         let face_scores = heads.iter().map(|head| head.face_score).collect();
         stages.heads = people.len();
-        (stages.crop, stages.expression_network) = (time.crop, time.network);
         stages.total = started.elapsed();
         self.stages = stages;
         let observation = Observation { captured_at: frame.captured_at, people };
@@ -201,9 +204,9 @@ impl Vision {
     /// # Errors
     /// [`VisionError::Occupancy`] without the expression network; else as [`Vision::observe`].
     pub fn read_face(&mut self, frame: &Frame) -> Result<Expressions, VisionError> {
-        let reader = self.reader.as_mut().ok_or(VisionError::Occupancy)?;
+        let readers = self.readers.as_mut().ok_or(VisionError::Occupancy)?;
         let luma = self.luma.decode(frame)?;
-        Ok(reader.read_whole(luma, &mut ReadingTime::default())?)
+        Ok(readers.read_whole(luma)?)
     }
 
     /// What a cycle would take if it were nothing but networks: the median time of `tiles` runs of the
@@ -222,8 +225,8 @@ impl Vision {
         for _ in 0..repeats.max(1) {
             let started = Instant::now();
             (0..tiles).try_for_each(|_| self.detector.run_bare())?;
-            if let Some(reader) = &mut self.reader {
-                (0..faces).try_for_each(|_| reader.run_bare())?;
+            if let Some(readers) = &mut self.readers {
+                readers.run_bare(faces)?;
             }
             times.push(started.elapsed());
         }

@@ -1,0 +1,75 @@
+//! The daemon under a service manager, and the signals that it answers to.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic and tell what they skip"
+)]
+
+mod common;
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+
+use common::{Message, PATIENCE, Process, free_port, moodring, next, subscribe};
+
+fn signal(process: &Process, name: &str) {
+    let status = Command::new("kill").args([name, &process.0.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn small_class(directory: &std::path::Path, port: u16) -> String {
+    let path = directory.join("moodring.toml");
+    let text = format!(
+        "[camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
+         [mood]\npublish_every_s = 0.2\n[mqtt]\nbroker = \"embedded\"\nport = {port}\n\
+         [web]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket_path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&socket_path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = |wanted: &str| {
+        let mut buffer = [0; 256];
+        loop {
+            let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted} was not told"));
+            if std::str::from_utf8(&buffer[..length]).unwrap().lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    };
+    let config = small_class(directory.path(), free_port());
+    let mut command = moodring(&["run", "--config", &config]);
+    command.env("NOTIFY_SOCKET", &socket_path).env("WATCHDOG_USEC", "2000000").stdout(Stdio::null());
+    let mut daemon = Process(command.spawn().unwrap());
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    daemon.terminate();
+    hear("STOPPING=1");
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_pause_by_signal_empties_the_mood_and_ends_by_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let config = small_class(directory.path(), port);
+    let mut daemon = Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
+    let messages = subscribe(port);
+    let in_state = |state: &'static str| {
+        move |message: &Message| message.topic.ends_with("/mood") && message.json()["state"] == state
+    };
+    next(&messages, in_state("live"));
+    signal(&daemon, "-USR1");
+    let paused = next(&messages, in_state("paused")).json();
+    assert!(paused["people"].is_null() && paused["expressions"].is_null(), "{paused}");
+    signal(&daemon, "-USR2");
+    next(&messages, in_state("live"));
+    daemon.terminate();
+    assert!(daemon.wait().success());
+}
