@@ -14,14 +14,15 @@ need() { # need PACKAGE TEST…
     local package=$1; shift
     "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-libclang() { ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; }
+libclang() { compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' || compgen -G '/usr/lib/*/libclang*.so*' || compgen -G '/usr/lib64/libclang*.so*'; }
+mosquitto() { [ -x /usr/sbin/mosquitto ] || [ -x /usr/bin/mosquitto ]; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 need gcc have cc
-need libclang-dev eval 'libclang 2>/dev/null | grep -q .'
+need libclang-dev libclang
 need python3-pip python3 -m pip --version
 if [ "$stage" = test ] || [ "$stage" = lint ]; then
-    need mosquitto eval 'have mosquitto || [ -x /usr/sbin/mosquitto ]'
+    need mosquitto mosquitto
     need ffmpeg have ffmpeg
 fi
 if [ ${#missing[@]} -gt 0 ]; then

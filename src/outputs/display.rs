@@ -1,6 +1,6 @@
 //! The small screen on the wall, 128x64 pixels, and the devices that can show it.
 //!
-//! [`draw`] is a pure function of the mood. A picture goes out only when it differs from the last one.
+//! [`draw()`] is a pure function of the mood. A picture goes out only when it differs from the last one.
 
 mod draw;
 mod face;
