@@ -42,8 +42,8 @@ fn jpeg_size(data: &[u8]) -> Option<Size> {
     Some(Size::new(length(7), length(5)))
 }
 
-/// libFuzzer takes every panic for a crash. Those of the JPEG decoder are expected and caught by the code under
-/// test; all others, caught or not, are faults.
+/// libFuzzer takes every panic for a crash. Those of the JPEG decoder are caught by the code under test; all
+/// others, caught or not, are faults.
 fn expect_panics_of_the_jpeg_decoder() {
     let crash = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -171,8 +171,8 @@ impl JpegDecoder {
             &self.completed
         };
         luma.resize(layout.size.area(), 0);
-        // The decoder indexes by what damaged pictures say and is known to panic on some. A panic leaves
-        // nothing behind but half a picture in `luma`, which the caller does not get to see.
+        // The decoder indexes by what damaged pictures say, and earlier versions panicked on some. A panic
+        // leaves nothing behind but half a picture in `luma`, which the caller does not get to see.
         catch_unwind(AssertUnwindSafe(|| decode_luma(picture, layout.size, luma)))
             .unwrap_or_else(|_| Err(JpegError::Damaged("the decoder gave up on it".into())))
     }
