@@ -24,7 +24,7 @@ use crate::vision::{self, Vision};
 
 /// Observations that may wait for the mood; more are dropped and counted.
 const OBSERVATIONS_WAITING: usize = 8;
-/// What the parts get for stopping; the service manager waits longer.
+/// What the parts get for stopping, all together.
 const STOP_PATIENCE: Duration = Duration::from_millis(900);
 
 /// How long the daemon runs.
@@ -63,7 +63,10 @@ pub fn run(config: &Config, limits: &Limits, started: impl FnOnce(&Places)) -> a
         .enable_all()
         .build()
         .context("no asynchronous runtime can be had from the system")?;
-    runtime.block_on(serve(config, limits, started, vision, Stop::default()))
+    let result = runtime.block_on(serve(config, limits, started, vision, Stop::default()));
+    // Looking up a broker's name cannot be cancelled and may take minutes.
+    runtime.shutdown_timeout(Duration::ZERO);
+    result
 }
 
 async fn serve(
@@ -98,11 +101,11 @@ async fn serve(
         None => stop.requested().await,
     }
     stop.request();
-    let outputs_ended = outputs.ended(STOP_PATIENCE).await;
-    if !outputs_ended {
+    let deadline = Instant::now() + STOP_PATIENCE;
+    if !outputs.ended(STOP_PATIENCE).await {
         tracing::warn!("an output did not stop in time and is left behind");
     }
-    let result = supervisor.join(STOP_PATIENCE);
+    let result = supervisor.join(deadline.saturating_duration_since(Instant::now()));
     let _ = (mood.await, manager.await);
     let last_live = watcher.await.unwrap_or_default();
     result.map(|()| Report { moods: counters.moods.get(), last_live })

@@ -15,8 +15,9 @@ use crate::vision::{Expression, Expressions, Person, PixelBox};
 /// Pictures narrower than this are enlarged by whole factors, so that words can be read.
 const LEAST_WIDTH: u32 = 1_000;
 const LEGEND_HEIGHT: u32 = 22;
+const STRIP_HEIGHT: i32 = 14;
 const BAR_WIDTH: i32 = 4;
-const BARS_HEIGHT: i32 = 22;
+const BARS_HEIGHT: i32 = STRIP_HEIGHT - 2;
 
 const FACING: Rgb888 = Rgb888::new(0x56, 0xb4, 0xe9);
 const AWAY: Rgb888 = Rgb888::new(0xe6, 0x9f, 0x00);
@@ -68,24 +69,21 @@ fn draw(canvas: &mut Canvas, people: &[Person], factor: u32, height: u32) -> Res
     legend(canvas, people, height)
 }
 
-/// The dominant expression above the head's box, the seven bars within its lower edge.
+/// A strip above the head's box: the seven bars, then the dominant expression. Above, because what lies there
+/// of the person behind is seldom the face.
 fn label(canvas: &mut Canvas, head: Rectangle, expressions: &Expressions) -> Result<(), Infallible> {
     let name = expressions.dominant().name();
-    let width = i32::try_from(name.len()).unwrap_or(0) * 6 + 4;
-    let corner = Point::new(head.top_left.x, (head.top_left.y - 12).max(0));
-    fill(canvas, corner, width, 12, SHADE)?;
-    let style = MonoTextStyle::new(&FONT_6X10, colour(expressions.dominant()));
-    Text::with_baseline(name, corner + Point::new(2, 1), style, Baseline::Top).draw(canvas)?;
-
-    let bottom = head.top_left.y + head.size.height as i32;
-    let corner = Point::new(head.top_left.x, bottom + 1);
-    fill(canvas, corner, BAR_WIDTH * 7 + 3, BARS_HEIGHT + 2, SHADE)?;
+    let bars = BAR_WIDTH * 7 + 2;
+    let words = i32::try_from(name.len()).unwrap_or(0) * 6 + 3;
+    let corner = Point::new(head.top_left.x, (head.top_left.y - STRIP_HEIGHT).max(0));
+    fill(canvas, corner, bars + words, STRIP_HEIGHT, SHADE)?;
     for (index, expression) in Expression::ALL.into_iter().enumerate() {
         let length = (expressions.0[index] * BARS_HEIGHT as f32).round().max(1.0) as i32;
-        let left = corner.x + 2 + index as i32 * BAR_WIDTH;
-        let top = Point::new(left, corner.y + 1 + BARS_HEIGHT - length);
+        let top = corner + Point::new(2 + index as i32 * BAR_WIDTH, 1 + BARS_HEIGHT - length);
         fill(canvas, top, BAR_WIDTH - 1, length, colour(expression))?;
     }
+    let style = MonoTextStyle::new(&FONT_6X10, colour(expressions.dominant()));
+    Text::with_baseline(name, corner + Point::new(bars, 2), style, Baseline::Top).draw(canvas)?;
     Ok(())
 }
 
@@ -176,8 +174,8 @@ mod tests {
         assert_eq!((drawn.width(), drawn.height()), (1000, 150 + LEGEND_HEIGHT));
         assert_eq!(drawn.get_pixel(130, 20).0, [0x56, 0xb4, 0xe9]);
         let happy = Rgb([0xf0, 0xe4, 0x42]);
-        let bar = (91..115).filter(|y| *drawn.get_pixel(100 + 2 + 3 * 4, *y) == happy).count();
-        assert_eq!(bar, 13, "60 % of 22 pixels");
+        let bar = (6..20).filter(|y| *drawn.get_pixel(100 + 2 + 3 * 4, *y) == happy).count();
+        assert_eq!(bar, 7, "60 % of 12 pixels");
     }
 
     #[test]

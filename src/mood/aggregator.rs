@@ -58,7 +58,8 @@ impl Aggregator {
             site: self.room.site.clone(),
             room: self.room.name.clone(),
             sequence: self.sequence,
-            at,
+            // Finer than a picture's own time would only look exact.
+            at: at.round(jiff::Unit::Millisecond).unwrap_or(at),
             state: State::Starting,
             mode: self.config.mode,
             window_s: self.config.window_s,
