@@ -65,7 +65,7 @@ fn run_and_watch(directory: &Path, broker: &str, port: u16) {
     });
     assert_true_to_the_class(&mood.json());
 
-    daemon.terminate();
+    daemon.signal("TERM");
     if broker == "external" {
         let offline =
             |message: &Message| message.topic.ends_with("/status") && message.json()["status"] == "offline";

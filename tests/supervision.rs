@@ -8,14 +8,9 @@
 mod common;
 
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::{Message, PATIENCE, Process, free_port, moodring, next, subscribe};
-
-fn signal(process: &Process, name: &str) {
-    let status = Command::new("kill").args([name, &process.0.id().to_string()]).status().unwrap();
-    assert!(status.success());
-}
 
 fn small_class(directory: &std::path::Path, port: u16) -> String {
     let path = directory.join("moodring.toml");
@@ -49,7 +44,7 @@ fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
     let mut daemon = Process(command.spawn().unwrap());
     hear("READY=1");
     hear("WATCHDOG=1");
-    daemon.terminate();
+    daemon.signal("TERM");
     hear("STOPPING=1");
     assert!(daemon.wait().success());
 }
@@ -65,11 +60,11 @@ fn a_pause_by_signal_empties_the_mood_and_ends_by_signal() {
         move |message: &Message| message.topic.ends_with("/mood") && message.json()["state"] == state
     };
     next(&messages, in_state("live"));
-    signal(&daemon, "-USR1");
+    daemon.signal("USR1");
     let paused = next(&messages, in_state("paused")).json();
     assert!(paused["people"].is_null() && paused["expressions"].is_null(), "{paused}");
-    signal(&daemon, "-USR2");
+    daemon.signal("USR2");
     next(&messages, in_state("live"));
-    daemon.terminate();
+    daemon.signal("TERM");
     assert!(daemon.wait().success());
 }

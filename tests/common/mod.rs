@@ -17,8 +17,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) struct Process(pub Child);
 
 impl Process {
-    pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+    /// Sends the signal called `name`, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
