@@ -22,7 +22,7 @@ demo: build ## run the simulated class of 30 through the real models [FOR=second
 
 test: ## all tests, with the real broker and the real models
 	@scripts/setup.sh test
-	cargo test --locked --all-targets
+	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --all-targets
 	cargo test --locked --doc
 
 lint: ## format, clippy, rustdoc, dependencies

@@ -121,7 +121,7 @@ impl Default for V4l2 {
 pub struct File {
     /// A picture, a folder of pictures, or anything that ffmpeg reads.
     pub path: PathBuf,
-    /// Pictures a second at which pictures of a folder are shown, 0.01 to 60.
+    /// Pictures a second at which pictures of a folder are shown, 0.1 to 60.
     pub frames_per_s: f64,
     /// Whether to begin again at the end. Without it the camera is gone at the end, and opened again.
     pub repeat: bool,

@@ -1,9 +1,5 @@
 //! A camera that goes away and comes back, as every output shows it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "helpers of tests may panic and tell what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
 
 mod common;
 

@@ -1,9 +1,5 @@
 //! The commands as a user meets them: exit codes, messages, and that one bad input does not spoil the others.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "helpers of tests may panic and tell what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
 
 mod common;
 

@@ -1,9 +1,5 @@
 //! The real binary, from the simulated camera through the real networks to a real broker.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "helpers of tests may panic and tell what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
 
 mod common;
 

@@ -1,8 +1,9 @@
 //! Real pictures of real groups, which are not part of the project: without them these tests skip.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, which says why it skips")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::time::Instant;
 
 use moodring::camera::{Frame, PixelFormat, Size};
@@ -11,13 +12,7 @@ use moodring::vision::Vision;
 
 /// The picture `name`, or none, saying so, where the pictures are not there.
 fn photo(name: &str) -> Option<Frame> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let shared = std::env::var_os("MOODRING_SHARED").map_or(beside, PathBuf::from);
-    let path = shared.join("data/photos").join(name);
-    if !path.is_file() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
+    let path = common::shared(&format!("data/photos/{name}"))?;
     let luma = image::open(&path).unwrap().into_luma8();
     Some(grey(luma.width(), luma.height(), luma.into_raw()))
 }

@@ -1,9 +1,5 @@
 //! The daemon under a service manager, and the signals that it answers to.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "helpers of tests may panic and tell what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
 
 mod common;
 

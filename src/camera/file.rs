@@ -397,7 +397,9 @@ mod tests {
                 Some(path)
             }
             Err(_) => {
-                println!("skipped: ffmpeg is not installed");
+                // Past the capture of output: a skipped test must be seen.
+                let _ =
+                    std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: ffmpeg is not installed\n");
                 None
             }
         }

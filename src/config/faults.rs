@@ -187,7 +187,7 @@ impl Config {
         complaints.range("camera.v4l2.frames_per_s", f64::from(v4l2.frames_per_s), 1.0, 60.0);
         complaints.range("camera.v4l2.timeout_s", v4l2.timeout_s, 0.5, 10.0);
         let file = &self.camera.file;
-        complaints.range("camera.file.frames_per_s", file.frames_per_s, 0.01, 60.0);
+        complaints.range("camera.file.frames_per_s", file.frames_per_s, 0.1, 60.0);
         if self.camera.source == CameraKind::File && file.path.as_os_str().is_empty() {
             complaints.add("camera.file.path", "is needed when camera.source is \"file\"");
         }

@@ -2,6 +2,7 @@
 //! guard, and every wait has a limit.
 #![expect(dead_code, reason = "each test file uses its own part of this")]
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -63,7 +64,7 @@ pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
             std::env::var_os("MOODRING_REQUIRE_MOSQUITTO").is_none(),
             "mosquitto is not installed; `make test` installs it"
         );
-        eprintln!("SKIPPED: mosquitto is not installed");
+        skipped("mosquitto is not installed");
         return None;
     };
     let config = directory.join("mosquitto.conf");
@@ -150,8 +151,13 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = root.join(path);
     if !path.exists() {
-        eprintln!("SKIPPED: {} is not there", path.display());
+        skipped(&format!("{} is not there", path.display()));
         return None;
     }
     Some(path)
+}
+
+/// Says that a test is skipped, past the test harness, which hides what a passing test prints.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }

@@ -19,6 +19,11 @@ const MOSQUITTO: &str = "/usr/sbin/mosquitto";
 /// Generous: the machine may be busy. Nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Says that a test is skipped, past the test harness, which hides what a passing test prints.
+fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
 /// A Mosquitto that ends with the test.
 struct Mosquitto {
     process: Child,
@@ -32,7 +37,7 @@ impl Mosquitto {
         if !Path::new(MOSQUITTO).exists() {
             let required = std::env::var_os("MOODRING_REQUIRE_MOSQUITTO").is_some_and(|value| value == "1");
             assert!(!required, "{MOSQUITTO} is missing: install the Debian package mosquitto");
-            println!("SKIPPED: {MOSQUITTO} is missing: install the Debian package mosquitto");
+            skipped("mosquitto is missing: install the Debian package mosquitto");
             return None;
         }
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -231,7 +236,7 @@ fn after_a_restart_of_the_broker_status_and_mood_are_there_again() {
 #[test]
 fn a_wrong_password_is_told_and_the_mended_file_is_enough() {
     if !Path::new("/usr/bin/mosquitto_passwd").exists() {
-        println!("SKIPPED: mosquitto_passwd is missing: install the Debian package mosquitto");
+        skipped("mosquitto_passwd is missing: install the Debian package mosquitto");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
