@@ -184,7 +184,7 @@ fn fill(scaled: Luma<'_>, tile: &Tile, input: Size, pixels: &mut [i8]) {
     }
 }
 
-/// Brings pictures to a smaller size; its buffers are used again.
+/// Brings pictures to the size at which they are searched; its buffers are used again.
 #[derive(Default)]
 struct Scaler {
     resizer: Resizer,
@@ -194,7 +194,7 @@ struct Scaler {
 }
 
 impl Scaler {
-    /// `luma` at `size`, which is at most its own: the very same view when it is its own.
+    /// `luma` at `size`: the very same view when it is its own.
     fn scale<'a>(&'a mut self, luma: Luma<'a>, size: Size) -> Result<Luma<'a>, VisionError> {
         let Luma { width, height, stride, pixels } = luma;
         if (width, height) == (size.width as usize, size.height as usize) {
@@ -213,9 +213,11 @@ impl Scaler {
         self.scaled.resize(size.area(), 0);
         let mut target = Image::from_slice_u8(size.width, size.height, &mut self.scaled, PixelType::U8)
             .map_err(|error| failed(&error))?;
-        // Antialiased like the area mean that the training pictures were scaled with, but smooth at the
-        // fractional factors of real cameras.
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Hamming)).crop(
+        // Downwards antialiased like the area mean that the training pictures were scaled with, but smooth at
+        // the fractional factors of real cameras; upwards bilinear, like theirs.
+        let filter =
+            if size.width as usize > width { FilterType::Bilinear } else { FilterType::Hamming };
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(
             0.0,
             0.0,
             width as f64,

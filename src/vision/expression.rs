@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, EngineError, Network, Quantization};
 use super::luma::Luma;
-use super::model_card::{CardError, ModelCard, Readout, Task};
+use super::model_card::{CardError, ModelCard, Normalization, Readout, Task};
 use super::{Expressions, PixelBox, VisionError};
 
 /// Reads faces.
@@ -105,6 +105,9 @@ impl Reader {
             &mut |pixels| {
                 let started = Instant::now();
                 crop.cut(luma, from, *input, pixels);
+                if let Some(normalization) = readout.normalization {
+                    normalize(pixels, normalization);
+                }
                 cropping = started.elapsed();
             },
             &mut |outputs| {
@@ -142,6 +145,26 @@ fn probabilities(raw: &[i8], quantization: Quantization, temperature: f32) -> Ex
         return Expressions::UNKNOWN;
     }
     Expressions(expressions.map(|probability| probability / sum))
+}
+
+/// Gives a face the mean and the contrast that the network knows, so that it looks the same in any light.
+///
+/// `face` holds luma - 128. The same as `moodtrain.expression.light.normalize_bytes`, to the byte.
+fn normalize(face: &mut [i8], wanted: Normalization) {
+    let count = face.len().max(1) as f64;
+    let (mut sum, mut squares) = (0_i64, 0_i64);
+    for &value in face.iter() {
+        sum += i64::from(value);
+        squares += i64::from(value) * i64::from(value);
+    }
+    let mean = sum as f64 / count;
+    let deviation = (squares as f64 / count - mean * mean).max(0.0).sqrt();
+    let gain = f64::from(wanted.deviation) / deviation.max(f64::from(wanted.least_deviation));
+    let offset = f64::from(wanted.mean) - 128.0;
+    for value in face {
+        // The conversion saturates at the darkest and the brightest luma.
+        *value = ((f64::from(*value) - mean) * gain + offset + 0.5).floor() as i8;
+    }
 }
 
 /// Cuts a part out of a picture and resizes it. Its buffers are used again.
@@ -247,6 +270,30 @@ mod tests {
         let raw = [76, -77, -128, -128, -128, -128, -128, -128];
         let Expressions(seven) = probabilities(&raw, SOFTMAX, 2.0);
         assert!((seven[0] - 2.0 / 3.0).abs() < 0.01 && (seven[1] - 1.0 / 3.0).abs() < 0.01, "{seven:?}");
+    }
+
+    #[test]
+    fn light_and_contrast_make_no_difference_to_a_face() {
+        let wanted = Normalization { mean: 127.5, deviation: 56.0, least_deviation: 8.0 };
+        let face = |gain: f32, offset: f32| {
+            let luma = (0..48 * 48).map(|i| (i * 37 % 101) as f32 * gain + offset);
+            let mut face: Vec<i8> = luma.map(|luma| (luma - 128.0) as i8).collect();
+            normalize(&mut face, wanted);
+            face
+        };
+        let (bright, dark) = (face(2.0, 50.0), face(0.5, 3.0));
+        // Half a step of the dark one's luma, stretched.
+        assert!(bright.iter().zip(&dark).all(|(a, b)| a.abs_diff(*b) <= 3));
+        let mean = bright.iter().map(|&q| f64::from(q)).sum::<f64>() / bright.len() as f64;
+        assert!((mean - -0.5).abs() < 0.6, "{mean}");
+        // A flat patch stays flat, and what lies far out saturates.
+        let mut patch = vec![17i8; 9];
+        normalize(&mut patch, wanted);
+        assert_eq!(patch, [0; 9]);
+        let mut spike = vec![-100i8; 99];
+        spike.push(100);
+        normalize(&mut spike, wanted);
+        assert_eq!(spike[99], 127);
     }
 
     #[test]

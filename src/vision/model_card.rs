@@ -140,6 +140,20 @@ pub struct Readout {
     pub temperature: f32,
     /// Side of the square that is read, in units of the face box's longer side.
     pub crop_scale: f32,
+    /// How light is taken out of the square; without it the square is read as it is.
+    pub normalization: Option<Normalization>,
+}
+
+/// Every face gets the same mean and the same contrast before it is read; all in steps of luma, 0 to 255.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    /// Mean luma that a face gets.
+    pub mean: f32,
+    /// Standard deviation that it gets.
+    pub deviation: f32,
+    /// A face of a smaller deviation is stretched as if it had this one: a flat patch is not blown up to noise.
+    pub least_deviation: f32,
 }
 
 /// Why a model cannot be used.
@@ -216,6 +230,13 @@ impl ModelCard {
             |read: &Readout| within(read.temperature, 0.05, 20.0) && within(read.crop_scale, 0.5, 3.0);
         if self.expression.as_ref().is_some_and(|read| !readable(read)) {
             return Err("temperature must lie within 0.05 to 20, crop_scale within 0.5 to 3".into());
+        }
+        let luma = |value| within(value, 0.0, 255.0);
+        let sound = |n: Normalization| luma(n.mean) && luma(n.deviation) && within(n.least_deviation, 1.0, 255.0);
+        if self.expression.as_ref().and_then(|read| read.normalization).is_some_and(|n| !sound(n)) {
+            return Err(
+                "normalization: mean and deviation must lie within 0 to 255, least_deviation within 1 to 255".into()
+            );
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! How a picture is laid over the detector's fixed input sizes.
 //!
-//! A picture that fits one input is padded; a larger one is covered by a grid of overlapping tiles, as few
-//! and as small as possible, because the network's time grows with its area. [`plan`] is a pure function of
-//! sizes; a [`Tile`] knows the way back to pixels of the frame.
+//! A picture is brought to the width at which it is to be searched, also a smaller one, because small heads
+//! are found better when they are larger. One that then fits an input is padded; a larger one is covered by a
+//! grid of overlapping tiles, as few and as small as possible, because the network's time grows with its
+//! area. [`plan`] is a pure function of sizes; a [`Tile`] knows the way back to pixels of the frame.
 
 use super::PixelBox;
 use crate::camera::Size;
@@ -10,6 +11,10 @@ use crate::camera::Size;
 /// Tiles share at least this many pixels with their neighbour, so that a head of up to this size (in the
 /// scaled picture) lies whole in one of them. Larger heads are put together by the merge of the detections.
 pub const MIN_OVERLAP: u32 = 64;
+
+/// A picture is enlarged at most so many times: beyond that it shows nothing new, and its large heads and
+/// textures leave the range that the network was trained on (docs/models.md).
+pub const MAX_ENLARGEMENT: f64 = 1.5;
 
 /// A box closer than this many pixels to an edge where its tile was cut off may be part of a head only.
 const CUT_MARGIN: f32 = 2.0;
@@ -41,7 +46,7 @@ impl Tile {
 pub struct Plan {
     /// Size of the picture.
     pub frame: Size,
-    /// Size to which the picture is brought first; the same when it is small enough.
+    /// Size to which the picture is brought first.
     pub scaled: Size,
     /// Which of the given input sizes is used.
     pub input: usize,
@@ -65,11 +70,11 @@ impl Plan {
 
 /// Lays a picture of `frame` pixels, neither side 0, over networks with the input sizes `inputs`.
 ///
-/// The picture is scaled down until its longer side is at most `detection_width`, never up. Of the inputs
-/// that the grid could be made of the one is taken whose tiles have the smallest area together. None only
-/// without inputs, or when all are too small to overlap.
+/// The picture is scaled until its longer side is `detection_width`, but enlarged at most
+/// [`MAX_ENLARGEMENT`] times. Of the inputs that the grid could be made of the one is taken whose tiles have
+/// the smallest area together. None only without inputs, or when all are too small to overlap.
 pub fn plan(frame: Size, inputs: &[Size], detection_width: u32) -> Option<Plan> {
-    let scaled = scale_down(frame, detection_width);
+    let scaled = scale(frame, detection_width);
     let cost = |input: &Size| {
         let across = count(scaled.width, input.width)?;
         let down = count(scaled.height, input.height)?;
@@ -89,17 +94,13 @@ pub fn plan(frame: Size, inputs: &[Size], detection_width: u32) -> Option<Plan> 
     Some(Plan { frame, scaled, input: index, tiles })
 }
 
-/// `frame` scaled so that its longer side is at most `longest`; no side becomes 0.
-fn scale_down(frame: Size, longest: u32) -> Size {
+/// `frame` scaled so that its longer side is `longest`, or as near as [`MAX_ENLARGEMENT`] allows; no side
+/// becomes 0.
+fn scale(frame: Size, longest: u32) -> Size {
     let longer = frame.width.max(frame.height);
-    if longer <= longest {
-        return frame;
-    }
-    let scale = |side: u32| {
-        let rounded = (u64::from(side) * u64::from(longest) + u64::from(longer) / 2) / u64::from(longer);
-        (rounded as u32).max(1)
-    };
-    Size::new(scale(frame.width), scale(frame.height))
+    let factor = (f64::from(longest) / f64::from(longer)).min(MAX_ENLARGEMENT);
+    let side = |side: u32| ((f64::from(side) * factor).round() as u32).clamp(1, longest);
+    Size::new(side(frame.width), side(frame.height))
 }
 
 /// How many inputs of length `input` cover `length` with the least overlap.
@@ -137,8 +138,10 @@ mod tests {
         assert_eq!(grid(1280, 720, 1280), (2, 1, Size::new(1280, 720)));
         assert_eq!(grid(1920, 1080, 1280), (2, 1, Size::new(1280, 720)));
         assert_eq!(grid(1920, 1080, 1920), (2, 4, Size::new(1920, 1080)));
-        assert_eq!(grid(640, 480, 1280), (0, 2, Size::new(640, 480)));
-        assert_eq!(grid(1, 1, 1280), (0, 1, Size::new(1, 1)));
+        assert_eq!(grid(1024, 576, 1280), (2, 1, Size::new(1280, 720)));
+        assert_eq!(grid(640, 480, 1280), (2, 1, Size::new(960, 720)));
+        assert_eq!(grid(640, 480, 640), (0, 2, Size::new(640, 480)));
+        assert_eq!(grid(1, 1, 1280), (0, 1, Size::new(2, 2)));
         assert_eq!(grid(20_000, 100, 1280), (1, 2, Size::new(1280, 6)));
         assert_eq!(grid(1080, 1920, 1280), (2, 2, Size::new(720, 1280)));
         assert_eq!(plan(Size::new(5, 5), &[], 1280), None);
@@ -153,6 +156,8 @@ mod tests {
             let plan = plan(Size::new(width, height), &INPUTS, detection_width).unwrap();
             let input = INPUTS[plan.input];
             prop_assert!(plan.scaled.width.max(plan.scaled.height) <= detection_width);
+            let enlargement = f64::from(plan.scaled.width.max(plan.scaled.height)) / f64::from(width.max(height));
+            prop_assert!(enlargement <= MAX_ENLARGEMENT + 1.0, "rounded up by less than a pixel: {enlargement}");
             for along_x in [true, false] {
                 let side = |size: Size| if along_x { size.width } else { size.height };
                 let mut spans: Vec<(u32, u32)> = plan.tiles.iter()

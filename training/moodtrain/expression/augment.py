@@ -47,7 +47,7 @@ def shrink(x: Tensor, smallest_px: int = 12, largest_px: int = 40, groups: int =
     return x
 
 
-def blur(x: Tensor, share: float = 0.15) -> Tensor:
+def blur(x: Tensor, share: float = 0.12) -> Tensor:
     """Defocus and movement: one random kernel, a Gaussian or a line, for `share` of the batch."""
     rows = chosen(len(x), share)
     if not len(rows):
@@ -83,7 +83,7 @@ def relight(x: Tensor, strength: float) -> Tensor:
     return (x * (1 + (slope.view(-1, 1, 1) * tilt)[:, None])).clamp(0, 1)
 
 
-def cover(x: Tensor, share: float = 0.25) -> Tensor:
+def cover(x: Tensor, share: float = 0.15) -> Tensor:
     """Random erasing: a hand or a neighbour's shoulder, as a flat rectangle (Zhong et al. 2017, arXiv:1708.04896)."""
     x = x.clone()
     side = x.shape[-1]

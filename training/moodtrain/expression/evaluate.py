@@ -20,6 +20,7 @@ from moodtrain.data import fer2013, synthetic
 from moodtrain.data.fer2013 import Faces, ferplus_majority
 from moodtrain.expression.conditions import CONDITIONS
 from moodtrain.expression.export import FLOAT_NAME, INT8_NAME
+from moodtrain.expression.light import DEVIATION, LEAST_DEVIATION, MEAN, normalize_bytes
 from moodtrain.expression.net import FER2013_CLASSES, FERPLUS_CLASSES
 
 SEVEN = len(FER2013_CLASSES)
@@ -45,7 +46,7 @@ class Answers:
 
 def answer(model: tflite.Model, images: np.ndarray) -> Answers:
     """Run uint8 [N, 48, 48] face by face, as the daemon does."""
-    rows = [model.run(image) for image in images]
+    rows = [model.run(image) for image in normalize_bytes(images)]
     return Answers(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
 
 
@@ -181,7 +182,10 @@ def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
     public = result["splits"]["PublicTest"]["int8"]
     measured = [against for against in ("fer2013", "ferplus_majority") if against in public]
     sections = {
-        "expression": {"readout": "ferplus", "temperature": 1.0, "crop_scale": CROP_SCALE},
+        "expression": {
+            "readout": "ferplus", "temperature": 1.0, "crop_scale": CROP_SCALE,
+            "normalization": {"mean": MEAN, "deviation": DEVIATION, "least_deviation": LEAST_DEVIATION},
+        },
         "training": {
             "data": "FER2013 Training and FER+ votes", "recipe": recipe, "date": date.today().isoformat(),
             "temperatures_folded_in": json.loads((models / "temperatures.json").read_text()),

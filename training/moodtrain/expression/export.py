@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from moodtrain import tflite
 from moodtrain.calibration import expected_calibration_error, fit_temperature, softmax
+from moodtrain.expression.light import normalize_bytes, to_input
 from moodtrain.expression.net import FACE_PX, ExpressionNet, fuse
 from moodtrain.expression.targets import Targets
 from moodtrain.expression.train import load_average, read_targets
@@ -37,7 +38,7 @@ class Probabilities(nn.Module):
 @torch.no_grad()
 def logits(net: nn.Module, images: np.ndarray) -> list[np.ndarray]:
     """uint8 [N, 48, 48] -> [[N, 7], [N, 8]]."""
-    outputs = [net(part.float() / 255) for part in torch.from_numpy(images)[:, None].split(256)]
+    outputs = [net(part) for part in to_input(images).split(256)]
     return [torch.cat([o[i] for o in outputs]).numpy() for i in (0, 1)]
 
 
@@ -66,7 +67,7 @@ def fold_temperatures(net: ExpressionNet, temperatures: dict[str, float]) -> Non
 def calibration_faces(images: np.ndarray, count: int = 300, seed: int = 0) -> Iterator[np.ndarray]:
     """float32 [1, 48, 48, 1] training faces."""
     for row in np.random.default_rng(seed).choice(len(images), min(count, len(images)), replace=False):
-        yield (images[row].astype(np.float32) / 255)[None, :, :, None]
+        yield (normalize_bytes(images[row]).astype(np.float32) / 255)[None, :, :, None]
 
 
 def main() -> None:

@@ -13,9 +13,11 @@ from moodtrain import run
 from moodtrain.data import fer2013, synthetic
 from moodtrain.expression import targets as labels
 from moodtrain.expression.augment import augment, mix
+from moodtrain.expression.light import normalize, to_input
 from moodtrain.expression.net import FACE_PX, NETS, ExpressionNet
 from moodtrain.expression.targets import Targets
 from moodtrain.layers import multiply_accumulates
+from moodtrain.muon import Muon
 
 DISGUST = 1  # 1.5 % of FER2013: shown twice an epoch
 
@@ -25,14 +27,15 @@ class Recipe:
     """What a run is made of; stored in its checkpoints."""
 
     net: str = "residual"
-    epochs: int = 70
+    epochs: int = 130
     batch: int = 128
-    rate: float = 0.06
-    weight_decay: float = 5e-4
-    cooldown: float = 0.4
+    optimizer: str = "muon"  # or "sgd", with a rate of 0.06 and a weight decay of 5e-4
+    rate: float = 0.005
+    weight_decay: float = 0.05
+    cooldown: float = 0.75
     average: float = 0.999
-    mix_share: float = 0.3
-    mild_share: float = 0.12  # the last part of the run, with milder augmentation
+    mix_share: float = 0.1
+    mild_share: float = 0.2  # the last part of the run, with milder augmentation
     distill: float = 0.0  # weight of the teacher's answer, where a teacher is given
     seed: int = 1
 
@@ -60,8 +63,7 @@ def teach(teacher: torch.nn.Module, x: Tensor, seven: Tensor, eight: Tensor, vot
 @torch.no_grad()
 def accuracy(net: torch.nn.Module, data: Targets, device: torch.device) -> tuple[float, float, float]:
     """(FER2013 label accuracy, FER+ favourite accuracy over seven classes, negative log likelihood) without augmentation."""
-    images = torch.from_numpy(data.images)[:, None]
-    outputs = [net(run.to_device(part.float() / 255, device)) for part in images.split(256)]
+    outputs = [net(run.to_device(part, device)) for part in to_input(data.images).split(256)]
     seven, eight = (torch.cat([o[i].float().cpu() for o in outputs]) for i in (0, 1))
     truth = torch.from_numpy(data.labels)
     likelihood = torch.nn.functional.cross_entropy(seven, truth).item()
@@ -69,6 +71,14 @@ def accuracy(net: torch.nn.Module, data: Targets, device: torch.device) -> tuple
     favourite = torch.from_numpy(data.ferplus[:, :7].argmax(1))
     votes = (eight[:, :7].argmax(1) == favourite)[voted].float().mean().item() if voted.any() else float("nan")
     return (seven.argmax(1) == truth).float().mean().item(), votes, likelihood
+
+
+def make_optimizer(net: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimizer that the recipe names."""
+    if recipe.optimizer == "muon":
+        return Muon(net, recipe.rate, weight_decay=recipe.weight_decay)
+    groups = run.weight_decay_groups(net, recipe.weight_decay)
+    return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.9, nesterov=True)
 
 
 class Trainer:
@@ -79,9 +89,7 @@ class Trainer:
         self.recipe, self.train, self.device, self.teacher = recipe, train, device, teacher
         self.net = NETS[recipe.net]().to(device, memory_format=torch.channels_last)
         self.average = run.MovingAverage(self.net, recipe.average)
-        self.optimizer = torch.optim.SGD(
-            run.weight_decay_groups(self.net, recipe.weight_decay), lr=recipe.rate, momentum=0.9, nesterov=True
-        )
+        self.optimizer = make_optimizer(self.net, recipe)
         self.rng = np.random.default_rng(recipe.seed)
         self.step, self.epoch = 0, 0
         self.order: np.ndarray | None = None
@@ -140,7 +148,7 @@ class Trainer:
         x = augment(images[:, None], strength)
         if strength >= 1 and torch.rand(1) < self.recipe.mix_share:
             x, goals = mix(x, goals)
-        x = run.to_device(x, self.device)
+        x = run.to_device(normalize(x), self.device)
         if self.teacher is not None and self.recipe.distill > 0:
             goals = teach(self.teacher, x, *goals, self.recipe.distill)
         self.net.train()

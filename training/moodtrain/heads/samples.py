@@ -22,7 +22,7 @@ class Shares:
 
     mosaic: float = 0.25
     close: float = 0.10  # zoomed until one head fills a fifth to four fifths: hands and bags are large there too
-    empty: float = 0.08  # zoomed into a place without heads, or a piece of a picture without people
+    empty: float = 0.15  # zoomed into a place without heads, or a piece of a picture without people
     paste: float = 0.30
 
 
@@ -246,6 +246,10 @@ class Samples:
         """A head-sized piece of a picture in which there is no head, 8 to 120 px; nothing where none is found."""
         rng = self.rng
         none = np.zeros((1, 4), np.float32)
+        if self.negatives and rng.random() < 0.4:
+            crop, _ = self.negative_crop()
+            side = float(np.exp(rng.uniform(np.log(10), np.log(120))))
+            return self.shrink(crop, side / self.side), none, none, Face.HIDDEN
         for _ in range(4):
             picture, index = self.any_peopled()
             side = int(np.exp(rng.uniform(np.log(10), np.log(120))))
