@@ -8,9 +8,10 @@ RUNS ?= $(TRAINING)runs
 FACES ?= $(TRAINING)data/fer2013
 CLASSROOM ?= $(TRAINING)data/classroom
 THREADS ?= 0
+TARGET_DIR ?= $(TRAINING)../target
 # A smoke run: EPOCHS=1 LIMIT=500 for expression, STEPS=20 LIMIT=8 for heads.
-EPOCHS ?= 60
-STEPS ?= 9000
+EPOCHS ?= 140
+STEPS ?= 12000
 LIMIT ?=
 
 IN_TRAINING = cd $(TRAINING) && $(TRAIN_PYTHON) -m
@@ -18,20 +19,38 @@ EXPRESSION_RUN = $(abspath $(RUNS))/expression$(if $(LIMIT),_smoke)
 HEADS_RUN = $(abspath $(RUNS))/heads$(if $(LIMIT),_smoke)
 TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXTRA)
 
-.PHONY: train-setup train-test train-show train-expression train-heads train-export eval
+TRAIN_READY := $(TRAINING).venv/ready
 
-train-setup: ## Python environment for training (about 8 GB with CUDA's libraries)
-	python3.11 -m venv $(TRAINING).venv
-	$(TRAIN_PYTHON) -m pip install -r $(TRAINING)requirements.txt
+.PHONY: train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export eval
 
-train-test: ## tests of the training code
+train-setup: $(TRAIN_READY) ## Python environment for training (about 8 GB with CUDA's libraries)
+
+$(TRAIN_READY): $(TRAINING)requirements.txt
+	python3 -c 'import sys; sys.exit("training needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	python3 -m venv $(TRAINING).venv
+	$(TRAIN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-cache-dir -r $(TRAINING)requirements.txt
+	touch $@
+
+train-test: train-setup ## tests of the training code
 	cd $(TRAINING) && $(TRAIN_PYTHON) -m pytest -q
+
+train-smoke: train-setup ## the whole way from generated pictures to measured INT8 files, in a minute
+	rm -rf $(TARGET_DIR)/train-smoke
+	$(MAKE) train-expression EPOCHS=1 LIMIT=500 THREADS=1 FACES=/none RUNS=$(TARGET_DIR)/train-smoke
+	$(MAKE) train-heads STEPS=20 LIMIT=8 THREADS=1 CLASSROOM=/none RUNS=$(TARGET_DIR)/train-smoke
+	$(MAKE) train-export eval LIMIT=500 FACES=/none CLASSROOM=/none RUNS=$(TARGET_DIR)/train-smoke
 
 train-show: ## tables and pictures of the data, for local looking only
 	$(IN_TRAINING) moodtrain.data.show --faces $(abspath $(FACES)) --classroom $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/data
 
+train-negatives: ## pictures without people from the folders FROM="DIR..." into RUNS/negatives; look through them
+	$(IN_TRAINING) moodtrain.data.negatives --from $(abspath $(FROM)) --out $(abspath $(RUNS))/negatives
+
 train-expression: ## train the expression network, or go on with it
 	$(IN_TRAINING) moodtrain.expression.train --data $(abspath $(FACES)) --run $(EXPRESSION_RUN) --epochs $(EPOCHS) $(TRAIN_OPTIONS)
+
+train-ablation: ## short runs of the networks and optimizers side by side, watched on a split of Training [EPOCHS=6]
+	$(IN_TRAINING) moodtrain.expression.ablation --data $(abspath $(FACES)) --run $(abspath $(RUNS))/ablation --epochs $(EPOCHS) --threads $(THREADS)
 
 train-heads: ## train the detector, or go on with it
 	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) --steps $(STEPS) $(TRAIN_OPTIONS)
@@ -40,6 +59,6 @@ train-export: ## both networks as full-INT8 .tflite in RUNS/export
 	$(IN_TRAINING) moodtrain.expression.export --checkpoint $(EXPRESSION_RUN)/final.pt --data $(abspath $(FACES)) --out $(abspath $(RUNS))/export
 	$(IN_TRAINING) moodtrain.heads.export --checkpoint $(HEADS_RUN)/final.pt --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/export
 
-eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest)
+eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest) [PROGRAM=moodring]
 	$(IN_TRAINING) moodtrain.expression.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(FACES)) --out $(abspath $(RUNS))/report/expression
-	$(IN_TRAINING) moodtrain.heads.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/heads
+	$(IN_TRAINING) moodtrain.heads.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/heads $(if $(PROGRAM),--program $(abspath $(PROGRAM)))

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from moodtrain import calibration
 from moodtrain.data import synthetic
 from moodtrain.expression import augment as cameras
 from moodtrain.expression.conditions import CONDITIONS
 from moodtrain.expression.evaluate import Answers, measure
-from moodtrain.expression.net import NETS, fuse
+from moodtrain.expression.net import NETS, fuse, start_from
 from moodtrain.expression.train import soft_cross_entropy
 from moodtrain.layers import multiply_accumulates
 
@@ -90,3 +91,15 @@ def test_perfect_answers_measure_as_perfect():
     figures = measure(Answers(seven, np.concatenate([seven, np.zeros((len(seven), 1))], 1)), faces)
     assert figures["fer2013"]["accuracy"] == 1 and figures["fer2013"]["ece"] == pytest.approx(0)
     assert figures["ferplus_majority"]["accuracy"] == 1
+
+
+def test_resnet50_starts_from_torchvisions_weights_and_refuses_others(tmp_path) -> None:
+    torch.manual_seed(0)
+    published = torchvision.models.resnet50(weights=None).state_dict()
+    torch.save(published, tmp_path / "resnet50.pth")
+    net = NETS["resnet50"]()
+    start_from(net, tmp_path / "resnet50.pth")
+    assert torch.equal(net.features.body.layer4[2].conv3.weight, published["layer4.2.conv3.weight"])
+    assert [o.shape for o in net.eval()(torch.rand(2, 1, 48, 48))] == [(2, 7), (2, 8)]
+    with pytest.raises(ValueError, match="neither a checkpoint"):
+        start_from(NETS["plain"](), tmp_path / "resnet50.pth")

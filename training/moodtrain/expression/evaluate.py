@@ -50,6 +50,12 @@ def answer(model: tflite.Model, images: np.ndarray) -> Answers:
     return Answers(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
 
 
+def with_mirrored(model: tflite.Model, answers: Answers, images: np.ndarray) -> Answers:
+    """The mean of the answers to each face and to its mirror image: what successive readings can give for nothing."""
+    mirrored = answer(model, images[:, :, ::-1])
+    return Answers((answers.fer2013 + mirrored.fer2013) / 2, (answers.ferplus + mirrored.ferplus) / 2)
+
+
 def measure(answers: Answers, faces: Faces) -> dict:
     """Accuracy, recalls, calibration and confusions against FER2013's labels and against the FER+ majority."""
     majority = ferplus_majority(faces.votes)
@@ -166,7 +172,8 @@ def evaluate(models: Path, faces: Faces, every: int) -> tuple[dict, tuple[np.nda
         chosen = faces.select(faces.usage == usage)
         if len(chosen):
             answers[usage] = {kind: answer(model, chosen.images) for kind, model in loaded.items()}
-            splits[usage] = {kind: measure(found, chosen) for kind, found in answers[usage].items()}
+            mirrored = with_mirrored(loaded["int8"], answers[usage]["int8"], chosen.images)
+            splits[usage] = {kind: measure(found, chosen) for kind, found in (*answers[usage].items(), ("int8, mirrored too", mirrored))}
     public = faces.select(faces.usage == "PublicTest")
     result = {
         "splits": splits,

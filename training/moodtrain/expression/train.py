@@ -14,7 +14,7 @@ from moodtrain.data import fer2013, synthetic
 from moodtrain.expression import targets as labels
 from moodtrain.expression.augment import augment, mix
 from moodtrain.expression.light import normalize, to_input
-from moodtrain.expression.net import FACE_PX, NETS, ExpressionNet
+from moodtrain.expression.net import FACE_PX, NETS, ExpressionNet, start_from
 from moodtrain.expression.targets import Targets
 from moodtrain.layers import multiply_accumulates
 from moodtrain.muon import Muon
@@ -184,7 +184,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="sheets, fer2013.csv or class folders; generated faces where absent")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
     parser.add_argument("--limit", type=int, help="train on so many faces only")
-    parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
+    parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from, or torchvision's resnet50")
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--threads", type=int, default=0)
     for name, value in asdict(Recipe()).items():
@@ -203,7 +203,7 @@ def main() -> None:
     log = run.RunLog(args.run)
     trainer = Trainer(recipe, train, args.run, device, load_average(args.teacher, device) if args.teacher else None)
     if args.init:
-        trainer.net.load_state_dict(load_average(args.init, device).state_dict())
+        start_from(trainer.net, args.init)
         trainer.average = run.MovingAverage(trainer.net, recipe.average)
     if state := trainer.checkpoints.load():
         trainer.resume(state)

@@ -1,7 +1,8 @@
 """Measure exported detectors: `python -m moodtrain.heads.evaluate --models DIR --data DIR --out DIR`.
 
 Writes figures.json, report.html with its pictures, and the model card. Three ways of reading are measured: tiles of 672x384
-over the stored picture, the same over the picture enlarged 1.5 times, and the whole picture at 1280x736.
+over the stored picture, the same over the picture enlarged 1.5 times, and the whole picture at 1280x736, which is what the
+program does with a picture of this size. With `--program` the program itself reads the pictures, too.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from moodtrain import card, figures, report, tflite
+from moodtrain.heads import program
 from moodtrain.data import classroom, synthetic
 from moodtrain.data.classroom import Picture
 from moodtrain.heads import metrics
@@ -141,18 +143,18 @@ def write_report(out: Path, result: dict, results: dict[str, list[Result]]) -> N
 
 
 def write_card(models: Path, result: dict, recipe: str) -> None:
-    """heads.toml beside the models."""
-    tiles = result["ways"]["tiles int8"]
+    """heads.toml beside the models; its thresholds are those of the whole picture."""
+    whole = result["ways"]["whole int8"]
     sections = {
         "thresholds": {
-            "head_score": round(tiles["threshold"], 3),
-            "face_score": round(float(np.nan_to_num(tiles["face_flag"]["threshold"], nan=0.5)), 3),
+            "head_score": round(whole["threshold"], 3),
+            "face_score": round(float(np.nan_to_num(whole["face_flag"]["threshold"], nan=0.5)), 3),
             "nms_iou": NMS_IOU,
         },
         "training": {"data": "SCUT-HEAD train split, faces by a teacher detector", "recipe": recipe, "date": date.today().isoformat()},
         "accuracy": {
             "measured_on": f"{result['pictures']} validation pictures of SCUT-HEAD, INT8 and float",
-            "thresholds": result["thresholds"]["tiles int8"],
+            "thresholds": result["thresholds"]["whole int8"],
             **{name.replace(" ", "_"): {k: v for k, v in data.items() if k != "labels"} for name, data in result["ways"].items()},
         },
     }
@@ -170,6 +172,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--ways", default="tiles,enlarged,whole")
     parser.add_argument("--kinds", default="f32,int8")
+    parser.add_argument("--program", type=Path, help="moodring, to read the pictures by `analyze --json` with the card just written")
     parser.add_argument("--recipe", default="moodtrain.heads.train, see docs/models.md")
     parser.add_argument("--limit", type=int, help="measure so many pictures only")
     args = parser.parse_args()
@@ -190,11 +193,14 @@ def main() -> None:
         model = tflite.Model(path)
         result["milliseconds"][path.stem] = milliseconds(model)
         result.setdefault("partitions", {})[path.stem] = model.partitions()
+    if "whole int8" in result["ways"]:
+        write_card(args.models, result, args.recipe)
+    if args.program:
+        results["program int8"] = program.read_all(args.program, args.models, pictures)
+        result["ways"]["program int8"] = measure(results["program int8"])
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "figures.json").write_text(json.dumps(result, indent=1))
     write_report(args.out, result, results)
-    if "tiles int8" in result["ways"]:
-        write_card(args.models, result, args.recipe)
 
 
 if __name__ == "__main__":

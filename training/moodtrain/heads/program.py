@@ -1,0 +1,54 @@
+"""The pictures read by the program itself, `moodring analyze --json`: its scaling, its tiles, its decoding."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from moodtrain.data.classroom import Picture
+from moodtrain.heads.decode import Detections
+from moodtrain.heads.metrics import Result
+
+LEAST_SCORE = 0.05  # the program takes no lower threshold
+CONFIG = """[models]
+directory = "{models}"
+[vision]
+face_score = {least}
+[mood]
+mode = "occupancy"
+"""
+
+
+def corners(box: list[float] | None) -> list[float]:
+    """[x, y, width, height] as the program says it -> [x1, y1, x2, y2]; nothing for a face that is not there."""
+    x, y, width, height = box or [0.0] * 4
+    return [x, y, x + width, y + height]
+
+
+def detections(people: list[dict]) -> Detections:
+    """The people of one line of JSON."""
+    rows = [(corners(p["head"]), p["head_score"], p["face_score"], corners(p["face"])) for p in people]
+    heads, scores, face_scores, faces = zip(*rows) if rows else ([], [], [], [])
+    return Detections(
+        np.array(heads, np.float32).reshape(-1, 4), np.array(scores, np.float32),
+        np.array(face_scores, np.float32), np.array(faces, np.float32).reshape(-1, 4),
+    )
+
+
+def analyze(program: Path, models: Path, files: list[Path]) -> list[Detections]:
+    """What `program` finds in `files` with the cards in `models`, in their order."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "moodring.toml"
+        config.write_text(CONFIG.format(models=models.resolve(), least=LEAST_SCORE))
+        command = [str(program), "analyze", "--json", "--min-score", str(LEAST_SCORE), "--config", str(config)]
+        done = subprocess.run([*command, *map(str, files)], check=True, stdout=subprocess.PIPE, text=True)
+    found = {line["source"]: detections(line["people"]) for line in map(json.loads, done.stdout.splitlines())}
+    return [found[str(file)] for file in files]
+
+
+def read_all(program: Path, models: Path, pictures: list[Picture]) -> list[Result]:
+    """Every picture through the program."""
+    found = analyze(program, models, [picture.file for picture in pictures])
+    return [Result(picture, each) for picture, each in zip(pictures, found, strict=True)]
