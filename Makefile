@@ -6,7 +6,7 @@ ARCH := $(shell uname -m)
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/release/moodring
 
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test test-aarch64 lint bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: ## all tests, with the real broker and the real models
 	@scripts/setup.sh test
 	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --all-targets
 	cargo test --locked --doc
+
+test-aarch64: setup ## the networks' outputs on 64-bit ARM under qemu are bit for bit those of this machine
+	scripts/cross-aarch64.sh cargo test --locked --test networks
 
 lint: ## format, clippy, rustdoc, dependencies
 	@scripts/setup.sh lint

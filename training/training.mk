@@ -21,7 +21,7 @@ TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXT
 
 TRAIN_READY := $(TRAINING).venv/ready
 
-.PHONY: train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export eval
+.PHONY: train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export train-speed eval
 
 train-setup: $(TRAIN_READY) ## Python environment for training (about 8 GB with CUDA's libraries)
 
@@ -54,6 +54,9 @@ train-ablation: ## short runs of the networks and optimizers side by side, watch
 
 train-heads: ## train the detector, or go on with it
 	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) --steps $(STEPS) $(TRAIN_OPTIONS)
+
+train-speed: ## time of the exported networks beside a detector of YuNet's kind
+	$(IN_TRAINING) moodtrain.heads.speed --models $(abspath $(RUNS))/export
 
 train-export: ## both networks as full-INT8 .tflite in RUNS/export
 	$(IN_TRAINING) moodtrain.expression.export --checkpoint $(EXPRESSION_RUN)/final.pt --data $(abspath $(FACES)) --out $(abspath $(RUNS))/export

@@ -18,13 +18,13 @@ from torch import nn
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
 
 
-def export_float(net: nn.Module, height: int, width: int, outputs: list[int], path: Path) -> None:
-    """Write `net` ([1, 1, H, W] luma 0..1 -> tuple) as float .tflite with NHWC input; `outputs` lists image outputs to be
+def export_float(net: nn.Module, height: int, width: int, outputs: list[int], path: Path, channels: int = 1) -> None:
+    """Write `net` ([1, channels, H, W] luma 0..1 -> tuple) as float .tflite with NHWC input; `outputs` lists image outputs to be
     turned to NHWC as well."""
     import litert_torch  # takes seconds to import: only here
 
     wrapped = litert_torch.to_channel_last_io(net.eval(), args=[0], outputs=outputs)
-    edge = litert_torch.convert(wrapped.eval(), (torch.zeros(1, height, width, 1),))
+    edge = litert_torch.convert(wrapped.eval(), (torch.zeros(1, height, width, channels),))
     path.parent.mkdir(parents=True, exist_ok=True)
     edge.export(str(path))
 
