@@ -238,8 +238,8 @@ pub struct Vision {
     pub head_score: Option<f64>,
     /// Faces of a lower score are turned away, 0.05 to 0.95. Without it the model card decides.
     pub face_score: Option<f64>,
-    /// Frames are brought to at most this length of their longer side before heads are searched, 320 to 3840.
-    /// More finds smaller heads and costs more time.
+    /// Frames are brought to this length of their longer side before heads are searched (enlarged at most 1.5
+    /// times), 320 to 3840. More finds smaller heads and costs more time.
     pub detection_width: u32,
 }
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from moodtrain.data import fer2013
+from moodtrain.expression.light import normalize_bytes
 
 SIDE, EXPRESSIONS, COMPONENTS, CANDIDATES = 48, 7, 24, 40
 MAGIC, VERSION, HEADER = b"MOODFACE", 1, "<8s4H"
@@ -147,7 +148,7 @@ class Reader:
         """uint8 [N, 48, 48] -> probabilities [N, 7]."""
         scale, zero = self.output["quantization"]
         answers = []
-        for picture in pictures:
+        for picture in normalize_bytes(pictures):
             self.network.set_tensor(self.input["index"], (picture.astype(np.int16) - 128).astype(np.int8)[None, :, :, None])
             self.network.invoke()
             answers.append((self.network.get_tensor(self.output["index"])[0].astype(np.float32) - zero) * scale)

@@ -36,15 +36,22 @@ def reliability(rows: Sequence[tuple[float, float, int]]) -> Figure:
     return figure
 
 
-def curves(x: Sequence[float], series: dict[str, Sequence[float | None]], label: str) -> Figure:
-    """Lines over one axis, 0..1."""
-    figure, axes = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-    for name, values in series.items():
-        if all(value is not None for value in values):
-            axes.plot(x, values, marker="o", label=name)
-    axes.set(xlabel=label, ylim=(0, 1))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+def panels(conditions: dict[str, dict], lines: dict[str, str]) -> Figure:
+    """One small plot a condition, all over the same axis 0..1; `lines` maps keys of the rows to names and gives the order."""
+    across = 4
+    figure, grid = plt.subplots(-(-(len(conditions) + 1) // across), across, figsize=(11, 5.2), layout="constrained", sharey=True)
+    for axes, (name, condition) in zip(grid.flat, conditions.items()):
+        steps = [row["step"] for row in condition["rows"]]
+        for key, line in lines.items():
+            axes.plot(range(len(steps)), [row[key] for row in condition["rows"]], marker="o", markersize=3, label=line)
+        axes.set_xticks(range(len(steps)), [f"{step:g}" for step in steps], fontsize=8)
+        axes.set(ylim=(0, 1), title=name.replace("_", " "))
+        axes.set_xlabel(condition["unit"], fontsize=8)
+        axes.grid(alpha=0.3)
+    handles, names = grid.flat[0].get_legend_handles_labels()
+    for axes in list(grid.flat)[len(conditions) :]:
+        axes.axis("off")
+    grid.flat[len(conditions)].legend(handles, names, loc="center", frameon=False)
     return figure
 
 

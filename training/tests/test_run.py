@@ -105,7 +105,7 @@ def test_card_refuses_other_inputs(tmp_path, monkeypatch):
 def test_report_is_a_page_with_its_pictures(tmp_path):
     page = report.Page("Title <1>", tmp_path)
     page.table("Table", ["a", "b"], [["1", "<2>"]])
-    page.picture("Curve", "curve.png", figures.curves([1, 2], {"x": [0.1, 0.2], "y": [None, 0.2]}, "px"))
+    page.picture("Curve", "curve.png", figures.panels({"face_width": {"unit": "px", "rows": [{"step": 48, "x": 0.1}, {"step": 24, "x": 0.2}]}}, {"x": "right"}))
     page.write()
     text = (tmp_path / "report.html").read_text()
     assert "&lt;2&gt;" in text and "curve.png" in text and (tmp_path / "curve.png").stat().st_size > 1000

@@ -144,10 +144,10 @@ def write_report(out: Path, result: dict, errors: tuple[np.ndarray, list[str]]) 
                              figures.confusion(np.array(data["hard"]), FER2013_CLASSES))
                 page.picture(f"{split} against {against}: calibration (INT8)", f"{split}_{against}_reliability.png",
                              figures.reliability(data["reliability"]))
-    for name, curve in result["conditions"].items():
-        steps = [row["step"] for row in curve["rows"]]
-        series = {k: [row[k] for row in curve["rows"]] for k in ("accuracy", "ferplus_majority", "ece", "confidence")}
-        page.picture(f"{name} ({curve['unit']})", f"condition_{name}.png", figures.curves(steps, series, f"{name}, {curve['unit']}"))
+    voted = all(row["ferplus_majority"] is not None for curve in result["conditions"].values() for row in curve["rows"])
+    lines = {"accuracy": "right by FER2013's label", "confidence": "said confidence", "ece": "calibration error"}
+    lines = {"ferplus_majority": "right by the FER+ majority", **lines} if voted else lines
+    page.picture("What can be read (INT8, PublicTest)", "conditions.png", figures.panels(result["conditions"], lines))
     page.write()
 
 
