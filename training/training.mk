@@ -10,8 +10,8 @@ CLASSROOM ?= $(TRAINING)data/classroom
 THREADS ?= 0
 TARGET_DIR ?= $(TRAINING)../target
 # A smoke run: EPOCHS=1 LIMIT=500 for expression, STEPS=20 LIMIT=8 for heads.
-EPOCHS ?= 140
-STEPS ?= 12000
+EPOCHS ?= 128
+STEPS ?= 10000
 LIMIT ?=
 
 IN_TRAINING = cd $(TRAINING) && $(TRAIN_PYTHON) -m

@@ -1,6 +1,7 @@
-"""How far probabilities can be believed, and the temperature that mends them."""
+"""How far probabilities can be believed, and the temperature and biases that mend them."""
 
 import numpy as np
+import torch
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -14,11 +15,27 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-9)).mean())
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The T in 0.3..3 that makes softmax(logits / T) likeliest (Guo et al. 2017, arXiv:1706.04599)."""
-    candidates = np.exp(np.linspace(np.log(0.3), np.log(3.0), 121))
-    losses = [negative_log_likelihood(softmax(logits / t), labels) for t in candidates]
-    return float(candidates[int(np.argmin(losses))])
+def fit_scaling(logits: np.ndarray, labels: np.ndarray, pull: float = 40.0) -> tuple[float, np.ndarray]:
+    """The temperature T and the bias [C] that make softmax(logits / T + bias) likeliest.
+
+    Bias-corrected temperature scaling (Alexandari et al. 2020, arXiv:1901.06852): a temperature alone (Guo et al. 2017) leaves
+    classes that are said too rarely, which the estimate of shares would inherit. Biases are pulled towards 0 as if by `pull` faces,
+    because rare classes have few.
+    """
+    x, y = torch.from_numpy(logits).double(), torch.from_numpy(labels)
+    log_temperature, bias = (torch.zeros(n, dtype=torch.double, requires_grad=True) for n in (1, logits.shape[1]))
+    optimizer = torch.optim.LBFGS([log_temperature, bias], lr=0.5, max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        likelihood = torch.nn.functional.cross_entropy(x / log_temperature.exp() + bias, y)
+        value = likelihood + pull * bias.square().sum() / (2 * len(y))
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    centred = (bias - bias.mean()).detach().numpy()
+    return float(log_temperature.exp().detach()), centred
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[tuple[float, float, int]]:

@@ -69,11 +69,16 @@ def test_soft_cross_entropy_of_a_label_is_cross_entropy():
     torch.testing.assert_close(soft_cross_entropy(logits, torch.eye(7)[labels]), expected)
 
 
-def test_temperature_mends_overconfidence():
+def test_scaling_mends_overconfidence_and_bias():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1, (4000, 7))
     labels = np.array([rng.choice(7, p=p) for p in calibration.softmax(logits)])
-    assert calibration.fit_temperature(logits * 2.5, labels) == pytest.approx(2.5, rel=0.1)
+    off = np.array([0.6, 0, 0, 0, 0, -0.6, 0])
+    temperature, bias = calibration.fit_scaling((logits - off) * 2.5, labels)
+    assert temperature == pytest.approx(2.5, rel=0.1)
+    assert np.abs(bias - off).max() < 0.15
+    shy, _ = calibration.fit_scaling((logits - off) * 2.5, labels, pull=1e6)
+    assert np.isfinite(shy)
     assert calibration.expected_calibration_error(calibration.softmax(logits), labels) < 0.03
     assert calibration.expected_calibration_error(calibration.softmax(logits * 2.5), labels) > 0.2
 

@@ -195,7 +195,7 @@ def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
         },
         "training": {
             "data": "FER2013 Training and FER+ votes", "recipe": recipe, "date": date.today().isoformat(),
-            "temperatures_folded_in": json.loads((models / "temperatures.json").read_text()),
+            "calibration_folded_in": json.loads((models / "calibration.json").read_text()),
         },
         "accuracy": {
             "split": "PublicTest",

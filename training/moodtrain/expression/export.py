@@ -1,6 +1,6 @@
 """Export the expression network: `python -m moodtrain.expression.export --checkpoint final.pt --data DIR --out DIR`.
 
-The temperatures are fitted on the validation split of Training (not on a test split), folded into the two linear
+Temperatures and biases are fitted on the validation split of Training (not on a test split) and folded into the two linear
 layers, and the softmax is part of the graph: the daemon reads calibrated probabilities.
 """
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from moodtrain import tflite
-from moodtrain.calibration import expected_calibration_error, fit_temperature, softmax
+from moodtrain.calibration import expected_calibration_error, fit_scaling, softmax
 from moodtrain.expression.light import normalize_bytes, to_input
 from moodtrain.expression.net import FACE_PX, ExpressionNet, fuse
 from moodtrain.expression.targets import Targets
@@ -42,26 +42,30 @@ def logits(net: nn.Module, images: np.ndarray) -> list[np.ndarray]:
     return [torch.cat([o[i] for o in outputs]).numpy() for i in (0, 1)]
 
 
-def fit_temperatures(net: nn.Module, validation: Targets) -> dict[str, float]:
-    """Temperatures of both heads, and the calibration error of the first before and after."""
-    seven, eight = logits(net, validation.images)
+def fit_calibration(net: nn.Module, validation: Targets) -> dict[str, dict]:
+    """Of both heads: temperature, biases, and the calibration error before and after, all on the validation split."""
     voted = validation.voted > 0
-    favourite = validation.ferplus.argmax(1)
-    first = fit_temperature(seven, validation.labels)
-    second = fit_temperature(eight[voted], favourite[voted]) if voted.any() else 1.0
-    return {
-        "fer2013": first,
-        "ferplus": second,
-        "ece_before": expected_calibration_error(softmax(seven), validation.labels),
-        "ece_after": expected_calibration_error(softmax(seven / first), validation.labels),
-    }
+    rows = {"fer2013": np.ones(len(validation), bool), "ferplus": voted if voted.any() else np.ones(len(validation), bool)}
+    truth = {"fer2013": validation.labels, "ferplus": validation.ferplus.argmax(1)}
+    fitted = {}
+    for name, answers in zip(rows, logits(net, validation.images)):
+        answers, labels = answers[rows[name]], truth[name][rows[name]]
+        temperature, bias = fit_scaling(answers, labels)
+        fitted[name] = {
+            "temperature": temperature,
+            "bias": bias.tolist(),
+            "ece_before": expected_calibration_error(softmax(answers), labels),
+            "ece_after": expected_calibration_error(softmax(answers / temperature + bias), labels),
+        }
+    return fitted
 
 
-def fold_temperatures(net: ExpressionNet, temperatures: dict[str, float]) -> None:
-    """Divide the last layers by their temperatures, in place."""
-    for layer, temperature in ((net.fer2013, temperatures["fer2013"]), (net.ferplus, temperatures["ferplus"])):
-        layer.weight.data /= temperature
-        layer.bias.data /= temperature
+def fold_calibration(net: ExpressionNet, fitted: dict[str, dict]) -> None:
+    """Make the last layers say `logits / temperature + bias`, in place."""
+    for name, scaling in fitted.items():
+        layer = getattr(net, name)
+        layer.weight.data /= scaling["temperature"]
+        layer.bias.data = layer.bias.data / scaling["temperature"] + torch.tensor(scaling["bias"], dtype=torch.float32)
 
 
 def calibration_faces(images: np.ndarray, count: int = 300, seed: int = 0) -> Iterator[np.ndarray]:
@@ -79,13 +83,13 @@ def main() -> None:
     args = parser.parse_args()
     train, validation = read_targets(args.data, None)
     net = load_average(args.checkpoint, torch.device("cpu"))
-    temperatures = fit_temperatures(net, validation)
-    fold_temperatures(net, temperatures)
+    fitted = fit_calibration(net, validation)
+    fold_calibration(net, fitted)
     tflite.export_float(Probabilities(fuse(net)), FACE_PX, FACE_PX, [], args.out / FLOAT_NAME)
     tflite.quantize(args.out / FLOAT_NAME, args.out / INT8_NAME, calibration_faces(train.images))
-    (args.out / "temperatures.json").write_text(json.dumps(temperatures, indent=1))
+    (args.out / "calibration.json").write_text(json.dumps(fitted, indent=1))
     model = tflite.Model(args.out / INT8_NAME)
-    print(f"{model.path} {model.path.stat().st_size} bytes, {model.partitions()} XNNPACK partition(s), {temperatures}")
+    print(f"{model.path} {model.path.stat().st_size} bytes, {model.partitions()} XNNPACK partition(s), {fitted}")
 
 
 if __name__ == "__main__":

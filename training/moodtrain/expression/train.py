@@ -27,7 +27,7 @@ class Recipe:
     """What a run is made of; stored in its checkpoints."""
 
     net: str = "residual"
-    epochs: int = 130
+    epochs: int = 128
     batch: int = 128
     optimizer: str = "muon"  # or "sgd", with a rate of 0.06 and a weight decay of 5e-4
     rate: float = 0.005

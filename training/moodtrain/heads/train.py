@@ -32,7 +32,7 @@ WATCH_SHARE = 40  # one training picture of so many is not learned but watched
 class Recipe:
     """What a run is made of; stored in its checkpoints."""
 
-    steps: int = 12000
+    steps: int = 10000
     batch: int = 16
     side: int = 384
     optimizer: str = "muon"  # or "adamw"
