@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 
 TRIPLE=aarch64-unknown-linux-gnu
+SYSROOT=$(pwd)/target/cross/sysroot
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -26,7 +27,20 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
+# What programs under qemu-user see of the system. Without /proc/cpuinfo they would read that of the machine's own
+# processor, of which XNNPACK can make nothing on ARM and crashes (qemu before 8.1): here they read that of a
+# Raspberry Pi 4.
+make_sysroot() {
+    mkdir -p "$SYSROOT/proc"
+    ln -sfn /usr/aarch64-linux-gnu/lib "$SYSROOT/lib"
+    for processor in 0 1; do
+        printf 'processor\t: %d\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n' $processor
+        printf 'CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n'
+    done >"$SYSROOT/proc/cpuinfo"
+}
+
 install_packages
+make_sysroot
 if ! rustc --print target-libdir --target $TRIPLE 2>/dev/null | xargs -r test -d; then
     rustup target add $TRIPLE >&2
 fi
@@ -34,7 +48,7 @@ scripts/fetch-litert.sh aarch64 target/litert/aarch64 >&2
 
 export CARGO_BUILD_TARGET=$TRIPLE
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu cortex-a72 -L $SYSROOT"
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc CXX_aarch64_unknown_linux_gnu=aarch64-linux-gnu-g++
 export AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar
 export BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu="--sysroot=/usr/aarch64-linux-gnu -I/usr/aarch64-linux-gnu/include"

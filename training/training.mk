@@ -49,7 +49,7 @@ train-negatives: ## pictures without people from the folders FROM="DIR..." into 
 train-expression: ## train the expression network, or go on with it
 	$(IN_TRAINING) moodtrain.expression.train --data $(abspath $(FACES)) --run $(EXPRESSION_RUN) --epochs $(EPOCHS) $(TRAIN_OPTIONS)
 
-train-ablation: ## short runs of the networks and optimizers side by side, watched on a split of Training [EPOCHS=6]
+train-ablation: ## short runs of the networks and optimizers side by side, watched on a split of Training [EPOCHS=3]
 	$(IN_TRAINING) moodtrain.expression.ablation --data $(abspath $(FACES)) --run $(abspath $(RUNS))/ablation --epochs $(EPOCHS) --threads $(THREADS)
 
 train-heads: ## train the detector, or go on with it

@@ -17,7 +17,6 @@ VARIANTS: dict[str, list[str]] = {
     "plain (RepVGG), Muon": ["--net", "plain"],
     "depthwise, Muon": ["--net", "depthwise"],
     "ResNet-50, Muon": ["--net", "resnet50"],
-    "residual, Muon, mixup and cutmix for every other batch": ["--mix-share", "0.5"],
 }
 
 
@@ -37,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="names of variants")
     args = parser.parse_args()
