@@ -215,8 +215,7 @@ impl Scaler {
             .map_err(|error| failed(&error))?;
         // Downwards antialiased like the area mean that the training pictures were scaled with, but smooth at
         // the fractional factors of real cameras; upwards bilinear, like theirs.
-        let filter =
-            if size.width as usize > width { FilterType::Bilinear } else { FilterType::Hamming };
+        let filter = if size.width as usize > width { FilterType::Bilinear } else { FilterType::Hamming };
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(
             0.0,
             0.0,

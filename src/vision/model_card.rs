@@ -232,10 +232,12 @@ impl ModelCard {
             return Err("temperature must lie within 0.05 to 20, crop_scale within 0.5 to 3".into());
         }
         let luma = |value| within(value, 0.0, 255.0);
-        let sound = |n: Normalization| luma(n.mean) && luma(n.deviation) && within(n.least_deviation, 1.0, 255.0);
+        let sound =
+            |n: Normalization| luma(n.mean) && luma(n.deviation) && within(n.least_deviation, 1.0, 255.0);
         if self.expression.as_ref().and_then(|read| read.normalization).is_some_and(|n| !sound(n)) {
             return Err(
-                "normalization: mean and deviation must lie within 0 to 255, least_deviation within 1 to 255".into()
+                "normalization: mean and deviation must lie within 0 to 255, least_deviation within 1 to 255"
+                    .into(),
             );
         }
         Ok(())

@@ -10,7 +10,7 @@ import tomli_w
 
 from moodtrain import tflite
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 LICENSE = "MIT OR Apache-2.0"
 
 

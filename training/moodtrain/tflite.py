@@ -19,14 +19,31 @@ INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
 
 
 def export_float(net: nn.Module, height: int, width: int, outputs: list[int], path: Path, channels: int = 1) -> None:
-    """Write `net` ([1, channels, H, W] luma 0..1 -> tuple) as float .tflite with NHWC input; `outputs` lists image outputs to be
+    """Write and check `net` ([1, channels, H, W] luma 0..1 -> tuple) as float .tflite with NHWC input; `outputs` lists image outputs to be
     turned to NHWC as well."""
     import litert_torch  # takes seconds to import: only here
 
+    # The converter takes weights of one shape in channels-last order for one another.
+    net = net.to(memory_format=torch.contiguous_format)
     wrapped = litert_torch.to_channel_last_io(net.eval(), args=[0], outputs=outputs)
     edge = litert_torch.convert(wrapped.eval(), (torch.zeros(1, height, width, channels),))
     path.parent.mkdir(parents=True, exist_ok=True)
     edge.export(str(path))
+    check_conversion(net, path, channels)
+
+
+@torch.no_grad()
+def check_conversion(net: nn.Module, path: Path, channels: int, tolerance: float = 1e-2) -> None:
+    """Raise unless the file answers noise as `net` does; outputs may be in another order of dimensions."""
+    model = Model(path)
+    noise = torch.rand(1, channels, model.height, model.width, generator=torch.Generator().manual_seed(0))
+    model.interpreter.set_tensor(model.input["index"], noise.permute(0, 2, 3, 1).contiguous().numpy())
+    model.interpreter.invoke()
+    for i, (wanted, output) in enumerate(zip(net(noise), model.outputs, strict=True)):
+        found = np.sort(model.interpreter.get_tensor(output["index"]), axis=None)
+        worst = float(np.abs(found - np.sort(wanted.numpy(), axis=None)).max())
+        if worst > tolerance:
+            raise RuntimeError(f"{path} is not the network that was exported: output {i} is off by {worst:.3g}")
 
 
 def calibrate(quantizer: object, signature: str, argument: str, samples: Iterable[np.ndarray]) -> dict:
