@@ -15,8 +15,7 @@ use moodring::vision::model_card::{ModelCard, Task};
 /// The picture `name`, or none, saying so, where the pictures are not there.
 fn photo(name: &str) -> Option<Frame> {
     let path = common::shared(&format!("data/photos/{name}"))?;
-    let luma = image::open(&path).unwrap().into_luma8();
-    Some(grey(luma.width(), luma.height(), luma.into_raw()))
+    Some(moodring::camera::file::load_picture(&path).unwrap())
 }
 
 fn grey(width: u32, height: u32, data: Vec<u8>) -> Frame {

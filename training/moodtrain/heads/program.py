@@ -11,6 +11,7 @@ from moodtrain.data.classroom import Picture
 from moodtrain.heads.decode import Detections
 from moodtrain.heads.metrics import Result
 
+ROOT = Path(__file__).parents[3]
 LEAST_SCORE = 0.05  # the program takes no lower threshold
 CONFIG = """[models]
 directory = "{models}"
@@ -42,10 +43,12 @@ def analyze(program: Path, models: Path, files: list[Path]) -> list[Detections]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "moodring.toml"
         config.write_text(CONFIG.format(models=models.resolve(), least=LEAST_SCORE))
-        command = [str(program), "analyze", "--json", "--min-score", str(LEAST_SCORE), "--config", str(config)]
-        done = subprocess.run([*command, *map(str, files)], check=True, stdout=subprocess.PIPE, text=True)
+        command = [str(program.resolve()), "analyze", "--json", "--min-score", str(LEAST_SCORE), "--config", str(config)]
+        paths = [str(file.resolve()) for file in files]
+        # From the root of the project, because a program that is not installed looks for LiteRT below it.
+        done = subprocess.run([*command, *paths], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     found = {line["source"]: detections(line["people"]) for line in map(json.loads, done.stdout.splitlines())}
-    return [found[str(file)] for file in files]
+    return [found[path] for path in paths]
 
 
 def read_all(program: Path, models: Path, pictures: list[Picture]) -> list[Result]:
