@@ -165,22 +165,25 @@ pub enum Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
-    use crate::vision::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId};
+    use crate::vision::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId, Verdict};
 
     /// A person who faces the front if `reading`, the index of an expression and its time, is given.
     pub(super) fn person(seat: u32, reading: Option<(usize, Instant)>) -> Person {
         let head = PixelBox { x: 0.0, y: 0.0, width: 30.0, height: 30.0 };
+        let certain = |index| Expressions(std::array::from_fn(|other| f32::from(u8::from(other == index))));
         Person {
             seat: SeatId(seat),
             head,
             head_score: 0.9,
+            unseen_for: Duration::ZERO,
             face: reading.map(|_| Face { bounds: head, score: 0.9 }),
-            reading: reading.map(|(index, read_at)| Reading {
-                expressions: Expressions(std::array::from_fn(|other| f32::from(u8::from(other == index)))),
-                read_at,
-            }),
+            facing: if reading.is_some() { 0.9 } else { 0.1 },
+            motion: 0.0,
+            verdict: if reading.is_some() { Verdict::Ok } else { Verdict::Turned },
+            reading: reading.map(|(index, read_at)| Reading { expressions: certain(index), read_at }),
+            belief: reading.map(|(index, _)| certain(index)),
         }
     }
 

@@ -14,11 +14,13 @@ pub mod observer;
 pub mod readers;
 pub mod seats;
 pub mod tiles;
+mod verdict;
 mod watch;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use observer::{Look, Stages, Vision, VisionError};
+pub use verdict::Verdict;
 pub use watch::run;
 
 /// The seven expressions of FER2013, in the order of its labels and of the networks' outputs.
@@ -135,25 +137,36 @@ pub struct Reading {
     pub read_at: Instant,
 }
 
-/// One person in an observation.
+/// One person in an observation: what is seen of a seat now, and what is believed of it by now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Person {
     /// Which seat this head belongs to.
     pub seat: SeatId,
-    /// Where the head is.
+    /// Where the head is; where it was last while it is hidden.
     pub head: PixelBox,
-    /// Detector's score of the head, 0..=1.
+    /// Detector's score of the head, 0..=1; 0 while it is hidden.
     pub head_score: f32,
-    /// The face, when its score reaches the face threshold: this person faces the front.
+    /// For how long this head has been hidden: zero when it is to be seen in this frame.
+    pub unseen_for: Duration,
+    /// The face as seen in this frame, when its score reaches the face threshold.
     pub face: Option<Face>,
+    /// Belief that this person faces the front, 0..=1, from the face scores of this and earlier frames.
+    pub facing: f32,
+    /// How fast the head moved since it was last seen, in widths of the head per second; 0 when not known.
+    pub motion: f32,
+    /// Whether the face can be read in this frame, and if not, why.
+    pub verdict: Verdict,
     /// The newest reading of this seat's face, if it was ever read.
     pub reading: Option<Reading>,
+    /// What is believed of this seat's expression after all readings, newer ones weighing more; none before
+    /// the first and when the last is forgotten.
+    pub belief: Option<Expressions>,
 }
 
 impl Person {
-    /// Whether the face is visible, which stands for looking to the front.
+    /// Whether this person more probably looks to the front than not.
     pub fn faces_front(&self) -> bool {
-        self.face.is_some()
+        self.facing >= 0.5
     }
 }
 
@@ -162,6 +175,6 @@ impl Person {
 pub struct Observation {
     /// When the frame was captured.
     pub captured_at: Instant,
-    /// Everybody who was found, in no particular order.
+    /// Everybody who was found or is hidden for a moment, in no particular order.
     pub people: Vec<Person>,
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::mood::{Aggregator, Mood};
 use crate::supervisor::Stop;
 use crate::vision::{
-    Expression, Expressions, Face, Look, Observation, Person, PixelBox, Reading, SeatId, Vision, VisionError,
+    Expression, Expressions, Face, Look, Observation, Person, PixelBox, Reading, SeatId, Verdict, Vision,
+    VisionError,
 };
 
 #[derive(Debug, clap::Args)]
@@ -200,8 +201,13 @@ impl Analysis<'_> {
             seat: SeatId(0),
             head: whole,
             head_score: 1.0,
+            unseen_for: Duration::ZERO,
             face: Some(Face { bounds: whole, score: 1.0 }),
+            facing: 1.0,
+            motion: 0.0,
+            verdict: Verdict::Ok,
             reading: Some(Reading { expressions, read_at: frame.captured_at }),
+            belief: Some(expressions),
         };
         let observation = Observation { captured_at: frame.captured_at, people: vec![person] };
         Ok(Look { observation, face_scores: vec![1.0] })

@@ -156,15 +156,26 @@ impl DrawTarget for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vision::{Face, Reading, SeatId};
-    use std::time::Instant;
+    use crate::vision::{Face, Reading, SeatId, Verdict};
+    use std::time::{Duration, Instant};
 
     fn person(x: f32) -> Person {
         let head = PixelBox { x, y: 20.0, width: 60.0, height: 70.0 };
         let face = Face { bounds: PixelBox { x: x + 10.0, y: 35.0, width: 40.0, height: 45.0 }, score: 0.9 };
         let expressions = Expressions([0.05, 0.05, 0.05, 0.6, 0.05, 0.1, 0.1]);
         let reading = Reading { expressions, read_at: Instant::now() };
-        Person { seat: SeatId(1), head, head_score: 0.9, face: Some(face), reading: Some(reading) }
+        Person {
+            seat: SeatId(1),
+            head,
+            head_score: 0.9,
+            unseen_for: Duration::ZERO,
+            face: Some(face),
+            facing: 0.9,
+            motion: 0.0,
+            verdict: Verdict::Ok,
+            reading: Some(reading),
+            belief: Some(expressions),
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::luma::{LumaDecoder, LumaError};
 use super::model_card::{self, CardError};
 use super::readers::Readers;
 use super::seats::Seats;
-use super::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId};
+use super::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId, Verdict};
 use crate::camera::{Frame, Size};
 use crate::config::{Config, Mode};
 
@@ -186,7 +186,9 @@ impl Vision {
             self.faces.extend(self.turn.iter().map(|&index| heads[index].face));
             let turn = &self.turn;
             let time = readers.read(luma, &self.faces, Duration::MAX, |index, expressions| {
-                people[turn[index]].reading = Some(Reading { expressions, read_at: frame.captured_at });
+                let person = &mut people[turn[index]];
+                person.reading = Some(Reading { expressions, read_at: frame.captured_at });
+                person.belief = Some(expressions);
                 stages.faces_read += 1;
             })?;
             (stages.crop, stages.expression_network) = (time.crop, time.network);
@@ -242,11 +244,17 @@ impl Vision {
 
 fn person(head: &Head, seat: SeatId, reading: Option<Reading>, face_threshold: f32) -> Person {
     let face = Face { bounds: head.face, score: head.face_score };
+    let is_seen = head.face_score >= face_threshold;
     Person {
         seat,
         head: head.bounds,
         head_score: head.score,
-        face: (head.face_score >= face_threshold).then_some(face),
+        unseen_for: Duration::ZERO,
+        face: is_seen.then_some(face),
+        facing: f32::from(u8::from(is_seen)),
+        motion: 0.0,
+        verdict: if is_seen { Verdict::Ok } else { Verdict::Turned },
         reading,
+        belief: reading.map(|reading| reading.expressions),
     }
 }
