@@ -5,6 +5,7 @@
 
 mod faults;
 mod reference;
+mod storage;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use faults::{ConfigError, Fault};
 pub use reference::{annotated_defaults, reference};
+pub use storage::Storage;
 
 /// The whole configuration. Every key has a default: an empty file is valid.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
@@ -30,6 +32,8 @@ pub struct Config {
     pub vision: Vision,
     /// How readings become a mood.
     pub mood: Mood,
+    /// Where the daemon keeps what outlives it.
+    pub storage: Storage,
     /// Publishing to a broker.
     pub mqtt: Mqtt,
     /// The page and the API.
