@@ -4,6 +4,7 @@
 //! nobody likes to mend a file one error at a time.
 
 mod faults;
+mod privacy;
 mod reference;
 mod storage;
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{ConfigError, Fault};
+pub use privacy::Privacy;
 pub use reference::{annotated_defaults, reference};
 pub use storage::Storage;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub vision: Vision,
     /// How readings become a mood.
     pub mood: Mood,
+    /// How single people are hidden in the figures of the class.
+    pub privacy: Privacy,
     /// Where the daemon keeps what outlives it.
     pub storage: Storage,
     /// Publishing to a broker.
@@ -279,7 +283,8 @@ pub struct Mood {
     pub window_s: f64,
     /// Without a new picture for this long the mood is stale, 1 to 600.
     pub stale_after_s: f64,
-    /// Fewer people than this: nothing but `too_few` is published, 5 to 100.
+    /// Fewer people than this: nothing but `too_few` is published, 5 to 100; from 3 on with
+    /// `privacy.i_accept_small_groups`.
     pub min_people: u32,
     /// A mood is published this often, 0.2 to 60.
     pub publish_every_s: f64,

@@ -78,7 +78,7 @@ async fn serve(
 ) -> anyhow::Result<Report> {
     let counters = Arc::new(Counters::default());
     let (observations, observed) = mpsc::channel(OBSERVATIONS_WAITING);
-    let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
+    let mut aggregator = Aggregator::of(config).context("the mood cannot be estimated")?;
     let (mood_sender, moods) = watch::channel(Arc::new(aggregator.mood(Instant::now(), Timestamp::now())));
     let pause = Pause::default();
 

@@ -4,6 +4,8 @@
 //! same struct is the MQTT payload, the JSON API and what display and lights show.
 
 mod aggregator;
+mod disclosure;
+pub mod quantify;
 mod window;
 mod word;
 
@@ -111,6 +113,22 @@ impl Shares {
         let Self { angry, disgust, fear, happy, sad, surprise, neutral } = *self;
         let shares = [angry, disgust, fear, happy, sad, surprise, neutral];
         std::array::from_fn(|index| (Expression::ALL[index], shares[index]))
+    }
+
+    /// The opposite of [`Shares::in_order`].
+    fn from_order([angry, disgust, fear, happy, sad, surprise, neutral]: [Share; 7]) -> Self {
+        Self { angry, disgust, fear, happy, sad, surprise, neutral }
+    }
+
+    /// The expression of the largest share; the first of several equals.
+    pub fn dominant(&self) -> Expression {
+        let mut best = (Expression::Angry, self.angry.share);
+        for (expression, share) in self.in_order() {
+            if share.share > best.1 {
+                best = (expression, share.share);
+            }
+        }
+        best.0
     }
 }
 

@@ -171,7 +171,7 @@ impl Analysis<'_> {
                 return Ok(());
             }
         };
-        let mut aggregator = Aggregator::new(self.config.room.clone(), self.config.mood.clone());
+        let mut aggregator = Aggregator::of(&self.config)?;
         aggregator.observe(&observation);
         let mood = aggregator.mood(Instant::now(), Timestamp::now());
         if self.arguments.json {

@@ -133,7 +133,7 @@ fn frames(arguments: &Arguments, config: &Config) -> anyhow::Result<Vec<Frame>> 
 
 fn measure(config: &Config, frames: &[Frame], cycles: usize) -> anyhow::Result<Measurement> {
     let mut vision = Vision::new(config).context("vision cannot start")?;
-    let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
+    let mut aggregator = Aggregator::of(config)?;
     let mut measured: Vec<(Stages, Duration, Duration)> = Vec::with_capacity(cycles);
     for (cycle, frame) in frames.iter().cycle().take(WARM_UP + cycles).enumerate() {
         // Frames that come round again must be newer than the last, as a camera's are.

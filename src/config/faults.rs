@@ -174,10 +174,33 @@ impl Config {
         let mood = &self.mood;
         complaints.range("mood.window_s", mood.window_s, 30.0, 600.0);
         complaints.range("mood.stale_after_s", mood.stale_after_s, 1.0, 600.0);
-        complaints.range("mood.min_people", f64::from(mood.min_people), 5.0, 100.0);
         complaints.range("mood.publish_every_s", mood.publish_every_s, 0.2, 60.0);
+        self.validate_privacy(&mut complaints);
         self.validate_outputs(&mut complaints);
         complaints.0
+    }
+
+    fn validate_privacy(&self, complaints: &mut Complaints) {
+        let (least, privacy) = (self.mood.min_people, &self.privacy);
+        complaints.range("mood.min_people", f64::from(least), 3.0, 100.0);
+        if (3..5).contains(&least) && !privacy.i_accept_small_groups {
+            complaints.add(
+                "mood.min_people",
+                format!(
+                    "is {least}: the expression of one in a group that small is easily guessed; set it to 5 or \
+                     more, or privacy.i_accept_small_groups = true"
+                ),
+            );
+        }
+        complaints.range("privacy.epsilon", privacy.epsilon.unwrap_or(1.0), 0.1, 1000.0);
+        complaints.range("privacy.epsilon_each", privacy.epsilon_each, 0.01, 100.0);
+        complaints.range("privacy.new_shares_every_s", privacy.new_shares_every_s, 10.0, 3600.0);
+        if let Some(epsilon) = privacy.epsilon.filter(|epsilon| *epsilon < privacy.epsilon_each) {
+            let each = privacy.epsilon_each;
+            let message =
+                format!("is {epsilon}: the first new shares would spend {each} (privacy.epsilon_each)");
+            complaints.add("privacy.epsilon", message);
+        }
     }
 
     fn validate_camera(&self, complaints: &mut Complaints) {
@@ -278,6 +301,32 @@ mod tests {
     fn broken_toml_and_faults_of_meaning_are_told_together() {
         let error = Config::parse("[room\n[mood]\nmin_people = 1\n", "x.toml").unwrap_err();
         assert!(error.faults.len() >= 2, "{error}");
+    }
+
+    #[test]
+    fn small_groups_must_be_accepted_by_name_and_three_is_the_end() {
+        let told = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
+        let refused = told("[mood]\nmin_people = 4\n").unwrap_err();
+        assert!(refused.contains("x.toml:2:14: mood.min_people is 4: the expression of one"), "{refused}");
+        assert!(refused.contains("privacy.i_accept_small_groups = true"), "{refused}");
+        assert!(told("[mood]\nmin_people = 4\n[privacy]\ni_accept_small_groups = true\n").is_ok());
+        let refused = told("[mood]\nmin_people = 2\n[privacy]\ni_accept_small_groups = true\n").unwrap_err();
+        assert!(refused.contains("mood.min_people is 2, but must be from 3 to 100"), "{refused}");
+    }
+
+    #[test]
+    fn a_budget_of_noise_must_pay_for_one_release() {
+        let told = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
+        assert!(told("[privacy]\nepsilon = 20\n").is_ok());
+        let refused = told("[privacy]\nepsilon = 0.5\n").unwrap_err();
+        assert!(
+            refused.contains("x.toml:2:11: privacy.epsilon is 0.5: the first new shares would spend 1"),
+            "{refused}"
+        );
+        let refused = told("[privacy]\nepsilon = 0\nepsilon_each = nan\n").unwrap_err();
+        assert!(
+            refused.contains("epsilon is 0, but must be from 0.1") && refused.contains("epsilon_each is NaN")
+        );
     }
 
     #[test]

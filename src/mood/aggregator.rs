@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
+use super::disclosure::{Disclosure, Noise, to_step};
+use super::quantify::wilson;
 use super::window::{Summary, Window};
 use super::word::word;
 use super::{Mode, Mood, Pace, SCHEMA, Share, Shares, State, Word};
-use crate::config;
+use crate::config::{self, Config};
 use crate::supervisor::Stop;
-use crate::vision::{Expression, Observation};
-
-/// 95 % quantile of the normal distribution: the half-width of a 90 % interval in standard deviations.
-const Z_90: f64 = 1.645;
+use crate::vision::Observation;
+use crate::vision::model_card::{self, CardError, ModelCard, Quantification, Task};
 
 /// Estimates the class's mood from what was observed within the window.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Aggregator {
     room: config::Room,
     config: config::Mood,
     window: Window,
+    disclosure: Disclosure,
+    readings: Quantification,
     sequence: u64,
     paused: bool,
 }
@@ -31,7 +33,35 @@ impl Aggregator {
     /// An aggregator that has seen nothing yet.
     pub fn new(room: config::Room, config: config::Mood) -> Self {
         let window = Window::new(Duration::from_secs_f64(config.window_s));
-        Self { room, config, window, sequence: 0, paused: false }
+        let disclosure = Disclosure::new(config.min_people, None);
+        let readings = Quantification::default();
+        Self { room, config, window, disclosure, readings, sequence: 0, paused: false }
+    }
+
+    /// An aggregator as configured, which knows from the model card how readings relate to what is read.
+    ///
+    /// # Errors
+    /// When the card of the expression network is not what it must be; without expressions it is not needed.
+    pub fn of(config: &Config) -> Result<Self, CardError> {
+        let mut aggregator = Self::new(config.room.clone(), config.mood.clone());
+        if config.mood.mode == Mode::Mood {
+            let directory = model_card::directory(&config.models.directory, &config.models.expression);
+            let card = ModelCard::read(&directory.join(&config.models.expression), Task::Expression)?;
+            aggregator.readings = card.quantification.unwrap_or_default();
+        }
+        aggregator.disclosure = Disclosure::new(config.mood.min_people, Noise::asked_for(&config.privacy));
+        Ok(aggregator)
+    }
+
+    /// How readings relate to what is read.
+    pub fn readings(&self) -> &Quantification {
+        &self.readings
+    }
+
+    /// A new lesson begins: seats are new ones, and the budget of noise is whole again.
+    pub fn begin_lesson(&mut self) {
+        self.window.clear();
+        self.disclosure.begin_lesson();
     }
 
     /// Takes in what one frame showed.
@@ -45,6 +75,7 @@ impl Aggregator {
     pub fn set_paused(&mut self, paused: bool) {
         if paused {
             self.window.clear();
+            self.disclosure.lose_sight();
         }
         self.paused = paused;
     }
@@ -73,6 +104,11 @@ impl Aggregator {
             pace: Pace::Unsure,
         };
         let summary = self.window.summary();
+        // Also while nothing may be told it must be known who came and went.
+        let shares = summary
+            .as_ref()
+            .filter(|_| self.config.mode == Mode::Mood)
+            .and_then(|summary| self.disclosure.release(&summary.seats, summary.people, &self.readings, now));
         mood.state = match (&summary, age) {
             _ if self.paused => State::Paused,
             (Some(_), Some(age)) if age > self.config.stale_after_s => State::Stale,
@@ -84,25 +120,20 @@ impl Aggregator {
             && summary.people >= self.config.min_people
             && age <= self.config.stale_after_s + self.config.window_s
         {
-            self.fill(&mut mood, &summary);
+            self.fill(&mut mood, &summary, shares);
         }
         mood
     }
 
     /// Figures of a class that is large enough.
-    fn fill(&self, mood: &mut Mood, summary: &Summary) {
+    fn fill(&self, mood: &mut Mood, summary: &Summary, shares: Option<Shares>) {
         mood.people = Some(summary.people);
-        mood.facing = Some(interval(summary.facing, summary.people));
+        mood.facing = Some(hundredths(wilson(summary.facing, summary.people)));
         if self.config.mode == Mode::Mood {
-            let coverage = f64::from(summary.seats_read.min(summary.people)) / f64::from(summary.people);
-            mood.coverage = Some(round(coverage));
-            // The readings too must be those of at least k people, not only the heads.
-            if let Some(means) = summary.expressions.filter(|_| summary.seats_read >= self.config.min_people)
-            {
-                let shares = shares(means, summary.seats_read);
-                mood.dominant = dominant(&shares);
-                mood.expressions = Some(shares);
-            }
+            let coverage = summary.seats.len() as f64 / f64::from(summary.people);
+            mood.coverage = Some(to_step(coverage.min(1.0), 100));
+            mood.expressions = shares;
+            mood.dominant = mood.expressions.as_ref().map(Shares::dominant);
         }
         // Stale figures may be looked at, but say nothing about now.
         if mood.state == State::Live {
@@ -144,64 +175,17 @@ pub async fn run(
     }
 }
 
-/// The seven shares in hundredths that add up to exactly 1, each with its interval.
-fn shares(means: [f64; 7], seats: u32) -> Shares {
-    let rounded = hundredths(means);
-    let share = |index: usize| Share { share: rounded[index], ..interval(means[index], seats) };
-    Shares {
-        angry: share(0),
-        disgust: share(1),
-        fear: share(2),
-        happy: share(3),
-        sad: share(4),
-        surprise: share(5),
-        neutral: share(6),
-    }
-}
-
-fn dominant(shares: &Shares) -> Option<Expression> {
-    let mut best: Option<(Expression, Share)> = None;
-    for (expression, share) in shares.in_order() {
-        if best.is_none_or(|(_, best)| share.share > best.share) {
-            best = Some((expression, share));
-        }
-    }
-    best.map(|(expression, _)| expression)
-}
-
-/// Rounds shares that add up to 1 to hundredths that add up to 1 (largest remainders first).
-fn hundredths(shares: [f64; 7]) -> [f64; 7] {
-    let mut floors = shares.map(|share| (share.clamp(0.0, 1.0) * 100.0).floor() as u32);
-    let mut order: [usize; 7] = std::array::from_fn(|index| index);
-    let remainder = |index: usize| shares[index] * 100.0 - (shares[index] * 100.0).floor();
-    order.sort_by(|a, b| remainder(*b).total_cmp(&remainder(*a)));
-    let missing = 100_u32.saturating_sub(floors.iter().sum());
-    for index in order.iter().cycle().take(missing.min(7) as usize) {
-        floors[*index] += 1;
-    }
-    floors.map(|floor| f64::from(floor) / 100.0)
-}
-
-/// Share with the 90 % Wilson score interval for `trials` people (E. B. Wilson, JASA 22, 1927).
-fn interval(share: f64, trials: u32) -> Share {
-    let n = f64::from(trials.max(1));
-    let z2 = Z_90 * Z_90;
-    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z_90 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
-    let (low, high) = ((centre - half).clamp(0.0, 1.0), (centre + half).clamp(0.0, 1.0));
-    let share = round(share);
-    Share { share, low: round(low).min(share), high: round(high).max(share) }
-}
-
-fn round(share: f64) -> f64 {
-    (share.clamp(0.0, 1.0) * 100.0).round() / 100.0
+/// A share and its interval in hundredths.
+fn hundredths(share: Share) -> Share {
+    let round = |value| to_step(value, 100);
+    Share { share: round(share.share), low: round(share.low), high: round(share.high) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{observation, person};
     use super::*;
-    use proptest::prelude::*;
+    use crate::vision::Expression;
 
     fn aggregator(mode: Mode) -> Aggregator {
         Aggregator::new(config::Room::default(), config::Mood { mode, ..config::Mood::default() })
@@ -287,6 +271,33 @@ mod tests {
         moods.wait_for(|mood| mood.state == state).await.unwrap().clone()
     }
 
+    #[test]
+    fn who_changes_places_while_too_few_are_there_is_not_given_away() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let five = |second, face| {
+            let seats = (0..4).map(move |seat| person(seat, Some((6, at(second)))));
+            observation(at(second), seats.chain([person(4, Some((face, at(second))))]))
+        };
+        let messages = |face| {
+            let mut aggregator = aggregator(Mode::Mood);
+            aggregator.observe(&five(0, 6));
+            let before = aggregator.mood(at(0), Timestamp::UNIX_EPOCH);
+            (1..60).for_each(|second| {
+                aggregator.observe(&observation(
+                    at(second),
+                    (0..4).map(|seat| person(seat, Some((6, at(second))))),
+                ));
+                aggregator.mood(at(second), Timestamp::UNIX_EPOCH);
+            });
+            (60..90).for_each(|second| aggregator.observe(&five(second, face)));
+            (before, aggregator.mood(at(90), Timestamp::UNIX_EPOCH))
+        };
+        let (before, after) = messages(3);
+        assert!(before.expressions.is_some());
+        assert_eq!(after.expressions, messages(0).1.expressions);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_task_publishes_at_its_rate_and_turns_stale_by_itself() {
         let (observations, received) = mpsc::channel(8);
@@ -304,25 +315,5 @@ mod tests {
         assert!((10..=12).contains(&(stale.sequence - live.sequence)), "{stale:?}");
         stop.request();
         task.await.unwrap();
-    }
-
-    proptest! {
-        #[test]
-        fn rounded_shares_add_up_and_stay_close(raw in prop::array::uniform7(0.0..1.0_f64)) {
-            let sum: f64 = raw.iter().sum::<f64>().max(1e-9);
-            let means = raw.map(|share| share / sum);
-            let rounded = hundredths(means);
-            let total: f64 = rounded.iter().sum();
-            prop_assert!((total - 1.0).abs() < 1e-9 || raw.iter().all(|share| *share == 0.0));
-            for (rounded, mean) in rounded.iter().zip(means) {
-                prop_assert!((rounded - mean).abs() <= 0.0101);
-            }
-        }
-
-        #[test]
-        fn an_interval_holds_its_share(share in 0.0..=1.0_f64, people in 1_u32..200) {
-            let Share { share, low, high } = interval(share, people);
-            prop_assert!(0.0 <= low && low <= share && share <= high && high <= 1.0);
-        }
     }
 }

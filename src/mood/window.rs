@@ -1,7 +1,7 @@
-//! What was seen in the last seconds, weighed by age: [`Window`] keeps sums and counts, never a person.
+//! What was seen in the last seconds: [`Window`] keeps counts weighed by age, and each seat's newest belief.
 //!
-//! Its one decision: a seat counts once, however often it was read, so that people in front, whose faces are
-//! read more easily, do not outvote the back rows.
+//! Its one decision: a seat counts once, with what is believed of it after its newest reading, so that people in
+//! front, whose faces are read more easily, do not outvote the back rows.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(super) struct Window {
     span: Duration,
     half_life: Duration,
     counts: VecDeque<Count>,
-    seats: HashMap<SeatId, SeatReadings>,
+    seats: HashMap<SeatId, Evidence>,
 }
 
 /// How many people one observation showed.
@@ -30,25 +30,26 @@ struct Count {
     facing: u32,
 }
 
-/// Readings of one seat, decayed to the time of the newest.
-#[derive(Debug, Clone, Copy)]
-struct SeatReadings {
-    read_at: Instant,
-    weight: f32,
-    weighted: [f32; 7],
+/// What is believed of one seat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Evidence {
+    /// Which seat.
+    pub(super) seat: SeatId,
+    /// What its expression is believed to be.
+    pub(super) belief: Expressions,
+    /// When its face was read last.
+    pub(super) read_at: Instant,
 }
 
 /// What the window holds at the time of its newest observation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
     /// Weighted median of the number of heads.
     pub(super) people: u32,
     /// Weighted share of heads that face the front, 0..=1; 0 without heads.
     pub(super) facing: f64,
-    /// Seats of which a face was read within the window.
-    pub(super) seats_read: u32,
-    /// Mean over those seats of their mean probabilities, if there are any.
-    pub(super) expressions: Option<[f64; 7]>,
+    /// The seats of which a face was read within the window, in the order of their numbers.
+    pub(super) seats: Vec<Evidence>,
 }
 
 impl Window {
@@ -70,15 +71,12 @@ impl Window {
             facing: u32::try_from(facing).unwrap_or(u32::MAX),
         });
         for person in &observation.people {
-            let Some(reading) = person.reading else { continue };
+            let (Some(reading), Some(belief)) = (person.reading, person.belief) else { continue };
             if now.saturating_duration_since(reading.read_at) < self.span
                 && (self.seats.len() < MOST_SEATS || self.seats.contains_key(&person.seat))
             {
-                let half_life = self.half_life;
-                self.seats
-                    .entry(person.seat)
-                    .or_insert(SeatReadings { read_at: reading.read_at, weight: 0.0, weighted: [0.0; 7] })
-                    .add(reading.expressions, reading.read_at, half_life);
+                let evidence = Evidence { seat: person.seat, belief, read_at: reading.read_at };
+                self.seats.insert(person.seat, evidence);
             }
         }
     }
@@ -106,18 +104,12 @@ impl Window {
             facing += weight * f64::from(count.facing);
             people.push((count.people, weight));
         }
-        let mut sums = [0.0; 7];
-        for seat in self.seats.values() {
-            for (sum, weighted) in sums.iter_mut().zip(seat.weighted) {
-                *sum += f64::from(weighted / seat.weight);
-            }
-        }
-        let seats_read = self.seats.len();
+        let mut seats: Vec<Evidence> = self.seats.values().copied().collect();
+        seats.sort_unstable_by_key(|evidence| evidence.seat);
         Some(Summary {
             people: weighted_median(&mut people),
             facing: if heads > 0.0 { facing / heads } else { 0.0 },
-            seats_read: u32::try_from(seats_read).unwrap_or(u32::MAX),
-            expressions: (seats_read > 0).then(|| sums.map(|sum| sum / seats_read as f64)),
+            seats,
         })
     }
 
@@ -127,22 +119,7 @@ impl Window {
         while self.counts.front().is_some_and(|count| expired(count.at)) || self.counts.len() >= MOST_COUNTS {
             self.counts.pop_front();
         }
-        self.seats.retain(|_, seat| !expired(seat.read_at));
-    }
-}
-
-impl SeatReadings {
-    /// Adds a reading; the same reading, seen again in a later observation, changes nothing.
-    fn add(&mut self, expressions: Expressions, read_at: Instant, half_life: Duration) {
-        if self.weight > 0.0 && read_at <= self.read_at {
-            return;
-        }
-        let kept = decay(read_at.saturating_duration_since(self.read_at), half_life);
-        self.weight = self.weight * kept + 1.0;
-        for (sum, probability) in self.weighted.iter_mut().zip(expressions.0) {
-            *sum = *sum * kept + probability;
-        }
-        self.read_at = read_at;
+        self.seats.retain(|_, evidence| !expired(evidence.read_at));
     }
 }
 
@@ -169,32 +146,24 @@ fn weighted_median(values: &mut [(u32, f64)]) -> u32 {
 mod tests {
     use super::super::tests::{observation, person};
     use super::*;
+    use crate::vision::Expression;
 
     const SPAN: Duration = Duration::from_secs(40);
 
     #[test]
-    fn a_reading_counts_once_however_often_it_is_reported() {
+    fn a_seat_counts_once_with_its_newest_belief() {
         let start = Instant::now();
         let mut window = Window::new(SPAN);
         for second in 0..10 {
             let at = start + Duration::from_secs(second);
-            // Seat 1 was read once, at the beginning; seat 2 is read in every frame.
-            window.push(&observation(at, [person(1, Some((3, start))), person(2, Some((6, at)))]));
+            // Seat 2 was read once, at the beginning; seat 1 is read in every frame.
+            let expression = if second < 5 { 3 } else { 6 };
+            window.push(&observation(at, [person(2, Some((3, start))), person(1, Some((expression, at)))]));
         }
-        let shares = window.summary().unwrap().expressions.unwrap();
-        assert!((shares[3] - 0.5).abs() < 1e-6, "{shares:?}");
-        assert!((shares[6] - 0.5).abs() < 1e-6, "{shares:?}");
-    }
-
-    #[test]
-    fn newer_readings_of_a_seat_weigh_more() {
-        let start = Instant::now();
-        let mut window = Window::new(SPAN);
-        window.push(&observation(start, [person(1, Some((3, start)))]));
-        let later = start + SPAN / 4;
-        window.push(&observation(later, [person(1, Some((6, later)))]));
-        let shares = window.summary().unwrap().expressions.unwrap();
-        assert!((shares[3] - 1.0 / 3.0).abs() < 1e-6 && (shares[6] - 2.0 / 3.0).abs() < 1e-6, "{shares:?}");
+        let seats = window.summary().unwrap().seats;
+        let believed: Vec<_> = seats.iter().map(|seat| (seat.seat.0, seat.belief.dominant())).collect();
+        assert_eq!(believed, [(1, Expression::Neutral), (2, Expression::Happy)]);
+        assert_eq!((seats[0].read_at, seats[1].read_at), (start + Duration::from_secs(9), start));
     }
 
     #[test]
@@ -215,7 +184,7 @@ mod tests {
         window.push(&observation(start, [person(1, Some((3, start)))]));
         window.push(&observation(start + SPAN, [person(2, None)]));
         let summary = window.summary().unwrap();
-        assert_eq!((summary.people, summary.seats_read, summary.expressions), (1, 0, None));
+        assert_eq!((summary.people, summary.seats), (1, vec![]));
         window.clear();
         assert_eq!(window.summary(), None);
     }

@@ -38,6 +38,8 @@ pub struct ModelCard {
     pub thresholds: Option<Thresholds>,
     /// How expressions are read; of an `expression` card.
     pub expression: Option<Readout>,
+    /// How readings relate to what is read; of an `expression` card.
+    pub quantification: Option<Quantification>,
     /// How the network was trained, free-form.
     #[serde(default)]
     pub training: toml::Table,
@@ -156,6 +158,37 @@ pub struct Normalization {
     pub least_deviation: f32,
 }
 
+/// How readings relate to what is read, measured on faces that were never learned and are not tested on.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantification {
+    /// Faces that it was measured on.
+    pub faces: u32,
+    /// Mean reading of those faces: the shares of the expressions that a reading takes for granted.
+    pub prior: [f64; 7],
+    /// Mean reading of the faces of each true expression, one row each, rows adding up to 1.
+    pub confusion: [[f64; 7]; 7],
+}
+
+impl Default for Quantification {
+    /// Nothing was measured: readings take nothing for granted and confuse nothing.
+    fn default() -> Self {
+        let confusion =
+            std::array::from_fn(|row| std::array::from_fn(|column| f64::from(u8::from(row == column))));
+        Self { faces: 0, prior: [1.0 / 7.0; 7], confusion }
+    }
+}
+
+impl Quantification {
+    fn is_sound(&self) -> bool {
+        let adds_up = |row: &[f64; 7]| (row.iter().sum::<f64>() - 1.0).abs() < 1e-3;
+        let shares = |row: &[f64; 7]| row.iter().all(|share| (0.0..=1.0).contains(share)) && adds_up(row);
+        shares(&self.prior)
+            && self.prior.iter().all(|share| *share > 0.0)
+            && self.confusion.iter().all(shares)
+    }
+}
+
 /// Why a model cannot be used.
 #[derive(Debug, Error)]
 pub enum CardError {
@@ -230,6 +263,11 @@ impl ModelCard {
             |read: &Readout| within(read.temperature, 0.05, 20.0) && within(read.crop_scale, 0.5, 3.0);
         if self.expression.as_ref().is_some_and(|read| !readable(read)) {
             return Err("temperature must lie within 0.05 to 20, crop_scale within 0.5 to 3".into());
+        }
+        if self.quantification.is_some_and(|measured| !measured.is_sound()) {
+            return Err("quantification: prior and each row of confusion must be shares that add up to 1, \
+                        and no share of prior may be 0"
+                .into());
         }
         let luma = |value| within(value, 0.0, 255.0);
         let sound =

@@ -22,6 +22,8 @@ from moodtrain.expression.conditions import CONDITIONS
 from moodtrain.expression.export import FLOAT_NAME, INT8_NAME
 from moodtrain.expression.light import DEVIATION, LEAST_DEVIATION, MEAN, normalize_bytes
 from moodtrain.expression.net import FER2013_CLASSES, FERPLUS_CLASSES
+from moodtrain.expression.targets import held_out
+from moodtrain.quantify import calibrate
 
 SEVEN = len(FER2013_CLASSES)
 # Side of the square that is read, in units of the face box's longer side: the detector's boxes go 1.33 times (median of 507 faces)
@@ -177,11 +179,19 @@ def evaluate(models: Path, faces: Faces, every: int) -> tuple[dict, tuple[np.nda
     public = faces.select(faces.usage == "PublicTest")
     result = {
         "splits": splits,
+        "quantification": quantification(loaded["int8"], held_out(faces)),
         "conditions": condition_curves(loaded["int8"], public, every),
         "milliseconds": {kind: round(milliseconds(model, public.images), 3) for kind, model in loaded.items()},
         "partitions": loaded["int8"].partitions(),
     }
     return result, worst(answers["PublicTest"]["int8"], public)
+
+
+def quantification(model: tflite.Model, faces: Faces) -> dict | None:
+    """The card's `[quantification]`, from faces that were never learned and are not tested on; None without votes."""
+    majority = ferplus_majority(faces.votes)
+    clear = majority >= 0
+    return calibrate.section(answer(model, faces.images[clear]).ferplus_seven(), majority[clear]) if clear.any() else None
 
 
 def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
@@ -193,6 +203,7 @@ def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
             "readout": "ferplus", "temperature": 1.0, "crop_scale": CROP_SCALE,
             "normalization": {"mean": MEAN, "deviation": DEVIATION, "least_deviation": LEAST_DEVIATION},
         },
+        **({"quantification": result["quantification"]} if result["quantification"] else {}),
         "training": {
             "data": "FER2013 Training and FER+ votes", "recipe": recipe, "date": date.today().isoformat(),
             "calibration_folded_in": json.loads((models / "calibration.json").read_text()),

@@ -58,9 +58,24 @@ def soften(label: np.ndarray, votes: np.ndarray, voted: np.ndarray) -> np.ndarra
     return (LABEL_WEIGHT * label + VOTES_WEIGHT * opinion + rest).astype(np.float32)
 
 
+def is_held_out(name: str) -> bool:
+    """Whether the image of this digest is never learned."""
+    return int(name[:8], 16) % VALIDATION_SHARE == 0
+
+
+def held_out(faces: Faces) -> Faces:
+    """The faces of Training that are never learned, without leaks, duplicates and blank images."""
+    rows: dict[str, int] = {}
+    for row in np.flatnonzero((faces.usage == "Training") & ~faces.leak):
+        name = digest(faces.images[row])
+        if is_held_out(name) and faces.images[row].std() > 0:
+            rows.setdefault(name, row)
+    return faces.select(np.array(list(rows.values()), int))
+
+
 def split(targets: Targets) -> tuple[Targets, Targets]:
     """(train, validation) by a hash of the pixels: the same on every machine, whatever the order or form of the data."""
-    chosen = np.array([int(digest(image)[:8], 16) % VALIDATION_SHARE == 0 for image in targets.images])
+    chosen = np.array([is_held_out(digest(image)) for image in targets.images])
     return targets.select(~chosen), targets.select(chosen)
 
 

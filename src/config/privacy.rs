@@ -1,0 +1,27 @@
+//! `[privacy]`: how small a group may be, and how much noise hides the single person in it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How single people are hidden in the figures of the class.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// Allows `mood.min_people` of 3 or 4: in groups that small, one person's expression is easily guessed from
+    /// the shares of the others.
+    pub i_accept_small_groups: bool,
+    /// Adds Laplace noise to expressions and allows so much of it to be averaged away in one lesson (the ε of
+    /// differential privacy), 0.1 to 1000. Less is more private. Without it there is no noise.
+    pub epsilon: Option<f64>,
+    /// With `epsilon`: how much of it new shares spend, 0.01 to 100. Noise has a scale of 2 / (people × this).
+    pub epsilon_each: f64,
+    /// With `epsilon`: new shares are told this often at most, 10 to 3600. When the budget is spent, expressions
+    /// are not told until the next lesson.
+    pub new_shares_every_s: f64,
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self { i_accept_small_groups: false, epsilon: None, epsilon_each: 1.0, new_shares_every_s: 60.0 }
+    }
+}
