@@ -6,7 +6,7 @@ ARCH := $(shell uname -m)
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/release/moodring
 
-.PHONY: help setup build demo test test-aarch64 lint bench clean
+.PHONY: help setup build demo test test-aarch64 lint bench seat-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: ## format, clippy, rustdoc, dependencies
 
 bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 40 --size 1280x720"]
 	@$(BIN) bench $(BENCH)
+
+seat-quality: ## identity switches, people and facing error in 20 simulated minutes
+	cargo run --release --locked --example seat_quality
 
 -include training/training.mk
 

@@ -5,8 +5,11 @@
 
 mod faults;
 mod privacy;
+mod readability;
 mod reference;
+mod seats;
 mod storage;
+pub mod zone;
 
 use std::path::PathBuf;
 
@@ -15,8 +18,11 @@ use serde::{Deserialize, Serialize};
 
 pub use faults::{ConfigError, Fault};
 pub use privacy::Privacy;
+pub use readability::Readability;
 pub use reference::{annotated_defaults, reference};
+pub use seats::Seats;
 pub use storage::Storage;
+pub use zone::{Zone, ZoneKind};
 
 /// The whole configuration. Every key has a default: an empty file is valid.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
@@ -32,6 +38,12 @@ pub struct Config {
     pub engine: Engine,
     /// How pictures are read.
     pub vision: Vision,
+    /// How heads are followed, and how long what is known of a seat holds.
+    pub seats: Seats,
+    /// From when on a face cannot be read.
+    pub readability: Readability,
+    /// Parts of the picture in which heads do not count, or in which alone they do.
+    pub zone: Vec<Zone>,
     /// How readings become a mood.
     pub mood: Mood,
     /// How single people are hidden in the figures of the class.

@@ -3,6 +3,7 @@
 //! Luma is taken from the frame, heads and visible faces are found in it, heads are followed from frame
 //! to frame as seats, and faces are read in turn within a time budget.
 
+mod crop;
 pub mod detector;
 pub mod engine;
 pub mod expression;
@@ -14,7 +15,7 @@ pub mod observer;
 pub mod readers;
 pub mod seats;
 pub mod tiles;
-mod verdict;
+pub mod verdict;
 mod watch;
 
 use std::time::{Duration, Instant};

@@ -20,8 +20,9 @@ HEADS_RUN = $(abspath $(RUNS))/heads$(if $(LIMIT),_smoke)
 TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXTRA)
 
 TRAIN_READY := $(TRAINING).venv/ready
+CARD ?= $(TRAINING)../models/expression.toml
 
-.PHONY: train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export train-speed eval
+.PHONY: readability train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export train-speed eval
 
 train-setup: $(TRAIN_READY) ## Python environment for training (about 8 GB with CUDA's libraries)
 
@@ -65,3 +66,6 @@ train-export: ## both networks as full-INT8 .tflite in RUNS/export
 eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest) [PROGRAM=moodring]
 	$(IN_TRAINING) moodtrain.expression.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(FACES)) --out $(abspath $(RUNS))/report/expression
 	$(IN_TRAINING) moodtrain.heads.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/heads $(if $(PROGRAM),--program $(abspath $(PROGRAM)))
+
+readability: ## from which size, light and sharpness on faces can be read: the defaults of [readability] [CARD=card]
+	$(IN_TRAINING) moodtrain.expression.readability --card $(abspath $(CARD)) --data $(abspath $(FACES))

@@ -63,6 +63,7 @@ struct PersonReport {
     head_score: f32,
     face: Option<[f32; 4]>,
     face_score: f32,
+    verdict: &'static str,
     expression: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -225,7 +226,7 @@ impl Analysis<'_> {
             .context("a picture was loaded in another layout than luma")?;
         let stem = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().replace('#', "-");
         let path = directory.join(format!("{stem}.png"));
-        annotate::annotate(&picture, &observation.people)
+        annotate::annotate(&picture, &observation.people, &self.config.zone)
             .save(&path)
             .with_context(|| format!("{} cannot be written", path.display()))
     }
@@ -260,6 +261,7 @@ fn person_report((person, face_score): (&Person, f32)) -> PersonReport {
         head_score: round(person.head_score, 1e3),
         face: person.face.map(|face| corners(face.bounds)),
         face_score: round(face_score, 1e3),
+        verdict: person.verdict.name(),
         expression: person.reading.map(|reading| probabilities(&reading.expressions)),
     }
 }

@@ -6,11 +6,12 @@ use embedded_graphics::mono_font::MonoTextStyle;
 use embedded_graphics::mono_font::ascii::{FONT_6X10, FONT_8X13};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
+use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::{GrayImage, Rgb, RgbImage};
 
-use crate::vision::{Expression, Expressions, Person, PixelBox};
+use crate::config::{Zone, ZoneKind};
+use crate::vision::{Expression, Expressions, Person, PixelBox, Verdict};
 
 /// Pictures narrower than this are enlarged by whole factors, so that words can be read.
 const LEAST_WIDTH: u32 = 1_000;
@@ -22,6 +23,10 @@ const BARS_HEIGHT: i32 = STRIP_HEIGHT - 2;
 const FACING: Rgb888 = Rgb888::new(0x56, 0xb4, 0xe9);
 const AWAY: Rgb888 = Rgb888::new(0xe6, 0x9f, 0x00);
 const FACE: Rgb888 = Rgb888::new(0xff, 0xff, 0xff);
+const IGNORED: Rgb888 = Rgb888::new(0xcc, 0x79, 0xa7);
+const ONLY: Rgb888 = Rgb888::new(0x00, 0x9e, 0x73);
+/// Pixels between two lines of a hatched zone.
+const HATCH: u32 = 12;
 const SHADE: Rgb888 = Rgb888::new(0x14, 0x16, 0x1a);
 const TEXT: Rgb888 = Rgb888::new(0xf2, 0xf2, 0xf2);
 
@@ -39,14 +44,15 @@ const fn colour(expression: Expression) -> Rgb888 {
     }
 }
 
-/// The picture in colour with everybody marked, and a legend below.
-pub(super) fn annotate(picture: &GrayImage, people: &[Person]) -> RgbImage {
+/// The picture in colour with zones and everybody marked, and a legend below.
+pub(super) fn annotate(picture: &GrayImage, people: &[Person], zones: &[Zone]) -> RgbImage {
     let factor = LEAST_WIDTH.div_ceil(picture.width().max(1)).clamp(1, 4);
     let (width, height) = (picture.width() * factor, picture.height() * factor);
     let mut canvas = Canvas(RgbImage::from_fn(width, height + LEGEND_HEIGHT, |x, y| {
         let luma = if y < height { picture.get_pixel(x / factor, y / factor).0[0] } else { 0x14 };
         Rgb([luma; 3])
     }));
+    let Ok(()) = mark_zones(&mut canvas, zones, Size::new(width, height));
     let Ok(()) = draw(&mut canvas, people, factor, height);
     canvas.0
 }
@@ -64,6 +70,9 @@ fn draw(canvas: &mut Canvas, people: &[Person], factor: u32, height: u32) -> Res
     for person in people {
         if let Some(reading) = person.reading {
             label(canvas, scaled(person.head, factor), &reading.expressions)?;
+        } else if !matches!(person.verdict, Verdict::Ok | Verdict::Turned) {
+            // That somebody is turned away, the colour of the box says.
+            caption(canvas, scaled(person.head, factor).top_left, person.verdict.name(), TEXT)?;
         }
     }
     legend(canvas, people, height)
@@ -85,6 +94,48 @@ fn label(canvas: &mut Canvas, head: Rectangle, expressions: &Expressions) -> Res
     let style = MonoTextStyle::new(&FONT_6X10, colour(expressions.dominant()));
     Text::with_baseline(name, corner + Point::new(bars, 2), style, Baseline::Top).draw(canvas)?;
     Ok(())
+}
+
+/// Words on a dark strip above `corner`.
+fn caption(canvas: &mut Canvas, corner: Point, words: &str, colour: Rgb888) -> Result<(), Infallible> {
+    let corner = Point::new(corner.x, (corner.y - STRIP_HEIGHT).max(0));
+    let width = i32::try_from(words.chars().count()).unwrap_or(0) * 6 + 5;
+    fill(canvas, corner, width, STRIP_HEIGHT, SHADE)?;
+    let style = MonoTextStyle::new(&FONT_6X10, colour);
+    Text::with_baseline(words, corner + Point::new(3, 2), style, Baseline::Top).draw(canvas)?;
+    Ok(())
+}
+
+/// Outlines of the zones with their names; those that do not count are hatched.
+fn mark_zones(canvas: &mut Canvas, zones: &[Zone], size: Size) -> Result<(), Infallible> {
+    let place = |[x, y]: [f64; 2]| {
+        Point::new((x * f64::from(size.width)).round() as i32, (y * f64::from(size.height)).round() as i32)
+    };
+    for zone in zones {
+        let colour = if zone.kind == ZoneKind::Ignore { IGNORED } else { ONLY };
+        if zone.kind == ZoneKind::Ignore {
+            hatch(canvas, zone, size, colour)?;
+        }
+        let style = PrimitiveStyle::with_stroke(colour, 2);
+        for (from, to) in zone.points.iter().zip(zone.points.iter().cycle().skip(1)) {
+            Line::new(place(*from), place(*to)).into_styled(style).draw(canvas)?;
+        }
+        let top = zone.points.iter().copied().min_by(|a, b| a[1].total_cmp(&b[1]));
+        let words = format!("{} ({})", zone.name, zone.kind.name());
+        caption(canvas, place(top.unwrap_or_default()) + Point::new(0, STRIP_HEIGHT + 3), &words, colour)?;
+    }
+    Ok(())
+}
+
+/// Slanting lines, a pixel of each row in every [`HATCH`], within the zone.
+fn hatch(canvas: &mut Canvas, zone: &Zone, size: Size, colour: Rgb888) -> Result<(), Infallible> {
+    let share = |value: u32, of: u32| (f64::from(value) + 0.5) / f64::from(of.max(1));
+    let slanting = (0..size.height).flat_map(|y| {
+        let first = (HATCH - y % HATCH) % HATCH;
+        (first..size.width).step_by(HATCH as usize).map(move |x| (x, y))
+    });
+    let within = slanting.filter(|(x, y)| zone.contains([share(*x, size.width), share(*y, size.height)]));
+    canvas.draw_iter(within.map(|(x, y)| Pixel(Point::new(x.cast_signed(), y.cast_signed()), colour)))
 }
 
 fn legend(canvas: &mut Canvas, people: &[Person], top: u32) -> Result<(), Infallible> {
@@ -181,7 +232,7 @@ mod tests {
     #[test]
     fn boxes_bars_and_legend_are_drawn_and_what_lies_outside_is_cut_off() {
         let picture = GrayImage::from_pixel(1000, 150, image::Luma([90]));
-        let drawn = annotate(&picture, &[person(100.0), person(-30.0), person(980.0)]);
+        let drawn = annotate(&picture, &[person(100.0), person(-30.0), person(980.0)], &[]);
         assert_eq!((drawn.width(), drawn.height()), (1000, 150 + LEGEND_HEIGHT));
         assert_eq!(drawn.get_pixel(130, 20).0, [0x56, 0xb4, 0xe9]);
         let happy = Rgb([0xf0, 0xe4, 0x42]);
@@ -190,8 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn zones_are_outlined_and_ignored_ones_hatched() {
+        let points = vec![[0.2, 0.2], [0.6, 0.2], [0.6, 0.9], [0.2, 0.9]];
+        let zone = |kind| Zone { name: "desk".into(), kind, points: points.clone() };
+        let picture = GrayImage::from_pixel(1000, 200, image::Luma([90]));
+        let inside = |drawn: &RgbImage, colour: Rgb888| {
+            let colour = Rgb([colour.r(), colour.g(), colour.b()]);
+            (300..500).filter(|x| *drawn.get_pixel(*x, 120) == colour).count()
+        };
+        let ignored = annotate(&picture, &[], &[zone(ZoneKind::Ignore)]);
+        assert!((15..=18).contains(&inside(&ignored, IGNORED)), "{}", inside(&ignored, IGNORED));
+        let only = annotate(&picture, &[], &[zone(ZoneKind::Only)]);
+        assert_eq!(inside(&only, ONLY), 0);
+        assert_eq!(only.get_pixel(200, 150).0, [0x00, 0x9e, 0x73]);
+    }
+
+    #[test]
     fn tiny_pictures_are_enlarged() {
-        let drawn = annotate(&GrayImage::new(1, 1), &[]);
+        let drawn = annotate(&GrayImage::new(1, 1), &[], &[]);
         assert_eq!((drawn.width(), drawn.height()), (4, 4 + LEGEND_HEIGHT));
     }
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use super::{AlreadyTold, OptionalConfig};
 use crate::camera::v4l2;
-use crate::config::{BrokerKind, CameraKind, Config, DisplayKind, Mode};
+use crate::config::{BrokerKind, CameraKind, Config, DisplayKind, Mode, ZoneKind, zone};
 use crate::vision::Vision;
 use crate::vision::litert::{LiteRt, VERSION, places};
 use crate::vision::model_card::{ModelCard, Task, directory};
 
 /// How long the broker may take to answer.
 const BROKER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Zones that leave less than this are a slip: no class fits into it.
+const LEAST_ADMITTED_PERCENT: f64 = 5.0;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,6 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     library(&config, &mut report);
     models(&config, &mut report);
     cameras(&config, &mut report);
+    zones(&config, &mut report);
     broker(&config, &mut report);
     display(&config, &mut report);
     if report.faults > 0 {
@@ -139,6 +143,24 @@ fn cameras(config: &Config, report: &mut Report) {
         CameraKind::Simulator => {
             report.works("camera", format_args!("a simulated class of {}", config.camera.simulator.people));
         }
+    }
+}
+
+/// Zones that contradict themselves never come this far; those that leave hardly anything do.
+fn zones(config: &Config, report: &mut Report) {
+    if config.zone.is_empty() {
+        report.note("zones", "none: heads count everywhere");
+        return;
+    }
+    let count = |kind| config.zone.iter().filter(|zone| zone.kind == kind).count();
+    let (ignore, only) = (count(ZoneKind::Ignore), count(ZoneKind::Only));
+    let percent = zone::admitted_share(&config.zone) * 100.0;
+    let found =
+        format!("{ignore} to ignore, {only} to look at only: heads count in {percent:.0} % of the picture");
+    if percent < LEAST_ADMITTED_PERCENT {
+        report.fault("zones", format_args!("{found}; see them with analyze --annotate and draw them anew"));
+    } else {
+        report.works("zones", found);
     }
 }
 

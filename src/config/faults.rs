@@ -1,5 +1,6 @@
 //! Finds every fault of a configuration at once, each with the line and column where it stands.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{BrokerKind, CameraKind, Config};
+use super::{BrokerKind, CameraKind, Config, zone};
 
 /// More faults than this are not looked for: the file is something else then.
 const MOST_FAULTS: usize = 50;
@@ -76,7 +77,7 @@ impl Config {
         let config = deserialize_leniently(&mut table, &mut faults);
         if let Some(config) = &config {
             for complaint in config.validate() {
-                let offset = find(table.get_ref(), complaint.key).unwrap_or(text.len());
+                let offset = find(table.get_ref(), &complaint.key).unwrap_or(text.len());
                 faults.push((offset, format!("{} {}", complaint.key, complaint.message)));
             }
         }
@@ -132,13 +133,28 @@ fn remove_at(table: &mut DeTable<'_>, offset: usize) -> bool {
 }
 
 /// Where the value of the dotted `key` begins; where the deepest of its tables does, if it is not given.
+/// Numbers are places in an array of tables.
 fn find(table: &DeTable<'_>, key: &str) -> Option<usize> {
-    let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = split(key);
     let (name, value) = table.iter().find(|(name, _)| name.get_ref() == first)?;
     match (rest, value.get_ref()) {
         (Some(rest), DeValue::Table(inner)) => find(inner, rest).or(Some(name.span().start)),
+        (Some(rest), DeValue::Array(items)) => {
+            let (index, rest) = split(rest);
+            let item = items.get(index.parse::<usize>().ok()?)?;
+            let within = match (rest, item.get_ref()) {
+                (Some(rest), DeValue::Table(inner)) => find(inner, rest),
+                _ => None,
+            };
+            within.or(Some(item.span().start))
+        }
         _ => Some(value.span().start),
     }
+}
+
+/// The first part of a dotted key, and the others.
+fn split(key: &str) -> (&str, Option<&str>) {
+    key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)))
 }
 
 fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
@@ -150,7 +166,7 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 
 /// A value that has the right type but cannot work.
 struct Complaint {
-    key: &'static str,
+    key: Cow<'static, str>,
     message: String,
 }
 
@@ -171,6 +187,7 @@ impl Config {
         {
             complaints.range(key, score.unwrap_or(0.5), 0.05, 0.95);
         }
+        self.validate_seats(&mut complaints);
         let mood = &self.mood;
         complaints.range("mood.window_s", mood.window_s, 30.0, 600.0);
         complaints.range("mood.stale_after_s", mood.stale_after_s, 1.0, 600.0);
@@ -200,6 +217,27 @@ impl Config {
             let message =
                 format!("is {epsilon}: the first new shares would spend {each} (privacy.epsilon_each)");
             complaints.add("privacy.epsilon", message);
+        }
+    }
+
+    fn validate_seats(&self, complaints: &mut Complaints) {
+        let seats = &self.seats;
+        complaints.range("seats.keep_s", seats.keep_s, 1.0, 3600.0);
+        complaints.range("seats.hidden_s", seats.hidden_s, 0.0, 600.0);
+        if seats.hidden_s > seats.keep_s {
+            complaints.add("seats.hidden_s", "must not be longer than seats.keep_s");
+        }
+        complaints.range("seats.belief_half_life_s", seats.belief_half_life_s, 1.0, 600.0);
+        complaints.range("seats.new_look_s", seats.new_look_s, 0.1, 600.0);
+        complaints.range("seats.facing_half_life_s", seats.facing_half_life_s, 0.1, 600.0);
+        let readability = &self.readability;
+        complaints.range("readability.least_face_px", readability.least_face_px, 4.0, 200.0);
+        complaints.range("readability.least_light", readability.least_light, 0.0, 128.0);
+        complaints.range("readability.least_contrast", readability.least_contrast, 0.0, 64.0);
+        complaints.range("readability.least_sharpness", readability.least_sharpness, 0.0, 1.0);
+        complaints.range("readability.most_hidden", readability.most_hidden, 0.05, 1.0);
+        for (key, message) in zone::faults(&self.zone) {
+            complaints.add(key, message);
         }
     }
 
@@ -253,8 +291,8 @@ impl Config {
 struct Complaints(Vec<Complaint>);
 
 impl Complaints {
-    fn add(&mut self, key: &'static str, message: impl Into<String>) {
-        self.0.push(Complaint { key, message: message.into() });
+    fn add(&mut self, key: impl Into<Cow<'static, str>>, message: impl Into<String>) {
+        self.0.push(Complaint { key: key.into(), message: message.into() });
     }
 
     fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
@@ -327,6 +365,18 @@ mod tests {
         assert!(
             refused.contains("epsilon is 0, but must be from 0.1") && refused.contains("epsilon_each is NaN")
         );
+    }
+
+    #[test]
+    fn faults_of_zones_are_told_with_their_place() {
+        let text = "[[zone]]\nname = \"desk\"\nkind = \"ignore\"\npoints = [[0, 0], [0.5, 0], [0.5, 1]]\n\
+                    [[zone]]\nname = \"class\"\nkind = \"only\"\npoints = [[0, 0], [7, 0], [0.5, 1]]\n";
+        let error = Config::parse(text, "x.toml").unwrap_err();
+        assert_eq!(error.faults.len(), 1, "{error}");
+        assert!(error.to_string().starts_with("x.toml:8:10: zone.1.points of zone \"class\""), "{error}");
+        let error = Config::parse(&text.replace("only", "never").replace('7', "1"), "x.toml").unwrap_err();
+        assert!(error.to_string().contains("x.toml:7:8:") && error.to_string().contains("never"), "{error}");
+        assert!(Config::parse(&text.replace('7', "1"), "x.toml").is_ok());
     }
 
     #[test]

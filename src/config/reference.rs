@@ -17,11 +17,19 @@ struct Key {
     default: Option<String>,
 }
 
-/// One `[section]` of the file.
+/// One `[section]` of the file, or one `[[section]]` that may be given several times.
 struct Section {
     path: String,
+    repeats: bool,
     description: String,
     keys: Vec<Key>,
+}
+
+impl Section {
+    /// As its header stands in the file.
+    fn header(&self) -> String {
+        if self.repeats { format!("[[{}]]", self.path) } else { format!("[{}]", self.path) }
+    }
 }
 
 /// A complete configuration file with every key at its default, each explained by a comment.
@@ -31,7 +39,9 @@ pub fn annotated_defaults() -> String {
          # `moodring check --config FILE` tells what is wrong with a file.\n",
     );
     for section in sections() {
-        let _ = writeln!(text, "\n# {}\n[{}]", section.description, section.path);
+        // Nothing repeats by default, so all of it is a comment.
+        let mark = if section.repeats { "#" } else { "" };
+        let _ = writeln!(text, "\n# {}\n{mark}{}", section.description, section.header());
         for key in section.keys {
             for line in wrap(&key.description, 100) {
                 let _ = writeln!(text, "# {line}");
@@ -55,7 +65,7 @@ pub fn reference() -> String {
          This page is made from the code: `MOODRING_BLESS=1 cargo test config::reference`.\n",
     );
     for section in sections() {
-        let _ = writeln!(text, "\n## `[{}]`\n\n{}\n", section.path, section.description);
+        let _ = writeln!(text, "\n## `{}`\n\n{}\n", section.header(), section.description);
         if !section.keys.is_empty() {
             text.push_str("| key | default | meaning |\n|---|---|---|\n");
         }
@@ -72,29 +82,32 @@ fn sections() -> Vec<Section> {
     let schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
     let defaults = serde_json::to_value(Config::default()).unwrap_or(Value::Null);
     let mut sections = Vec::new();
-    collect("", &schema, &defaults, &mut sections);
+    collect("", false, &schema, &defaults, &mut sections);
     sections
 }
 
-/// Adds the sections below `schema`, which stands at the dotted `path`.
-fn collect(path: &str, schema: &Value, defaults: &Value, sections: &mut Vec<Section>) {
+/// Adds the sections below `schema`, which stands at the dotted `path` once, or as often as one likes.
+fn collect(path: &str, repeats: bool, schema: &Value, defaults: &Value, sections: &mut Vec<Section>) {
     let Some(properties) = schema["properties"].as_object() else { return };
     let mut keys = Vec::new();
     let mut tables = Vec::new();
     for (name, property) in properties {
         let default = &defaults[name];
+        let items = &property["items"];
         if default.is_object() {
-            tables.push((name, property, default));
+            tables.push((name, property, default, false));
+        } else if items["properties"].is_object() {
+            tables.push((name, items, &Value::Null, true));
         } else {
             keys.push(Key { name: name.clone(), description: description(property), default: toml(default) });
         }
     }
     if !path.is_empty() {
-        sections.push(Section { path: path.to_owned(), description: description(schema), keys });
+        sections.push(Section { path: path.to_owned(), repeats, description: description(schema), keys });
     }
-    for (name, property, default) in tables {
+    for (name, property, default, repeats) in tables {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        collect(&path, property, default, sections);
+        collect(&path, repeats, property, default, sections);
     }
 }
 

@@ -16,7 +16,7 @@ use super::model_card::{CardError, ModelCard, Task, Thresholds};
 use super::tiles::{self, MIN_OVERLAP, Plan, Tile};
 use super::{Stages, VisionError};
 use crate::camera::Size;
-use crate::config;
+use crate::config::{self, Zone, zone::admits};
 
 /// What the network saw around its pictures when it was trained, as luma - 128.
 const PADDING: i8 = (114u8 ^ 0x80) as i8;
@@ -29,6 +29,8 @@ pub struct Detector {
     decoder: Decoder,
     thresholds: Thresholds,
     detection_width: u32,
+    /// Parts of the picture in which heads do not count, or in which alone they do.
+    zones: Vec<Zone>,
     /// The plan for the last frame's size.
     plan: Option<Plan>,
     scaler: Scaler,
@@ -47,6 +49,7 @@ impl Detector {
         engine: &dyn Engine,
         threads: u32,
         config: &config::Vision,
+        zones: &[Zone],
     ) -> Result<Self, VisionError> {
         let malformed = |reason: String| CardError::Malformed { path: card.to_owned(), reason };
         let directory = card.parent().unwrap_or(Path::new(""));
@@ -72,6 +75,7 @@ impl Detector {
             decoder: Decoder::new(&contents).map_err(malformed)?,
             thresholds,
             detection_width: config.detection_width,
+            zones: zones.to_vec(),
             plan: None,
             scaler: Scaler::default(),
             candidates: Vec::new(),
@@ -84,7 +88,7 @@ impl Detector {
         self.thresholds.face_score
     }
 
-    /// Finds the heads in `luma`; boxes are in its pixels.
+    /// Finds the heads in `luma` that count in their zones; boxes are in its pixels.
     ///
     /// # Errors
     /// [`VisionError::Engine`] when a run fails.
@@ -113,7 +117,11 @@ impl Detector {
         let started = Instant::now();
         merge(&mut self.candidates, self.thresholds.nms_iou);
         self.heads.clear();
-        self.heads.extend(self.candidates.iter().map(|candidate| candidate.head));
+        let counts = |head: &Head| {
+            let (x, y) = head.bounds.centre();
+            admits(&self.zones, [f64::from(x) / luma.width as f64, f64::from(y) / luma.height as f64])
+        };
+        self.heads.extend(self.candidates.iter().map(|candidate| candidate.head).filter(counts));
         stages.heads_decode += started.elapsed();
         self.plan = Some(plan);
         Ok(&self.heads)

@@ -1,7 +1,7 @@
 //! The observer: one cycle from frame to observation, and the single look at a picture.
 //!
 //! Finding heads takes what it takes; reading faces stops at its budget and goes on in the next cycle with
-//! the faces that waited longest. So a slow device is late, never stuck.
+//! the faces of whom least is known. So a slow device is late, never stuck.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,12 @@ use super::detector::Detector;
 use super::engine::EngineError;
 use super::heads::Head;
 use super::litert::LiteRt;
-use super::luma::{LumaDecoder, LumaError};
+use super::luma::{Luma, LumaDecoder, LumaError};
 use super::model_card::{self, CardError};
 use super::readers::Readers;
-use super::seats::Seats;
-use super::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId, Verdict};
+use super::seats::{self, Seats};
+use super::verdict::{Bounds, Verdict};
+use super::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId};
 use crate::camera::{Frame, Size};
 use crate::config::{Config, Mode};
 
@@ -87,8 +88,11 @@ pub struct Vision {
     /// None in occupancy mode.
     readers: Option<Readers>,
     seats: Seats,
+    bounds: Bounds,
     reading_budget: Duration,
     places: Vec<usize>,
+    /// Of each head, whether its face can be read, and how much a reading of it tells.
+    verdicts: Vec<(Verdict, f32)>,
     turn: Vec<usize>,
     faces: Vec<PixelBox>,
     stages: Stages,
@@ -110,62 +114,72 @@ impl Vision {
             Mode::Mood => Some(Readers::new(&expression, &engine, threads)?),
             Mode::Occupancy => None,
         };
+        let detector = Detector::new(&heads, &engine, threads, &config.vision, &config.zone)?;
+        let face_score = detector.face_threshold();
+        let prior = readers.as_ref().map_or(Expressions::UNKNOWN, Readers::prior);
+        let crop_scale = readers.as_ref().map_or(1.0, Readers::crop_scale);
         Ok(Self {
             luma: LumaDecoder::default(),
-            detector: Detector::new(&heads, &engine, threads, &config.vision)?,
+            seats: Seats::new(&config.seats, face_score, prior),
+            bounds: Bounds { face_score, crop_scale, readability: config.readability.clone() },
+            detector,
             readers,
-            seats: Seats::default(),
             reading_budget: Duration::try_from_secs_f64(config.vision.reading_budget_s).unwrap_or_default(),
             places: Vec::new(),
+            verdicts: Vec::new(),
             turn: Vec::new(),
             faces: Vec::new(),
             stages: Stages::default(),
         })
     }
 
-    /// The next frame of a camera: finds heads, follows them, and reads faces until the budget is spent,
-    /// but at least one, those first whose reading is oldest.
+    /// The next frame of a camera: finds heads, follows them, judges which faces can be read, and reads those
+    /// until the budget is spent, but at least one, those first of whom least is known.
     ///
     /// # Errors
     /// [`VisionError::Luma`] for a broken frame, [`VisionError::Engine`] when a network fails.
     pub fn observe(&mut self, frame: &Frame) -> Result<Observation, VisionError> {
-        let started = Instant::now();
+        let (started, now) = (Instant::now(), frame.captured_at);
         let mut stages = Stages::default();
         let luma = self.luma.decode(frame)?;
         stages.luma = started.elapsed();
-        let face_threshold = self.detector.face_threshold();
         let heads = self.detector.find(luma, &mut stages)?;
 
         let following = Instant::now();
-        self.seats.follow(heads, &mut self.places);
+        self.seats.follow(heads, now, &mut self.places);
         stages.seats = following.elapsed();
 
-        self.turn.clear();
-        self.turn.extend((0..self.places.len()).filter(|&index| heads[index].face_score >= face_threshold));
-        (stages.heads, stages.faces) = (heads.len(), self.turn.len());
+        judge(&self.bounds, luma, heads, self.readers.as_mut(), &mut self.verdicts, &mut stages);
+        for (&place, &(verdict, _)) in self.places.iter().zip(&self.verdicts) {
+            self.seats.judge(place, verdict);
+        }
+        readable(&self.verdicts, &mut self.turn);
         if let Some(readers) = &mut self.readers {
-            self.seats.by_oldest_reading(&self.places, &mut self.turn);
+            self.seats.by_need(&self.places, &mut self.turn, now);
             self.faces.clear();
             self.faces.extend(self.turn.iter().map(|&index| heads[index].face));
             let (seats, places, turn) = (&mut self.seats, &self.places, &self.turn);
+            let verdicts = &self.verdicts;
             let time = readers.read(luma, &self.faces, self.reading_budget, |index, expressions| {
-                seats.at(places[turn[index]]).reading =
-                    Some(Reading { expressions, read_at: frame.captured_at });
+                let head = turn[index];
+                seats.read(places[head], expressions, verdicts[head].1, now);
                 stages.faces_read += 1;
             })?;
-            (stages.crop, stages.expression_network) = (time.crop, time.network);
+            stages.crop += time.crop;
+            stages.expression_network = time.network;
         }
-        let people = heads.iter().zip(&self.places).map(|(head, &place)| {
-            let seat = self.seats.at(place);
-            person(head, seat.id, seat.reading, face_threshold)
-        });
-        let observation = Observation { captured_at: frame.captured_at, people: people.collect() };
+        let observation = Observation { captured_at: now, people: self.seats.people(now) };
         stages.total = started.elapsed();
         self.stages = stages;
         Ok(observation)
     }
 
-    /// A picture by itself: every face is read, and nothing is remembered.
+    /// Forgets all seats and what is believed of them: a new lesson begins.
+    pub fn forget(&mut self) {
+        self.seats.forget();
+    }
+
+    /// A picture by itself: every face that can be read is read, and nothing is remembered.
     ///
     /// # Errors
     /// As [`Vision::observe`].
@@ -174,13 +188,13 @@ impl Vision {
         let mut stages = Stages::default();
         let luma = self.luma.decode(frame)?;
         stages.luma = started.elapsed();
-        let face_threshold = self.detector.face_threshold();
         let heads = self.detector.find(luma, &mut stages)?;
-        let as_person = |(index, head)| person(head, SeatId(index as u32), None, face_threshold);
-        let mut people: Vec<Person> = heads.iter().enumerate().map(as_person).collect();
-        self.turn.clear();
-        self.turn.extend((0..people.len()).filter(|&index| people[index].face.is_some()));
-        stages.faces = self.turn.len();
+        judge(&self.bounds, luma, heads, self.readers.as_mut(), &mut self.verdicts, &mut stages);
+        let as_person = |(index, (head, &(verdict, _)))| {
+            person(head, SeatId(index as u32), verdict, self.bounds.face_score)
+        };
+        let mut people: Vec<Person> = heads.iter().zip(&self.verdicts).enumerate().map(as_person).collect();
+        readable(&self.verdicts, &mut self.turn);
         if let Some(readers) = &mut self.readers {
             self.faces.clear();
             self.faces.extend(self.turn.iter().map(|&index| heads[index].face));
@@ -191,10 +205,10 @@ impl Vision {
                 person.belief = Some(expressions);
                 stages.faces_read += 1;
             })?;
-            (stages.crop, stages.expression_network) = (time.crop, time.network);
+            stages.crop += time.crop;
+            stages.expression_network = time.network;
         }
         let face_scores = heads.iter().map(|head| head.face_score).collect();
-        stages.heads = people.len();
         stages.total = started.elapsed();
         self.stages = stages;
         let observation = Observation { captured_at: frame.captured_at, people };
@@ -242,19 +256,45 @@ impl Vision {
     }
 }
 
-fn person(head: &Head, seat: SeatId, reading: Option<Reading>, face_threshold: f32) -> Person {
+/// Judges every face; `verdicts` become those of `heads`, in their order.
+fn judge(
+    bounds: &Bounds,
+    luma: Luma<'_>,
+    heads: &[Head],
+    mut readers: Option<&mut Readers>,
+    verdicts: &mut Vec<(Verdict, f32)>,
+    stages: &mut Stages,
+) {
+    let started = Instant::now();
+    verdicts.clear();
+    verdicts.extend(heads.iter().map(|head| {
+        let look = || readers.as_mut().and_then(|readers| readers.look(luma, head.face));
+        bounds.judge(head, bounds.hidden_share(head, heads), look)
+    }));
+    stages.heads = heads.len();
+    stages.faces = heads.iter().filter(|head| head.face_score >= bounds.face_score).count();
+    stages.crop += started.elapsed();
+}
+
+/// `turn` becomes the places of the faces that can be read.
+fn readable(verdicts: &[(Verdict, f32)], turn: &mut Vec<usize>) {
+    turn.clear();
+    turn.extend((0..verdicts.len()).filter(|&index| verdicts[index].0 == Verdict::Ok));
+}
+
+/// Somebody of whom nothing is known but this picture.
+fn person(head: &Head, seat: SeatId, verdict: Verdict, face_threshold: f32) -> Person {
     let face = Face { bounds: head.face, score: head.face_score };
-    let is_seen = head.face_score >= face_threshold;
     Person {
         seat,
         head: head.bounds,
         head_score: head.score,
         unseen_for: Duration::ZERO,
-        face: is_seen.then_some(face),
-        facing: f32::from(u8::from(is_seen)),
+        face: (face.score >= face_threshold).then_some(face),
+        facing: seats::facing(face.score, face_threshold),
         motion: 0.0,
-        verdict: if is_seen { Verdict::Ok } else { Verdict::Turned },
-        reading,
-        belief: reading.map(|reading| reading.expressions),
+        verdict,
+        reading: None,
+        belief: None,
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::engine::{Engine, EngineError};
 use super::expression::{Reader, ReadingTime};
 use super::luma::Luma;
+use super::verdict::Appearance;
 use super::{Expressions, PixelBox, VisionError};
 
 /// One reader a thread.
@@ -35,6 +36,21 @@ impl Readers {
             Ok(Worker { reader, read: Vec::new(), time: ReadingTime::default() })
         };
         Ok(Self { workers: (0..threads.max(1)).map(worker).collect::<Result<_, VisionError>>()? })
+    }
+
+    /// The expressions that readings take for granted.
+    pub fn prior(&self) -> Expressions {
+        self.workers.first().map_or(Expressions::UNKNOWN, |worker| worker.reader.prior())
+    }
+
+    /// Side of the square that is read, in units of the face's longer side.
+    pub fn crop_scale(&self) -> f32 {
+        self.workers.first().map_or(1.0, |worker| worker.reader.crop_scale())
+    }
+
+    /// What can be said of the face within `bounds` without reading it.
+    pub fn look(&mut self, luma: Luma<'_>, bounds: PixelBox) -> Option<Appearance> {
+        self.workers.first_mut().map(|worker| worker.reader.look(luma, bounds))
     }
 
     /// Reads `faces` in their order until `budget` is spent, but at least the first, and hands each to

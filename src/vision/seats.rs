@@ -1,100 +1,197 @@
-//! Seats: which head of this frame is which head of the last one.
+//! Seats: which head of this frame is which head of earlier ones, and what is believed of each by now.
 //!
-//! People in a classroom sit still, so a head belongs to the seat whose last head was nearest. A seat
-//! outlives some cycles without a head, because people bend down and hide each other.
+//! Heads are given to seats all at once, so that the whole costs least, and a seat lasts by the clock and not by
+//! cycles: it outlives somebody in front, a look at the neighbour and a slow beat. What is known of it lives in
+//! memory only, under a number that means nothing and begins anew with every lesson.
+
+mod assignment;
+mod belief;
+mod track;
+
+use std::time::{Duration, Instant};
+
+use assignment::Assignment;
+use belief::{ExpressionBelief, FacingBelief, Memory, left};
+use track::Track;
+
+pub(super) use belief::facing;
 
 use super::heads::{Head, MAX_HEADS};
-use super::{PixelBox, Reading, SeatId};
-
-/// A seat ends after so many cycles without a head: 5 s at the default pace.
-const MISSED_CYCLES: u32 = 10;
+use super::{Expressions, Face, Person, Reading, SeatId, Verdict};
+use crate::config;
 
 /// More seats are never kept. Twice the heads of a frame, so that a frame's heads never push each other out.
 const MAX_SEATS: usize = 2 * MAX_HEADS;
 
-/// A head may have moved this far between two cycles, in units of the larger of the two heads.
-const MAX_MOVE: f32 = 0.75;
+/// What it costs not to recognise a head, in nats: as much as a known head four deviations away whose box hardly
+/// overlaps, for a known head would then have to be missed besides.
+const UNKNOWN_HEAD: f32 = 10.0;
 
-/// A head may have grown or shrunk by this factor.
-const MAX_GROWTH: f32 = 2.0;
+/// A hidden head is counted when it was found in at least this share of the cycles, so that what flickers at the
+/// detector's threshold is counted as often as it is found, and the count stays without bias.
+const STEADY: f32 = 0.5;
+
+/// A head that was known for a moment only is kept for so many times that moment, and at least so many cycles.
+const GHOST_FADES: u32 = 10;
+const GHOST_CYCLES: u32 = 3;
 
 /// A seat that somebody was seen on.
 #[derive(Debug, Clone)]
-pub struct Seat {
-    /// Its identity.
-    pub id: SeatId,
-    /// The newest reading of its face.
-    pub reading: Option<Reading>,
-    bounds: PixelBox,
-    missed_cycles: u32,
+struct Seat {
+    id: SeatId,
+    track: Track,
+    /// As found last.
+    head: Head,
+    verdict: Verdict,
+    facing: FacingBelief,
+    reading: Option<Reading>,
+    belief: ExpressionBelief,
+    /// When this seat was first seen, and when it was last looked for.
+    since: Instant,
+    sought_at: Instant,
+    /// For how long it was looked for and found, in seconds; both fade. And the time since the cycle before.
+    sought_s: f32,
+    found_s: f32,
+    cycle_s: f32,
 }
 
 /// All seats.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Seats {
+    memory: Memory,
+    keep: Duration,
+    hidden: Duration,
+    facing_half_life: Duration,
+    face_threshold: f32,
     seats: Vec<Seat>,
     next_id: u32,
-    /// How far a head is from a seat, with their indices: one cycle's, kept for its memory.
-    pairs: Vec<(f32, usize, usize)>,
+    /// Of one cycle, kept for their memory.
+    assignment: Assignment,
+    costs: Vec<f32>,
+    assigned: Vec<Option<usize>>,
 }
 
 impl Seats {
-    /// Takes the heads of the next frame; `places` becomes the index of each head's seat.
-    ///
-    /// Pairs of head and seat are taken by growing distance, each head and each seat once. Heads left over
-    /// get new seats; seats left over stay for some cycles. Heads beyond [`MAX_HEADS`] get no place.
-    pub fn follow(&mut self, heads: &[Head], places: &mut Vec<usize>) {
-        const NONE: usize = usize::MAX;
-        self.seats.iter_mut().for_each(|seat| seat.missed_cycles += 1);
-        self.seats.retain(|seat| seat.missed_cycles <= MISSED_CYCLES);
-        let heads = &heads[..heads.len().min(MAX_HEADS)];
-        places.clear();
-        places.resize(heads.len(), NONE);
-
-        self.pairs.clear();
-        for (head, Head { bounds, .. }) in heads.iter().enumerate() {
-            let near = |(index, seat): (usize, &Seat)| Some((distance(*bounds, seat.bounds)?, head, index));
-            self.pairs.extend(self.seats.iter().enumerate().filter_map(near));
+    /// No seats yet. Faces of a lower score than `face_threshold` are turned away; `prior` are the expressions
+    /// of the data that the expression network was trained on.
+    pub fn new(config: &config::Seats, face_threshold: f32, prior: Expressions) -> Self {
+        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Self {
+            memory: Memory {
+                prior,
+                half_life: duration(config.belief_half_life_s),
+                new_look: duration(config.new_look_s),
+            },
+            keep: duration(config.keep_s),
+            hidden: duration(config.hidden_s),
+            facing_half_life: duration(config.facing_half_life_s),
+            face_threshold,
+            seats: Vec::new(),
+            next_id: 0,
+            assignment: Assignment::default(),
+            costs: Vec::new(),
+            assigned: Vec::new(),
         }
-        self.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        for &(_, head, index) in &self.pairs {
-            let seat = &mut self.seats[index];
-            if places[head] == NONE && seat.missed_cycles > 0 {
-                places[head] = index;
-                (seat.bounds, seat.missed_cycles) = (heads[head].bounds, 0);
+    }
+
+    /// Takes the heads found at `now`; `places` becomes the place of each head's seat, for the methods below,
+    /// until the next frame. Heads beyond [`MAX_HEADS`] get no place.
+    pub fn follow(&mut self, heads: &[Head], now: Instant, places: &mut Vec<usize>) {
+        let heads = &heads[..heads.len().min(MAX_HEADS)];
+        let keep = self.keep;
+        self.seats.retain(|seat| seat.is_kept(now, keep));
+        if self.seats.is_empty() {
+            self.next_id = 0;
+        }
+        self.costs.clear();
+        for head in heads {
+            self.costs.extend(self.seats.iter().map(|seat| seat.track.cost(head.bounds, now) + seat.doubt()));
+        }
+        let shape = (heads.len(), self.seats.len());
+        self.assignment.solve(&self.costs, shape, UNKNOWN_HEAD, &mut self.assigned);
+        let fades = 2 * self.hidden.max(Duration::from_secs(1));
+        self.seats.iter_mut().for_each(|seat| seat.seek(now, fades));
+        for (head, place) in heads.iter().zip(&self.assigned) {
+            if let Some(place) = *place {
+                self.seats[place].find(head, now, self.face_threshold, self.facing_half_life);
             }
         }
-        for (place, head) in places.iter_mut().zip(heads).filter(|(place, _)| **place == NONE) {
-            *place = self.add(head.bounds);
+        // Only now, so that a new seat does not take the place of one that was found.
+        places.clear();
+        for (index, head) in heads.iter().enumerate() {
+            places.push(self.assigned[index].unwrap_or_else(|| self.add(head, now)));
         }
     }
 
     /// A new seat; when there are too many, in the place of the one that was missed longest.
-    fn add(&mut self, bounds: PixelBox) -> usize {
-        let seat = Seat { id: SeatId(self.next_id), reading: None, bounds, missed_cycles: 0 };
+    fn add(&mut self, head: &Head, now: Instant) -> usize {
+        let seat = Seat::new(SeatId(self.next_id), head, now, self.face_threshold);
         self.next_id = self.next_id.wrapping_add(1);
         if self.seats.len() < MAX_SEATS {
             self.seats.push(seat);
             return self.seats.len() - 1;
         }
-        let longest = (0..self.seats.len()).max_by_key(|&index| self.seats[index].missed_cycles);
-        let index = longest.unwrap_or(0);
-        self.seats[index] = seat;
-        index
+        let longest = (0..self.seats.len()).min_by_key(|&place| self.seats[place].track.seen_at());
+        let place = longest.unwrap_or(0);
+        self.seats[place] = seat;
+        place
     }
 
-    /// The seat at a place that [`Seats::follow`] gave.
-    pub fn at(&mut self, place: usize) -> &mut Seat {
-        &mut self.seats[place]
+    /// Notes whether the face at `place` can be read in this frame.
+    pub fn judge(&mut self, place: usize, verdict: Verdict) {
+        self.seats[place].verdict = verdict;
     }
 
-    /// Brings the indices of `places` in `turn` into the order in which their faces should be read: never
-    /// read ones first, then the reading that is oldest.
-    pub fn by_oldest_reading(&self, places: &[usize], turn: &mut [usize]) {
-        turn.sort_unstable_by_key(|&index| {
+    /// Takes in what was read of the face at `place`; `weight`, 0..=1, is how much such a reading tells.
+    pub fn read(&mut self, place: usize, expressions: Expressions, weight: f32, now: Instant) {
+        let seat = &mut self.seats[place];
+        seat.reading = Some(Reading { expressions, read_at: now });
+        seat.belief.read(expressions, weight, now, &self.memory);
+    }
+
+    /// Brings the indices of `places` in `turn` into the order in which their faces should be read: those of
+    /// whom least is known, by uncertainty and by the time since the last reading.
+    pub fn by_need(&self, places: &[usize], turn: &mut [usize], now: Instant) {
+        let need = |index: usize| {
             let seat = &self.seats[places[index]];
-            (seat.reading.map(|reading| reading.read_at), seat.id)
+            (seat.belief.need(now, &self.memory), seat.id)
+        };
+        turn.sort_unstable_by(|&a, &b| {
+            let ((a, first), (b, second)) = (need(a), need(b));
+            b.total_cmp(&a).then(first.cmp(&second))
         });
+    }
+
+    /// Everybody as of `now`: who was found in the frame of that time, and who is hidden for the moment.
+    pub fn people(&self, now: Instant) -> Vec<Person> {
+        // Of the right size from the start: filtering would have the list grow and be copied in every cycle.
+        let mut people = Vec::with_capacity(self.seats.len());
+        let counted = self.seats.iter().filter(|seat| seat.is_found(now) || seat.is_hidden(now, self.hidden));
+        people.extend(counted.map(|seat| self.person(seat, now)));
+        people
+    }
+
+    fn person(&self, seat: &Seat, now: Instant) -> Person {
+        let is_found = seat.is_found(now);
+        let face = Face { bounds: seat.head.face, score: seat.head.face_score };
+        Person {
+            seat: seat.id,
+            head: if is_found { seat.head.bounds } else { seat.track.bounds() },
+            head_score: if is_found { seat.head.score } else { 0.0 },
+            unseen_for: now.saturating_duration_since(seat.track.seen_at()),
+            face: (is_found && face.score >= self.face_threshold).then_some(face),
+            facing: seat.facing.at(now, self.facing_half_life),
+            motion: if is_found { seat.track.motion } else { 0.0 },
+            verdict: if is_found { seat.verdict } else { Verdict::Covered },
+            reading: seat.reading,
+            belief: seat.belief.at(now, &self.memory),
+        }
+    }
+
+    /// Forgets everybody: a new lesson begins, and with it the numbers.
+    pub fn forget(&mut self) {
+        self.seats.clear();
+        self.next_id = 0;
     }
 
     /// How many seats there are.
@@ -108,92 +205,70 @@ impl Seats {
     }
 }
 
-/// How unlikely it is that a head moved from `b` to `a`; none when it is out of the question.
-fn distance(a: PixelBox, b: PixelBox) -> Option<f32> {
-    let (size_a, size_b) = (a.width.max(a.height), b.width.max(b.height));
-    let (larger, smaller) = (size_a.max(size_b), size_a.min(size_b));
-    let ((x_a, y_a), (x_b, y_b)) = (a.centre(), b.centre());
-    let moved = (x_a - x_b).hypot(y_a - y_b) / larger;
-    // The overlap settles it between heads whose centres are equally far.
-    (moved < MAX_MOVE && larger <= MAX_GROWTH * smaller).then(|| moved + 1.0 - a.iou(b))
+impl Seat {
+    fn new(id: SeatId, head: &Head, now: Instant, face_threshold: f32) -> Self {
+        Self {
+            id,
+            track: Track::new(head.bounds, now),
+            head: *head,
+            verdict: Verdict::Ok,
+            facing: FacingBelief::new(head.face_score, face_threshold, now),
+            reading: None,
+            belief: ExpressionBelief::default(),
+            since: now,
+            sought_at: now,
+            sought_s: 0.0,
+            found_s: 0.0,
+            cycle_s: 0.0,
+        }
+    }
+
+    /// Another cycle looks for this head; what was before fades by half within `half_life`.
+    fn seek(&mut self, now: Instant, half_life: Duration) {
+        let elapsed = now.saturating_duration_since(self.sought_at);
+        let kept = left(elapsed, half_life);
+        self.cycle_s = elapsed.as_secs_f32();
+        self.sought_s = self.sought_s * kept + self.cycle_s;
+        self.found_s *= kept;
+        self.sought_at = now;
+    }
+
+    /// The head was found, after [`Seat::seek`].
+    fn find(&mut self, head: &Head, now: Instant, face_threshold: f32, half_life: Duration) {
+        self.found_s += self.cycle_s;
+        self.track.see(head.bounds, now);
+        self.facing.see(head.face_score, face_threshold, now, half_life);
+        self.head = *head;
+    }
+
+    /// What it costs to expect somebody here, in nats: the less, the more steadily the head was found.
+    fn doubt(&self) -> f32 {
+        ((self.sought_s + 1.0) / (self.found_s + 1.0)).ln()
+    }
+
+    /// Whether the seat is still somebody's. What was found for a moment only, a bag or a shadow, is not kept for
+    /// long, or such ghosts would in time stand beside everybody and take their places.
+    fn is_kept(&self, now: Instant, longest: Duration) -> bool {
+        let seen_at = self.track.seen_at();
+        let unseen = now.saturating_duration_since(seen_at);
+        let known = seen_at.saturating_duration_since(self.since);
+        let cycle = now.saturating_duration_since(self.sought_at);
+        unseen <= longest && unseen <= (GHOST_FADES * known).max(GHOST_CYCLES * cycle)
+    }
+
+    fn is_found(&self, now: Instant) -> bool {
+        self.track.seen_at() == now
+    }
+
+    /// Whether somebody sits here unseen: found steadily until lately, for at least as long as unseen by now.
+    fn is_hidden(&self, now: Instant, longest: Duration) -> bool {
+        let seen_at = self.track.seen_at();
+        let unseen = now.saturating_duration_since(seen_at);
+        unseen <= longest
+            && unseen <= seen_at.saturating_duration_since(self.since)
+            && self.found_s >= STEADY * self.sought_s
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vision::Expressions;
-    use proptest::prelude::*;
-    use std::time::{Duration, Instant};
-
-    fn head(x: f32, y: f32, size: f32) -> Head {
-        let bounds = PixelBox { x, y, width: size, height: size };
-        Head { bounds, score: 0.9, face: bounds, face_score: 0.9 }
-    }
-
-    fn follow(seats: &mut Seats, heads: &[Head]) -> Vec<SeatId> {
-        let mut places = Vec::new();
-        seats.follow(heads, &mut places);
-        places.into_iter().map(|place| seats.at(place).id).collect()
-    }
-
-    #[test]
-    fn heads_that_move_a_little_keep_their_seats_in_any_order() {
-        let mut seats = Seats::default();
-        let first = follow(&mut seats, &[head(0.0, 0.0, 40.0), head(60.0, 0.0, 40.0)]);
-        assert_eq!(first, [SeatId(0), SeatId(1)]);
-        let second = follow(&mut seats, &[head(50.0, 5.0, 38.0), head(-10.0, 0.0, 42.0)]);
-        assert_eq!(second, [SeatId(1), SeatId(0)]);
-        // Somebody else sits down; far away or of another size is somebody else.
-        let third = follow(&mut seats, &[head(50.0, 5.0, 100.0), head(300.0, 0.0, 40.0)]);
-        assert_eq!(third, [SeatId(2), SeatId(3)]);
-    }
-
-    #[test]
-    fn a_seat_outlives_some_missed_cycles_and_then_ends() {
-        let mut seats = Seats::default();
-        let there = [head(0.0, 0.0, 40.0)];
-        assert_eq!(follow(&mut seats, &there), [SeatId(0)]);
-        (0..MISSED_CYCLES - 1).for_each(|_| assert!(follow(&mut seats, &[]).is_empty()));
-        assert_eq!(follow(&mut seats, &there), [SeatId(0)]);
-        (0..MISSED_CYCLES + 1).for_each(|_| assert!(follow(&mut seats, &[]).is_empty()));
-        assert!(seats.is_empty());
-        assert_eq!(follow(&mut seats, &there), [SeatId(1)]);
-    }
-
-    #[test]
-    fn faces_are_read_in_turn() {
-        let start = Instant::now();
-        let mut seats = Seats::default();
-        let heads = [head(0.0, 0.0, 40.0), head(100.0, 0.0, 40.0), head(200.0, 0.0, 40.0)];
-        let mut places = Vec::new();
-        let mut read = Vec::new();
-        for cycle in 0..6 {
-            seats.follow(&heads, &mut places);
-            let mut turn = [2, 0, 1];
-            seats.by_oldest_reading(&places, &mut turn);
-            read.push(turn[0]);
-            let read_at = start + Duration::from_secs(cycle);
-            seats.at(places[turn[0]]).reading = Some(Reading { expressions: Expressions::UNKNOWN, read_at });
-        }
-        assert_eq!(read, [0, 1, 2, 0, 1, 2]);
-    }
-
-    proptest! {
-        #[test]
-        fn every_head_gets_a_seat_of_its_own_and_seats_stay_few(
-            frames in proptest::collection::vec(
-                proptest::collection::vec((0f32..2000.0, 0f32..1000.0, 0f32..90.0), 0..300), 1..25)
-        ) {
-            let mut seats = Seats::default();
-            for frame in frames {
-                let heads: Vec<Head> = frame.into_iter().map(|(x, y, size)| head(x, y, size)).collect();
-                let mut ids = follow(&mut seats, &heads);
-                prop_assert_eq!(ids.len(), heads.len().min(MAX_HEADS));
-                ids.sort_unstable();
-                ids.dedup();
-                prop_assert_eq!(ids.len(), heads.len().min(MAX_HEADS));
-                prop_assert!(seats.len() <= MAX_SEATS);
-            }
-        }
-    }
-}
+mod tests;

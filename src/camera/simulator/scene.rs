@@ -19,6 +19,12 @@ use crate::vision::{Expression, PixelBox};
 /// Every so often one person turns away and another to the front, and expressions change hands.
 const TURN_EVERY: Duration = Duration::from_secs(9);
 const CHANGE_EVERY: Duration = Duration::from_secs(13);
+/// Somebody who is hidden is so for this long; then it is somebody else's turn.
+const HIDDEN_FOR: Duration = Duration::from_secs(12);
+/// What hides a head is a raised sheet: half its width and height in heads, its luma, and that of its lines.
+const SHEET: (f32, f32) = (0.62, 0.70);
+const SHEET_LUMA: u8 = 196;
+const LINE_LUMA: u8 = 150;
 /// An expression takes this long to form, in so many steps.
 const FORMS_WITHIN: Duration = Duration::from_millis(600);
 const STEPS: u32 = 3;
@@ -29,12 +35,16 @@ const NOISE_VALUES: usize = 1 << 15;
 /// One person as drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TruePerson {
+    /// Which seat this person has, from 0 on; the same throughout.
+    pub seat: usize,
     /// The head with its hair.
     pub head: PixelBox,
     /// Whether this person looks to the front.
     pub faces_front: bool,
     /// The face, of those who look to the front.
     pub face: Option<PixelBox>,
+    /// Whether something is held in front of this head.
+    pub hidden: bool,
     /// The expression worn, also by those whose face is not to be seen.
     pub expression: Expression,
 }
@@ -70,10 +80,11 @@ pub struct Scene {
     script: Script,
     seating: Seating,
     looks: Vec<Looks>,
-    /// Order in which seats are taken, people turn away, and expressions are handed out.
+    /// Order in which seats are taken, people turn away, expressions are handed out, and people hide.
     arrival: Vec<usize>,
     turning: Vec<usize>,
     wearing: Vec<usize>,
+    hiding: Vec<usize>,
     space: FaceSpace,
     sprites: Vec<(Option<Shown>, Sprite)>,
     texture: Box<Texture>,
@@ -109,6 +120,7 @@ impl Scene {
             arrival: order(4),
             turning: order(5),
             wearing: order(6),
+            hiding: order(11),
             space: FaceSpace::embedded()?,
             sprites: (0..seats).map(|_| (None, Sprite::default())).collect(),
             texture: Box::new([0.0; SIDE * SIDE]),
@@ -149,6 +161,12 @@ impl Scene {
                 self.sprites[seat].1.place(luma, self.size, (pose.x, pose.y), pose.sine);
             }
         }
+        for seat in 0..self.seating.seats.len() {
+            if self.present[seat] && self.is_hidden(seat, at, &moment) {
+                let pose = self.pose(seat, at, &moment);
+                raise_sheet(luma, self.size, (pose.x, pose.y), self.seating.seats[seat].head);
+            }
+        }
         self.add_noise(luma, at, dark);
     }
 
@@ -171,7 +189,8 @@ impl Scene {
                 (most, expression) = (*weight, candidate);
             }
         }
-        TruePerson { head, faces_front, face: faces_front.then(|| face_box(head)), expression }
+        let hidden = self.is_hidden(seat, moment.shown, moment);
+        TruePerson { seat, head, faces_front, face: faces_front.then(|| face_box(head)), hidden, expression }
     }
 
     fn is_present(&self, seat: usize, moment: &Moment) -> bool {
@@ -203,6 +222,13 @@ impl Scene {
         let (place, present) = self.place(seat, at, moment, &self.turning, TURN_EVERY);
         let front = place < (moment.facing * present as f64).round() as usize;
         if front { View::Front } else { self.looks[seat].turned }
+    }
+
+    fn is_hidden(&self, seat: usize, at: Duration, moment: &Moment) -> bool {
+        let (_, present) = self.place(seat, at, moment, &self.hiding, HIDDEN_FOR);
+        let hidden = (moment.hidden * present as f64).round() as u32;
+        let (place, _) = self.place(seat, at, moment, &self.hiding, HIDDEN_FOR / hidden.max(1));
+        place < hidden as usize
     }
 
     /// The expression is the mean of what was worn during the last moments, so it forms in steps.
@@ -290,6 +316,20 @@ impl Scene {
     }
 }
 
+/// Draws a sheet of paper in front of the head around (`x`, `y`).
+fn raise_sheet(luma: &mut [u8], size: Size, (x, y): (f32, f32), head: f32) {
+    let within = |middle: f32, half: f32, limit: u32| {
+        let limit = limit as f32;
+        (middle - half * head).clamp(0.0, limit) as usize..(middle + half * head).clamp(0.0, limit) as usize
+    };
+    let columns = within(x, SHEET.0, size.width);
+    for row in within(y, SHEET.1, size.height) {
+        let is_line = ((row as f32 - y) / head * 10.0).rem_euclid(1.0) < 0.3;
+        let line = row * size.width as usize;
+        luma[line + columns.start..line + columns.end].fill(if is_line { LINE_LUMA } else { SHEET_LUMA });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,6 +379,26 @@ mod tests {
         }
         let few = scene.truth(S(101)).people;
         assert_eq!((few.len(), few.iter().filter(|person| person.faces_front).count()), (7, 0));
+    }
+
+    #[test]
+    fn heads_hide_in_turn_and_no_more_of_them_than_were_asked_for() {
+        let mut scene = scene(30, vec![(S(10), Event::Hidden(0.1))]);
+        assert!(scene.truth(S(9)).people.iter().all(|person| !person.hidden));
+        let mut times = vec![0; 30];
+        for second in 10..130 {
+            let people = scene.truth(S(second)).people;
+            assert_eq!(people.iter().filter(|person| person.hidden).count(), 3, "at {second} s");
+            times.iter_mut().zip(&people).for_each(|(times, person)| *times += u32::from(person.hidden));
+        }
+        assert!(times.iter().all(|times| *times == 12), "{times:?}");
+        let truth = scene.truth(S(50)).people;
+        let picture = picture(&mut scene, S(50));
+        for person in truth {
+            let (x, y) = person.head.centre();
+            let luma = picture[y as usize * 640 + x as usize];
+            assert!(!person.hidden || luma > 135, "{luma}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Event {
     Facing(f64),
     /// From now on so many people are in the room; more than there are seats fill every seat.
     People(u32),
+    /// From now on this share of the people in the room is hidden by something in front of them, 0 to 1.
+    Hidden(f64),
     /// The camera is unplugged for this long: opening and capturing give `Gone`.
     Gone(Duration),
     /// The same picture again and again for this long.
@@ -53,6 +55,7 @@ pub struct Script {
 pub(super) struct Moment {
     pub(super) expressions: [f64; 7],
     pub(super) facing: f64,
+    pub(super) hidden: f64,
     pub(super) people: u32,
     pub(super) gone: bool,
     pub(super) dark: bool,
@@ -88,7 +91,9 @@ impl Script {
                 {
                     return Err(ScriptError::Share(index));
                 }
-                Event::Facing(value) if !share(value) => return Err(ScriptError::Share(index)),
+                Event::Facing(value) | Event::Hidden(value) if !share(value) => {
+                    return Err(ScriptError::Share(index));
+                }
                 Event::People(people) if *people > 60 => return Err(ScriptError::People(index)),
                 _ => {}
             }
@@ -115,7 +120,8 @@ impl Script {
 
     /// What holds at `at`, in a class of `people` of whom the share `facing` faces the front at first.
     pub(super) fn moment(&self, at: Duration, people: u32, facing: f64) -> Moment {
-        let mut moment = Moment { expressions: CALM, facing, people, gone: false, dark: false, shown: at };
+        let mut moment =
+            Moment { expressions: CALM, facing, hidden: 0.0, people, gone: false, dark: false, shown: at };
         let (past, now) = match self.repeat_every {
             Some(every) => {
                 let now = Duration::from_nanos((at.as_nanos() % every.as_nanos()) as u64);
@@ -128,6 +134,7 @@ impl Script {
             match event {
                 Event::Expressions(shares) => moment.expressions = *shares,
                 Event::Facing(share) => moment.facing = *share,
+                Event::Hidden(share) => moment.hidden = *share,
                 Event::People(count) => moment.people = *count,
                 Event::Gone(span) => moment.gone |= lasts(span),
                 Event::LightsOut(span) => moment.dark |= lasts(span),

@@ -1,0 +1,241 @@
+//! `[[zone]]`: parts of the picture in which heads do not count, or in which alone they do.
+//!
+//! Polygons in shares of the frame, so that they hold at every resolution of the same camera.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// More zones, and more corners of one, than this are refused: every head is tested against all of them.
+const MOST_ZONES: usize = 32;
+const MOST_POINTS: usize = 32;
+/// A zone of a smaller share of the picture is a slip: a tenth of a percent, the size of a small head.
+const LEAST_AREA: f64 = 0.001;
+/// So many places along each side are tried in search of one where heads count.
+const PROBES: usize = 100;
+
+/// A part of the picture in which heads do not count, or in which alone they do. May be given several times.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// What it is, for `analyze --annotate` and `doctor`: a poster, the corridor window, the class.
+    pub name: String,
+    /// `ignore`: heads within do not count. `only`: heads outside all zones of this kind do not count.
+    pub kind: ZoneKind,
+    /// Its corners in order, 3 to 32 pairs of x and y, each 0 to 1: shares of the frame's width and height from
+    /// its upper left corner. A head lies where the middle of its box does.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// What a zone is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ZoneKind {
+    /// Heads within do not count.
+    Ignore,
+    /// Heads outside all of these do not count.
+    Only,
+}
+
+impl ZoneKind {
+    /// As the configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Only => "only",
+        }
+    }
+}
+
+/// Whether a head whose middle is at `point` (shares of width and height) counts.
+pub fn admits(zones: &[Zone], point: [f64; 2]) -> bool {
+    let mut within_only = None;
+    for zone in zones {
+        match zone.kind {
+            ZoneKind::Ignore if zone.contains(point) => return false,
+            ZoneKind::Ignore => {}
+            ZoneKind::Only => within_only = Some(within_only == Some(true) || zone.contains(point)),
+        }
+    }
+    within_only != Some(false)
+}
+
+/// The share of the picture in which heads count, 0 to 1, to a hundredth of each side.
+pub fn admitted_share(zones: &[Zone]) -> f64 {
+    let place = |index: usize| (index as f64 + 0.5) / PROBES as f64;
+    let row = |y: usize| (0..PROBES).filter(|&x| admits(zones, [place(x), place(y)])).count();
+    (0..PROBES).map(row).sum::<usize>() as f64 / (PROBES * PROBES) as f64
+}
+
+/// What is wrong with the zones: the key, and the rest of the sentence.
+pub(super) fn faults(zones: &[Zone]) -> Vec<(String, String)> {
+    let mut faults: Vec<_> = zones
+        .iter()
+        .enumerate()
+        .filter_map(|(index, zone)| Some((format!("zone.{index}.points"), zone.fault()?)))
+        .collect();
+    if zones.len() > MOST_ZONES {
+        faults.push((
+            "zone".into(),
+            format!("is given {} times, at most {MOST_ZONES} are possible", zones.len()),
+        ));
+    } else if faults.is_empty() && admitted_share(zones) == 0.0 {
+        let message =
+            "leaves nothing of the picture: make the \"ignore\" zones smaller or the \"only\" zones larger";
+        faults.push(("zone".into(), message.into()));
+    }
+    faults
+}
+
+impl Zone {
+    /// Whether `point` lies within, by the even-odd rule.
+    pub fn contains(&self, [x, y]: [f64; 2]) -> bool {
+        let mut inside = false;
+        for ([from_x, from_y], [to_x, to_y]) in self.edges() {
+            if (from_y > y) != (to_y > y) && x < from_x + (y - from_y) / (to_y - from_y) * (to_x - from_x) {
+                inside = !inside;
+            }
+        }
+        inside
+    }
+
+    /// From corner to corner and back to the first.
+    fn edges(&self) -> impl Iterator<Item = ([f64; 2], [f64; 2])> + '_ {
+        self.points.iter().copied().zip(self.points.iter().copied().cycle().skip(1))
+    }
+
+    /// Area as a share of the picture (the shoelace formula).
+    fn area(&self) -> f64 {
+        self.edges().map(|(from, to)| from[0] * to[1] - to[0] * from[1]).sum::<f64>().abs() / 2.0
+    }
+
+    fn fault(&self) -> Option<String> {
+        let name = &self.name;
+        if !(3..=MOST_POINTS).contains(&self.points.len()) {
+            let count = self.points.len();
+            return Some(format!(
+                "of zone {name:?} are {count}, but must be 3 to {MOST_POINTS} pairs [x, y]"
+            ));
+        }
+        let is_outside = |point: &&[f64; 2]| point.iter().any(|share| !(0.0..=1.0).contains(share));
+        if let Some([x, y]) = self.points.iter().find(is_outside) {
+            return Some(format!(
+                "of zone {name:?}: [{x}, {y}] lies outside the picture; give shares of its width and height, 0 to 1"
+            ));
+        }
+        if let Some((first, second)) = self.crossing() {
+            return Some(format!(
+                "of zone {name:?}: the edges after corners {} and {} cross; give the corners in order",
+                first + 1,
+                second + 1
+            ));
+        }
+        let area = self.area();
+        (area < LEAST_AREA)
+            .then(|| format!("of zone {name:?} enclose next to nothing of the picture ({area:.5})"))
+    }
+
+    /// The first two edges that cross or touch although they are not neighbours.
+    fn crossing(&self) -> Option<(usize, usize)> {
+        let edges: Vec<_> = self.edges().collect();
+        let count = edges.len();
+        (0..count).find_map(|first| {
+            let others = (first + 2..count).filter(|second| (second + 1) % count != first);
+            others
+                .into_iter()
+                .find(|&second| touch(edges[first], edges[second]))
+                .map(|second| (first, second))
+        })
+    }
+}
+
+/// Whether two segments have a point in common.
+fn touch((a, b): ([f64; 2], [f64; 2]), (c, d): ([f64; 2], [f64; 2])) -> bool {
+    // On which side of the line through p and q does r lie; 0 on it.
+    let side =
+        |p: [f64; 2], q: [f64; 2], r: [f64; 2]| (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
+    let between = |p: [f64; 2], q: [f64; 2], r: [f64; 2]| {
+        (0..2).all(|axis| (p[axis].min(q[axis])..=p[axis].max(q[axis])).contains(&r[axis]))
+    };
+    let (of_c, of_d, of_a, of_b) = (side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b));
+    let opposite = |one: f64, other: f64| (one > 0.0 && other < 0.0) || (one < 0.0 && other > 0.0);
+    (opposite(of_c, of_d) && opposite(of_a, of_b))
+        || (of_c == 0.0 && between(a, b, c))
+        || (of_d == 0.0 && between(a, b, d))
+        || (of_a == 0.0 && between(c, d, a))
+        || (of_b == 0.0 && between(c, d, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn zone(kind: ZoneKind, points: &[[f64; 2]]) -> Zone {
+        Zone { name: "test".into(), kind, points: points.to_vec() }
+    }
+
+    const LEFT_HALF: [[f64; 2]; 4] = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
+
+    #[test]
+    fn ignored_zones_go_before_the_only_ones() {
+        let only = zone(ZoneKind::Only, &LEFT_HALF);
+        let poster = zone(ZoneKind::Ignore, &[[0.1, 0.1], [0.3, 0.1], [0.3, 0.3], [0.1, 0.3]]);
+        assert!(admits(&[], [0.9, 0.5]) && admits(std::slice::from_ref(&poster), [0.9, 0.5]));
+        let both = [only.clone(), poster];
+        assert!(admits(&both, [0.4, 0.5]) && !admits(&both, [0.2, 0.2]) && !admits(&both, [0.6, 0.5]));
+        assert!((admitted_share(&both) - 0.46).abs() < 1e-9);
+        // Two of them add up.
+        let right = zone(ZoneKind::Only, &[[0.8, 0.0], [1.0, 0.0], [1.0, 1.0], [0.8, 1.0]]);
+        assert!(admits(&[only.clone(), right.clone()], [0.9, 0.5]) && admits(&[right, only], [0.1, 0.5]));
+    }
+
+    #[test]
+    fn a_corner_that_reaches_inwards_is_left_out() {
+        let hollow = zone(ZoneKind::Ignore, &[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 0.2], [0.0, 1.0]]);
+        assert!(hollow.fault().is_none());
+        assert!(hollow.contains([0.1, 0.5]) && hollow.contains([0.5, 0.1]) && !hollow.contains([0.5, 0.5]));
+    }
+
+    #[test]
+    fn nonsense_is_told() {
+        let fault = |points: &[[f64; 2]]| zone(ZoneKind::Ignore, points).fault().unwrap_or_default();
+        assert!(fault(&[[0.0, 0.0], [1.0, 1.0]]).contains("must be 3 to 32"));
+        assert!(fault(&[[0.0, 0.0], [1.2, 0.0], [0.0, 1.0]]).contains("outside the picture"));
+        assert!(fault(&[[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0]]).contains("outside the picture"));
+        assert!(fault(&[[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]).contains("corners 1 and 3 cross"));
+        assert!(fault(&[[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]).contains("next to nothing"));
+        assert_eq!(fault(&LEFT_HALF), "");
+        let all = zone(ZoneKind::Ignore, &[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]);
+        assert!(faults(&[all])[0].1.contains("leaves nothing"));
+    }
+
+    proptest! {
+        /// Against the definition: inside a convex polygon is on the same side of all its edges.
+        #[test]
+        fn a_point_is_inside_when_it_lies_on_one_side_of_all_edges(
+            corners in 3_usize..12, (x, y) in (0.0..1.0_f64, 0.0..1.0_f64), turn in 0.0..std::f64::consts::TAU, backwards in any::<bool>()
+        ) {
+            let corner = |index: usize| {
+                let angle = turn + index as f64 / corners as f64 * std::f64::consts::TAU;
+                [0.5 + 0.4 * angle.cos(), 0.5 + 0.3 * angle.sin()]
+            };
+            let mut points: Vec<_> = (0..corners).map(corner).collect();
+            let inside = (0..corners).all(|index| {
+                let (a, b) = (points[index], points[(index + 1) % corners]);
+                (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) > 0.0
+            });
+            if backwards {
+                points.reverse();
+            }
+            let polygon = zone(ZoneKind::Ignore, &points);
+            prop_assert_eq!(polygon.contains([x, y]), inside);
+            prop_assert!(polygon.fault().is_none());
+        }
+
+        #[test]
+        fn any_polygon_can_be_asked(points in proptest::collection::vec(any::<[f64; 2]>(), 0..40), at in any::<[f64; 2]>()) {
+            let polygon = zone(ZoneKind::Only, &points);
+            let _ = (polygon.contains(at), polygon.fault(), admits(std::slice::from_ref(&polygon), at));
+        }
+    }
+}
