@@ -6,7 +6,7 @@ ARCH := $(shell uname -m)
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/release/moodring
 
-.PHONY: help setup build demo test test-aarch64 lint bench seat-quality clean
+.PHONY: help setup build demo test test-aarch64 lint bench seat-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,24 @@ bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 4
 
 seat-quality: ## identity switches, people and facing error in 20 simulated minutes
 	cargo run --release --locked --example seat_quality
+
+# Built as a release unless told otherwise; PROFILE= builds it for development.
+PROFILE ?= --release
+QUALITY := $(abspath $(TARGET_DIR))/mood-quality
+QUALITY_CARD := $(abspath models/expression.toml)
+
+mood-quality: setup ## how well the mood of a class is estimated, into docs/mood-quality.md [FACES=DIR]
+	@mkdir -p $(QUALITY) && rm -f $(QUALITY)/*.csv $(QUALITY)/*.json $(QUALITY)/*.txt
+	@if [ -d "$(FACES)" ] && [ -x "$(TRAIN_PYTHON)" ]; then \
+	  cd training && $(TRAIN_PYTHON) -m moodtrain.quantify.probabilities --card $(QUALITY_CARD) --data $(abspath $(FACES)) --out $(QUALITY)/faces.csv; \
+	else echo "mood-quality: no faces in FACES ($(FACES)) or no training/.venv (make train-setup): a generated set is measured"; fi
+	cargo run $(PROFILE) --quiet --locked --example mood_quality -- draw $(QUALITY) $(QUALITY_CARD)
+	@if [ -e $(QUALITY)/faces.csv ]; then \
+	  cd training && $(TRAIN_PYTHON) -m moodtrain.quantify.reference --faces $(QUALITY)/faces.csv --classes $(QUALITY)/classes.csv --card $(QUALITY_CARD) --out $(QUALITY)/quapy.json; \
+	fi
+	cargo run $(PROFILE) --quiet --locked --example seat_quality > $(QUALITY)/seats.txt
+	@cargo run $(PROFILE) --quiet --locked --example mood_quality -- report $(QUALITY) $(QUALITY_CARD) \
+	  $$(if [ -e $(QUALITY)/faces.csv ]; then echo docs/mood-quality.md; else echo $(QUALITY)/mood-quality.md; fi)
 
 -include training/training.mk
 

@@ -60,7 +60,7 @@ impl Reader {
             output,
             quantization: contents.outputs[output].quantization(),
             readout,
-            prior: Expressions(contents.quantification.unwrap_or_default().prior.map(|share| share as f32)),
+            prior: contents.quantification.unwrap_or_default().prior(),
             crop: Crop::default(),
             looked_at: vec![0; file.width * file.height],
         })

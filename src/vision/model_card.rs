@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::Expressions;
 use super::engine::{Model, Quantization, Tensor};
 
 /// What a model card says.
@@ -180,6 +181,11 @@ impl Default for Quantification {
 }
 
 impl Quantification {
+    /// [`Quantification::prior`] as a reading.
+    pub fn prior(&self) -> Expressions {
+        Expressions(self.prior.map(|share| share as f32))
+    }
+
     fn is_sound(&self) -> bool {
         let adds_up = |row: &[f64; 7]| (row.iter().sum::<f64>() - 1.0).abs() < 1e-3;
         let shares = |row: &[f64; 7]| row.iter().all(|share| (0.0..=1.0).contains(share)) && adds_up(row);
@@ -342,4 +348,27 @@ pub fn directory(configured: &Path, card: &Path) -> PathBuf {
         [beside.map(|bin| bin.join("../share/moodring/models")), beside.map(|bin| bin.join("models"))];
     let found = places.into_iter().flatten().find(|place| place.join(card).is_file());
     found.unwrap_or_else(|| PathBuf::from("models"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_card_says_how_readings_relate_to_what_is_read_and_a_wrong_one_is_refused() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/expression.toml");
+        let card = ModelCard::read(&path, Task::Expression).unwrap();
+        let measured = card.quantification.unwrap();
+        assert!(measured.faces > 1000 && (0..7).all(|row| measured.confusion[row][row] > 0.15));
+        let wrong = |change: fn(&mut Quantification)| {
+            let mut measured = measured;
+            change(&mut measured);
+            let card = ModelCard { quantification: Some(measured), ..card.clone() };
+            card.check(Task::Expression).is_err_and(|fault| fault.starts_with("quantification:"))
+        };
+        assert!(!wrong(|_| ()));
+        assert!(wrong(|measured| measured.confusion[2][2] += 0.1));
+        assert!(wrong(|measured| measured.prior = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]));
+        assert!(wrong(|measured| measured.prior[0] = f64::NAN));
+    }
 }
