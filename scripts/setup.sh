@@ -21,6 +21,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 need gcc have cc
 need libclang-dev libclang
 need python3-pip python3 -m pip --version
+need tzdata test -e /usr/share/zoneinfo/Asia/Kolkata
 if [ "$stage" = test ] || [ "$stage" = lint ]; then
     need mosquitto mosquitto
     need ffmpeg have ffmpeg

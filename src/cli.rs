@@ -7,7 +7,9 @@ mod bench;
 mod check;
 mod demo;
 mod doctor;
+mod lessons;
 mod logging;
+mod notice;
 mod run;
 
 use std::io::Write;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::ConfigError;
+use crate::law::Refusal;
 
 /// Estimates how a class as a whole is doing, on the spot, and tells the teacher at a glance.
 ///
@@ -35,6 +38,8 @@ const EXAMPLES: &str = "Examples:
   moodring analyze class.jpg --annotate out
   moodring check --print-defaults > moodring.toml
   moodring run --config moodring.toml
+  moodring lessons export last --config moodring.toml --output lesson.html
+  moodring notice --config moodring.toml > notice.html
 
 Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
 
@@ -52,6 +57,10 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Measure the time of each stage from picture to mood
     Bench(bench::Arguments),
+    /// List, show, export and delete the lessons that were recorded
+    Lessons(lessons::Arguments),
+    /// Print the notice for the classroom door, or the data sheet for the privacy officer, as a page
+    Notice(notice::Arguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell that shall complete moodring's arguments
@@ -63,7 +72,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct OptionalConfig {
     /// Configuration file; without it the defaults hold
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -83,6 +92,8 @@ impl Cli {
             Command::Check(arguments) => check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Lessons(arguments) => lessons::run(&arguments),
+            Command::Notice(arguments) => notice::run(&arguments),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "moodring", &mut std::io::stdout());
                 Ok(())
@@ -95,7 +106,8 @@ impl Cli {
                 if !error.is::<AlreadyTold>() {
                     eprintln!("moodring: {error:#}");
                 }
-                ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+                let usage = error.is::<ConfigError>() || error.is::<Refusal>();
+                ExitCode::from(if usage { 2 } else { 1 })
             }
         }
     }

@@ -4,7 +4,9 @@
 //! nobody likes to mend a file one error at a time.
 
 mod faults;
+mod lessons;
 mod privacy;
+mod purpose;
 mod readability;
 mod reference;
 mod seats;
@@ -17,7 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{ConfigError, Fault};
+pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use privacy::Privacy;
+pub use purpose::{Institution, Purpose};
 pub use readability::Readability;
 pub use reference::{annotated_defaults, reference};
 pub use seats::Seats;
@@ -30,6 +34,8 @@ pub use zone::{Zone, ZoneKind};
 pub struct Config {
     /// Where the device hangs; part of every MQTT topic.
     pub room: Room,
+    /// What the device is for, and under which law.
+    pub purpose: Purpose,
     /// Where pictures come from.
     pub camera: Camera,
     /// Which networks are used.
@@ -48,6 +54,8 @@ pub struct Config {
     pub mood: Mood,
     /// How single people are hidden in the figures of the class.
     pub privacy: Privacy,
+    /// What is kept of a lesson.
+    pub lessons: Lessons,
     /// Where the daemon keeps what outlives it.
     pub storage: Storage,
     /// Publishing to a broker.

@@ -17,6 +17,7 @@ use crate::camera::simulator::SimulatorSource;
 use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CaptureLoop, Frames, Switch};
 use crate::config::{CameraKind, Config};
+use crate::mood::lesson::{self, Timetable};
 use crate::mood::{self, Aggregator, Mood, State};
 use crate::outputs::{self, mqtt};
 use crate::supervisor::{self, Counters, Stop, Supervisor};
@@ -24,6 +25,8 @@ use crate::vision::{self, Vision};
 
 /// Observations that may wait for the mood; more are dropped and counted.
 const OBSERVATIONS_WAITING: usize = 8;
+/// Commands about lessons that may wait.
+const COMMANDS_WAITING: usize = 4;
 /// What the parts get for stopping, all together.
 const STOP_PATIENCE: Duration = Duration::from_millis(900);
 
@@ -41,6 +44,8 @@ pub struct Places {
     pub web: Option<SocketAddr>,
     /// The broker that is published to, if there is one.
     pub mqtt: Option<mqtt::Address>,
+    /// Begins and ends lessons by hand, if lessons are recorded.
+    pub lessons: Option<mpsc::Sender<lesson::Command>>,
 }
 
 /// What a finished run amounted to.
@@ -58,12 +63,14 @@ pub struct Report {
 /// A part cannot be built (models, engine, threads) or failed for good while running. A camera, broker or
 /// display that is away is no error: they are waited for.
 pub fn run(config: &Config, limits: &Limits, started: impl FnOnce(&Places)) -> anyhow::Result<Report> {
+    // First, because a mistake in a timetable is told at once, and networks take a while to load.
+    let recording = Recording::prepare(config)?;
     let vision = Vision::new(config).context("vision cannot start")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no asynchronous runtime can be had from the system")?;
-    let result = runtime.block_on(serve(config, limits, started, vision, Stop::default()));
+    let result = runtime.block_on(serve(config, limits, started, vision, recording, Stop::default()));
     // Looking up a broker's name cannot be cancelled and may take minutes.
     runtime.shutdown_timeout(Duration::ZERO);
     result
@@ -74,6 +81,7 @@ async fn serve(
     limits: &Limits,
     started: impl FnOnce(&Places),
     vision: Vision,
+    recording: Option<Recording>,
     stop: Stop,
 ) -> anyhow::Result<Report> {
     let counters = Arc::new(Counters::default());
@@ -88,12 +96,19 @@ async fn serve(
 
     let mood =
         tokio::spawn(mood::run(aggregator, observed, pause.mood.subscribe(), mood_sender, stop.clone()));
+    let (lesson_commands, recorder) = match recording {
+        Some(recording) => {
+            let (commands, received) = mpsc::channel(COMMANDS_WAITING);
+            (Some(commands), Some(recording.start(config, moods.clone(), received, &stop)))
+        }
+        None => (None, None),
+    };
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(pause.on_signal());
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
     tokio::spawn(log_counters(Arc::clone(&counters), stop.clone()));
-    started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone() });
+    started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone(), lessons: lesson_commands });
 
     match limits.run_for {
         // A limit is not a signal: reaching it is how such a run ends.
@@ -107,8 +122,41 @@ async fn serve(
     }
     let result = supervisor.join(deadline.saturating_duration_since(Instant::now()));
     let _ = (mood.await, manager.await);
+    if let Some(recorder) = recorder {
+        // The minute that was under way is written; a disk that hangs costs only that.
+        let left = deadline.saturating_duration_since(Instant::now());
+        drop(tokio::time::timeout(left, recorder).await);
+    }
     let last_live = watcher.await.unwrap_or_default();
     result.map(|()| Report { moods: counters.moods.get(), last_live })
+}
+
+/// What recording lessons needs, made before anything runs.
+struct Recording {
+    timetable: Timetable,
+    disk: lesson::Disk,
+}
+
+impl Recording {
+    /// `None` where lessons are not recorded.
+    fn prepare(config: &Config) -> anyhow::Result<Option<Self>> {
+        if !config.lessons.enabled {
+            return Ok(None);
+        }
+        let timetable = Timetable::new(&config.lessons)?;
+        let disk = lesson::Disk::new(config).context("lessons.time_zone")?;
+        Ok(Some(Self { timetable, disk }))
+    }
+
+    fn start(
+        self,
+        config: &Config,
+        moods: outputs::Moods,
+        commands: mpsc::Receiver<lesson::Command>,
+        stop: &Stop,
+    ) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(lesson::run(config.clone(), self.timetable, self.disk, moods, commands, stop.clone()))
+    }
 }
 
 /// Pausing closes the camera and empties the mood; both at once.

@@ -5,6 +5,7 @@
 
 mod aggregator;
 mod disclosure;
+pub mod lesson;
 pub mod quantify;
 mod window;
 mod word;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Message, PATIENCE, Process, free_port, moodring, next, subscribe};
+use common::{Message, PATIENCE, Process, declared, free_port, moodring, next, subscribe};
 use jiff::Timestamp;
 use moodring::camera::simulator::{Event, Script, SimulatorSource};
 use moodring::camera::{Camera, CameraSource};
@@ -96,9 +96,10 @@ fn the_daemon_tells_a_lost_camera_everywhere_and_recovers_by_itself() {
     let (broker, web) = (free_port(), free_port());
     let config = directory.path().join("moodring.toml");
     let text = format!(
-        "[camera]\nsource = \"file\"\n[camera.file]\npath = {folder:?}\nframes_per_s = 5\n\
+        "{}[camera]\nsource = \"file\"\n[camera.file]\npath = {folder:?}\nframes_per_s = 5\n\
          [vision]\ndetection_width = 640\n[mood]\nstale_after_s = 1.5\npublish_every_s = 0.2\n\
-         [mqtt]\nbroker = \"embedded\"\nport = {broker}\n[web]\nlisten = \"127.0.0.1:{web}\"\n"
+         [mqtt]\nbroker = \"embedded\"\nport = {broker}\n[web]\nlisten = \"127.0.0.1:{web}\"\n",
+        declared(directory.path())
     );
     std::fs::write(&config, text).unwrap();
     let arguments = ["run", "--config", config.to_str().unwrap()];

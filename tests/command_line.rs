@@ -39,6 +39,43 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     }
 }
 
+fn configuration(directory: &Path, text: &str) -> String {
+    let path = directory.join("moodring.toml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn without_a_declared_purpose_the_service_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = configuration(directory.path(), "");
+    let output = run(&["run", "--config", &config]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
+        "{told}"
+    );
+    let checked = run(&["check", "--config", &config]);
+    assert!(checked.status.success() && text(&checked.stdout).contains("will refuse it"));
+}
+
+#[test]
+fn a_school_in_the_union_is_refused_with_the_article_and_what_is_possible_instead() {
+    let directory = tempfile::tempdir().unwrap();
+    let purpose = "[purpose]\njurisdiction = \"DE\"\ninstitution = \"education\"\nconsent = \"all agreed\"\n";
+    let config = configuration(directory.path(), purpose);
+    for command in ["run", "check"] {
+        let output = run(&[command, "--config", &config]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{told}");
+        assert!(told.contains("mood.mode = \"occupancy\""), "{told}");
+    }
+    let config = configuration(directory.path(), &format!("{purpose}[mood]\nmode = \"occupancy\"\n"));
+    assert!(run(&["check", "--config", &config]).status.success());
+}
+
 #[test]
 fn the_printed_defaults_are_a_valid_configuration() {
     let output = run(&["check", "--print-defaults"]);

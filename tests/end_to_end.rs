@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Message, Process, free_port, moodring, mosquitto, next, subscribe};
+use common::{Message, Process, declared, free_port, moodring, mosquitto, next, subscribe};
 use serde_json::Value;
 
 const PEOPLE: f64 = 30.0;
@@ -15,10 +15,11 @@ const FACING: f64 = 0.8;
 fn configuration(directory: &Path, broker: &str, port: u16) -> String {
     let path = directory.join("moodring.toml");
     let text = format!(
-        "[room]\nsite = \"test\"\nname = \"a1\"\n\
+        "{}[room]\nsite = \"test\"\nname = \"a1\"\n\
          [camera.simulator]\npeople = {PEOPLE}\nfacing = {FACING:?}\nscript = \"steady\"\n\
          [mqtt]\nbroker = \"{broker}\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-         [web]\nlisten = \"127.0.0.1:0\"\n"
+         [web]\nlisten = \"127.0.0.1:0\"\n",
+        declared(directory)
     );
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()

@@ -6,14 +6,15 @@ mod common;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
-use common::{Message, PATIENCE, Process, free_port, moodring, next, subscribe};
+use common::{Message, PATIENCE, Process, declared, free_port, moodring, next, subscribe};
 
 fn small_class(directory: &std::path::Path, port: u16) -> String {
     let path = directory.join("moodring.toml");
     let text = format!(
-        "[camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
+        "{}[camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
          [mood]\npublish_every_s = 0.2\n[mqtt]\nbroker = \"embedded\"\nport = {port}\n\
-         [web]\nlisten = \"127.0.0.1:0\"\n"
+         [web]\nlisten = \"127.0.0.1:0\"\n",
+        declared(directory)
     );
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()

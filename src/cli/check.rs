@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Config, annotated_defaults};
+use crate::law::{self, Refusal};
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
@@ -18,8 +19,17 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.config {
         Some(path) => {
-            Config::load(path)?;
-            println!("{}: ok", path.display());
+            let config = Config::load(path)?;
+            match law::permit(&config) {
+                // Commands that read chosen pictures need no declaration, so this file may be just for them.
+                Err(refusal @ Refusal::Undeclared { .. }) => {
+                    println!("{}: ok, but `moodring run` will refuse it: {refusal}", path.display());
+                }
+                permitted => {
+                    permitted?;
+                    println!("{}: ok", path.display());
+                }
+            }
         }
         None => print!("{}", annotated_defaults()),
     }

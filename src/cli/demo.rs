@@ -43,6 +43,8 @@ fn config(arguments: &Arguments) -> Config {
     let mut config = Config::default();
     config.room.site = "demo".into();
     config.room.name = "room-1".into();
+    // A demo leaves nothing behind.
+    config.lessons.enabled = false;
     config.camera.simulator.people = arguments.people;
     if let Some(input) = &arguments.input {
         config.camera.source = CameraKind::File;

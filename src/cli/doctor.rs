@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{AlreadyTold, OptionalConfig};
 use crate::camera::v4l2;
 use crate::config::{BrokerKind, CameraKind, Config, DisplayKind, Mode, ZoneKind, zone};
+use crate::law::{self, Refusal};
 use crate::vision::Vision;
 use crate::vision::litert::{LiteRt, VERSION, places};
 use crate::vision::model_card::{ModelCard, Task, directory};
@@ -28,6 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.load()?;
     super::logging::start("error")?;
     let mut report = Report::default();
+    purpose(&config, &mut report);
     library(&config, &mut report);
     models(&config, &mut report);
     cameras(&config, &mut report);
@@ -60,6 +62,20 @@ impl Report {
     fn fault(&mut self, part: &str, what: impl Display) {
         self.faults += 1;
         println!("FAULT {part:11} {what}");
+    }
+}
+
+fn purpose(config: &Config, report: &mut Report) {
+    match law::permit(config) {
+        Ok(()) if config.mood.mode == Mode::Occupancy => {
+            report.works("purpose", "people are counted, no expression is read: nothing to declare")
+        }
+        Ok(()) => report.works("purpose", "declared, and not prohibited where the device hangs"),
+        // Pictures and the demo need no declaration, so on a maker's desk this is no fault.
+        Err(refusal @ Refusal::Undeclared { .. }) => {
+            report.note("purpose", format_args!("`moodring run` will refuse: {refusal}"))
+        }
+        Err(refusal) => report.fault("purpose", refusal),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::daemon;
+use crate::{daemon, law};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -14,6 +14,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    law::permit(&config)?;
     super::logging::start(&config.log.filter)?;
     daemon::run(&config, &daemon::Limits::default(), |_| ()).map(drop)
 }

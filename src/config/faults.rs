@@ -8,10 +8,12 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{BrokerKind, CameraKind, Config, zone};
+use super::{BrokerKind, CameraKind, Config, LessonBegin, zone};
 
 /// More faults than this are not looked for: the file is something else then.
 const MOST_FAULTS: usize = 50;
+/// More than a week of eleven lessons a day; a longer list is better kept in a calendar.
+const MOST_TIMETABLE_ENTRIES: usize = 100;
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +178,9 @@ impl Config {
         let mut complaints = Complaints::default();
         complaints.topic_level("room.site", &self.room.site);
         complaints.topic_level("room.name", &self.room.name);
+        if let Some(fault) = self.purpose.jurisdiction_fault() {
+            complaints.add("purpose.jurisdiction", fault);
+        }
         self.validate_camera(&mut complaints);
         complaints.range("engine.threads", f64::from(self.engine.threads), 1.0, 16.0);
         let vision = &self.vision;
@@ -193,6 +198,7 @@ impl Config {
         complaints.range("mood.stale_after_s", mood.stale_after_s, 1.0, 600.0);
         complaints.range("mood.publish_every_s", mood.publish_every_s, 0.2, 60.0);
         self.validate_privacy(&mut complaints);
+        self.validate_lessons(&mut complaints);
         self.validate_outputs(&mut complaints);
         complaints.0
     }
@@ -260,6 +266,46 @@ impl Config {
         complaints.range("camera.simulator.facing", simulator.facing, 0.0, 1.0);
         if simulator.width % 2 == 1 || simulator.height % 2 == 1 {
             complaints.add("camera.simulator.width", "and height must be even");
+        }
+    }
+
+    fn validate_lessons(&self, complaints: &mut Complaints) {
+        let lessons = &self.lessons;
+        complaints.range("lessons.begin_after_s", lessons.begin_after_s, 10.0, 900.0);
+        complaints.range("lessons.end_after_s", lessons.end_after_s, 30.0, 3600.0);
+        complaints.range("lessons.longest_min", f64::from(lessons.longest_min), 10.0, 600.0);
+        complaints.range("lessons.keep_days", f64::from(lessons.keep_days), 1.0, 1100.0);
+        for (index, entry) in lessons.timetable.iter().enumerate() {
+            let number = index + 1;
+            if let Err(error) = entry.pattern() {
+                complaints.add(
+                    "lessons.timetable",
+                    format!(
+                        "entry {number}: begin is {:?}: {error}; five fields are needed: minute, hour, day of \
+                         month, month, day of week, such as \"0 8 * * MON-FRI\"",
+                        entry.begin
+                    ),
+                );
+            }
+            if !(5..=600).contains(&entry.minutes) {
+                let minutes = entry.minutes;
+                let message = format!("entry {number}: minutes is {minutes}, but must be from 5 to 600");
+                complaints.add("lessons.timetable", message);
+            }
+        }
+        if lessons.timetable.len() > MOST_TIMETABLE_ENTRIES {
+            let message = format!("has more than {MOST_TIMETABLE_ENTRIES} entries; use lessons.calendar");
+            complaints.add("lessons.timetable", message);
+        }
+        let no_lessons = lessons.timetable.is_empty() && lessons.calendar.as_os_str().is_empty();
+        if lessons.begin == LessonBegin::Timetable && no_lessons {
+            let message = "is \"timetable\", but lessons.timetable and lessons.calendar are both empty";
+            complaints.add("lessons.begin", message);
+        }
+        if let Err(error) = lessons.zone() {
+            let zone = &lessons.time_zone;
+            let message = format!("is {zone:?}: {error}; name one such as \"Asia/Kolkata\"");
+            complaints.add("lessons.time_zone", message);
         }
     }
 
@@ -377,6 +423,38 @@ mod tests {
         let error = Config::parse(&text.replace("only", "never").replace('7', "1"), "x.toml").unwrap_err();
         assert!(error.to_string().contains("x.toml:7:8:") && error.to_string().contains("never"), "{error}");
         assert!(Config::parse(&text.replace('7', "1"), "x.toml").is_ok());
+    }
+
+    #[test]
+    fn a_wrong_timetable_is_told_with_what_mends_it() {
+        let text = "[lessons]\ntimetable = [\n  { begin = \"0 8 * * MON-FRI\", minutes = 45 },\n  \
+                    { begin = \"0 25 * * *\", minutes = 45 },\n  { begin = \"* * * * * *\", minutes = 3 },\n]\n\
+                    time_zone = \"Mars/Olympus\"\n";
+        let told = Config::parse(text, "x.toml").unwrap_err().to_string();
+        assert!(told.contains("x.toml:2:13: lessons.timetable entry 2: begin is \"0 25 * * *\""), "{told}");
+        assert!(told.contains("entry 3: begin is") && told.contains("entry 3: minutes is 3"), "{told}");
+        assert!(told.contains("x.toml:7:13: lessons.time_zone is \"Mars/Olympus\""), "{told}");
+        let told = Config::parse("[lessons]\nbegin = \"timetable\"\n", "x.toml").unwrap_err().to_string();
+        assert!(told.contains("lessons.timetable and lessons.calendar are both empty"), "{told}");
+        let told =
+            Config::parse("lessons.timetable = [{ minutes = 45 }]\n", "x.toml").unwrap_err().to_string();
+        assert!(told.contains("begin"), "{told}");
+    }
+
+    #[test]
+    fn a_jurisdiction_is_a_country_s_letters() {
+        for good in ["", "IN", "de", "US-IL", "EU", "EEA", "GB-SCT"] {
+            let text = format!("[purpose]\njurisdiction = {good:?}\n");
+            assert!(Config::parse(&text, "x.toml").is_ok(), "{good}");
+        }
+        for bad in ["Germany", "XX", "US-", "US-ILLINOIS", "-", " "] {
+            let text = format!("[purpose]\njurisdiction = {bad:?}\n");
+            let told = Config::parse(&text, "x.toml").unwrap_err().to_string();
+            assert!(
+                told.contains("x.toml:2:16: purpose.jurisdiction is") && told.contains("\"IN\""),
+                "{told}"
+            );
+        }
     }
 
     #[test]

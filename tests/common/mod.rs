@@ -50,6 +50,15 @@ pub(crate) fn moodring(arguments: &[&str]) -> Command {
     command
 }
 
+/// The beginning of every service's configuration: a declared purpose, and a state folder of its own.
+pub(crate) fn declared(directory: &Path) -> String {
+    let state = directory.join("state");
+    format!(
+        "[purpose]\njurisdiction = \"IN\"\ninstitution = \"education\"\nconsent = \"a test\"\n\
+         [storage]\ndirectory = {state:?}\n"
+    )
+}
+
 /// A port on loopback that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()

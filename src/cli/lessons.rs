@@ -1,0 +1,284 @@
+//! `moodring lessons`: what was recorded, its reports, and how to get rid of it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::OptionalConfig;
+use crate::config::Config;
+use crate::mood::lesson::{Figure, Lesson, Report, Store, csv, html, remove_report};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where the lessons lie.
+#[derive(Debug, clap::Args)]
+struct Place {
+    #[command(flatten)]
+    config: OptionalConfig,
+    /// Storage folder, instead of the configuration's
+    #[arg(long, value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// One line a lesson, the newest last
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// A lesson in short
+    Show {
+        /// Number of the lesson; `last` is the newest
+        #[arg(value_parser = which)]
+        lesson: Which,
+    },
+    /// The report of a lesson as a page, as JSON or as a table
+    Export {
+        /// Number of the lesson; `last` is the newest
+        #[arg(value_parser = which)]
+        lesson: Which,
+        /// A page to read and print, everything as JSON, or a line a minute as CSV
+        #[arg(long, value_enum, default_value_t = Format::Html)]
+        format: Format,
+        /// File to write; without it standard output
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete lessons for good, with their reports
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["lessons", "before"]))]
+    Delete {
+        /// Numbers of the lessons
+        #[arg(value_name = "LESSON")]
+        lessons: Vec<i64>,
+        /// All lessons that began before this day
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+        before: Option<Date>,
+    },
+}
+
+/// Which lesson is meant.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Number(i64),
+    Last,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Html,
+    Json,
+    Csv,
+}
+
+fn which(text: &str) -> Result<Which, String> {
+    match text {
+        "last" => Ok(Which::Last),
+        number => number.parse().map(Which::Number).map_err(|_| "must be a number or `last`".into()),
+    }
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "must be a day such as 2026-11-23".into())
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config = arguments.place.config.load()?;
+    super::logging::start("warn")?;
+    let directory = arguments.place.directory.clone().unwrap_or_else(|| config.storage.directory());
+    let zone = config.lessons.zone().context("lessons.time_zone")?;
+    match &arguments.command {
+        Command::List { json } => list(&Store::open_to_read(&directory)?, &zone, *json),
+        Command::Show { lesson } => {
+            let store = Store::open_to_read(&directory)?;
+            let id = id(&store, *lesson)?;
+            print!("{}", shown(&Report::read(&store, id)?, &zone));
+            Ok(())
+        }
+        Command::Export { lesson, format, output } => {
+            let store = Store::open_to_read(&directory)?;
+            let report = Report::read(&store, id(&store, *lesson)?)?;
+            let text = match format {
+                Format::Html => html(&report, &zone),
+                Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+                Format::Csv => csv(&report.minutes),
+            };
+            write(output.as_deref(), &text)
+        }
+        Command::Delete { lessons, before } => delete(&directory, &config, &zone, lessons, *before),
+    }
+}
+
+fn id(store: &Store, which: Which) -> anyhow::Result<i64> {
+    match which {
+        Which::Number(id) => Ok(id),
+        Which::Last => match store.lessons()?.last() {
+            Some(lesson) => Ok(lesson.id),
+            None => bail!("no lesson is recorded yet"),
+        },
+    }
+}
+
+fn write(output: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    match output {
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+        }
+        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+    }
+}
+
+fn list(store: &Store, zone: &TimeZone, json: bool) -> anyhow::Result<()> {
+    let lessons = store.lessons()?;
+    if json {
+        for lesson in &lessons {
+            println!("{}", serde_json::to_string(lesson)?);
+        }
+        return Ok(());
+    }
+    println!(
+        "{:>6}  {:10}  {:11}  {:>6}  {:>6}  {:10}  title",
+        "lesson", "day", "time", "people", "facing", "mood"
+    );
+    for lesson in &lessons {
+        let report = Report::of(lesson.clone(), store.minutes(lesson.id)?, &[]);
+        println!("{}", line(&report, zone));
+    }
+    Ok(())
+}
+
+fn line(report: &Report, zone: &TimeZone) -> String {
+    let (lesson, summary) = (&report.lesson, &report.summary);
+    let begin = lesson.begun_at.to_zoned(zone.clone());
+    let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
+    let facing = summary.figures.get(Figure::Facing);
+    let facing = facing.map_or("-".into(), |facing| format!("{:.0}%", facing.share * 100.0));
+    let span = format!("{}-{}", begin.strftime("%H:%M"), end(lesson, zone));
+    let (day, word) = (begin.strftime("%Y-%m-%d"), summary.word.name());
+    let line = format!(
+        "{:6}  {day}  {span:11}  {people:>6}  {facing:>6}  {word:10}  {}",
+        lesson.id,
+        plain(&lesson.title)
+    );
+    line.trim_end().to_owned()
+}
+
+fn end(lesson: &Lesson, zone: &TimeZone) -> String {
+    lesson.ended_at.map_or("...".into(), |end| end.to_zoned(zone.clone()).strftime("%H:%M").to_string())
+}
+
+/// A title without what could steer a terminal.
+fn plain(title: &str) -> String {
+    title.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// A lesson on a screen of text.
+fn shown(report: &Report, zone: &TimeZone) -> String {
+    use std::fmt::Write as _;
+    let (lesson, summary, quality) = (&report.lesson, &report.summary, &report.quality);
+    let begin = lesson.begun_at.to_zoned(zone.clone());
+    let mut text = String::new();
+    let title = if lesson.title.is_empty() { "untitled" } else { &lesson.title };
+    let _ = writeln!(text, "lesson {}, {}", lesson.id, plain(title));
+    let _ = writeln!(
+        text,
+        "{}, {}, {} to {} ({} minutes)",
+        plain(&format!("{}, {}", lesson.site, lesson.room)),
+        begin.strftime("%A %Y-%m-%d"),
+        begin.strftime("%H:%M"),
+        end(lesson, zone),
+        summary.length_min
+    );
+    let _ = writeln!(text, "\nmood       {}", summary.word.name());
+    let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
+    let _ = writeln!(text, "people     {people}");
+    let shares = Figure::ALL.iter().map(|figure| (figure.name(), summary.figures.get(*figure)));
+    for (name, share) in shares {
+        if let Some(share) = share {
+            let [share, low, high] = [share.share, share.low, share.high].map(|value| value * 100.0);
+            let _ = writeln!(text, "{name:10} {share:3.0}%  ({low:.0} to {high:.0})");
+        }
+    }
+    let facing: Vec<Option<f64>> = (0..summary.length_min)
+        .map(|number| {
+            let minute = report.minutes.iter().find(|minute| minute.number == number)?;
+            minute.figures.get(Figure::Facing).map(|share| share.share)
+        })
+        .collect();
+    let _ = writeln!(text, "\nfacing, minute by minute\n{}", spark(&facing));
+    if !report.moments.is_empty() {
+        let _ = writeln!(text);
+    }
+    for moment in &report.moments {
+        let at = moment.at.to_zoned(zone.clone());
+        let _ = writeln!(text, "{}  {}", at.strftime("%H:%M"), moment.sentence());
+    }
+    let coverage = quality.coverage.map_or("-".into(), |coverage| format!("{:.0}%", coverage * 100.0));
+    let _ = writeln!(
+        text,
+        "\nfigures in {} of {} minutes; {coverage} of the class could be read\n{}",
+        quality.live_min, summary.length_min, report.note
+    );
+    text
+}
+
+/// Shares as a line of bars; a dot where there is none.
+fn spark(shares: &[Option<f64>]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let bar = |share: &Option<f64>| share.map_or('·', |share| BARS[((share * 8.0) as usize).min(7)]);
+    shares.iter().map(bar).collect()
+}
+
+fn delete(
+    directory: &Path,
+    config: &Config,
+    zone: &TimeZone,
+    lessons: &[i64],
+    before: Option<Date>,
+) -> anyhow::Result<()> {
+    // Nothing is made where nothing is.
+    drop(Store::open_to_read(directory)?);
+    let mut store = Store::open(directory)?;
+    let mut ids = lessons.to_vec();
+    if let Some(day) = before {
+        let day = day.to_zoned(zone.clone()).context("this day has no midnight in lessons.time_zone")?;
+        let old = |lesson: &&Lesson| lesson.begun_at < day.timestamp() && lesson.ended_at.is_some();
+        ids.extend(store.lessons()?.iter().filter(old).map(|lesson| lesson.id));
+    }
+    store.delete(&ids, Timestamp::now())?;
+    for id in &ids {
+        remove_report(directory, *id)?;
+    }
+    println!(
+        "{} deleted; {} kept for {} days",
+        count(ids.len()),
+        count(store.lessons()?.len()),
+        config.lessons.keep_days
+    );
+    Ok(())
+}
+
+fn count(lessons: usize) -> String {
+    if lessons == 1 { "1 lesson".into() } else { format!("{lessons} lessons") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_high_as_the_shares() {
+        assert_eq!(spark(&[Some(0.0), Some(0.5), Some(1.0), None]), "▁▅█·");
+    }
+}

@@ -1,0 +1,442 @@
+//! From moods to what is to be written, at most once a minute; and the task that does it.
+//!
+//! [`Recorder`] knows no disk, [`Disk`] no moods. A disk that fails stops nothing: rows wait in memory, up to a
+//! limit, and are written with the next minute.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::minute::MinuteUnderWay;
+use super::schema::make_folder;
+use super::session::{Decision, Session, UnderWay};
+use super::{
+    Beginning, Cause, Command, Minute, OpenLesson, Report, Store, StoreError, Timetable, html, seconds,
+};
+use crate::config;
+use crate::mood::{Mood, State};
+use crate::supervisor::Stop;
+
+/// Rows that wait for a disk that fails: ten hours. The oldest minutes are given up first.
+const MOST_WAITING: usize = 600;
+/// A device that comes back within this long goes on with the lesson: a power cut, or an update.
+const RESUME_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// Earlier times are those of a device without a battery for its clock, which has not heard the time yet.
+const EARLIEST: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
+const DAY_S: i64 = 86_400;
+
+/// One thing to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A lesson began; if another is still open in the store, it was interrupted.
+    Begin {
+        /// Campus or school.
+        site: String,
+        /// Room.
+        room: String,
+        /// What is estimated.
+        mode: config::Mode,
+        /// When, why and under which title.
+        beginning: Beginning,
+    },
+    /// A minute of the lesson under way is over.
+    Minute(Box<Minute>),
+    /// The lesson under way is over; rows from `at` on do not belong to it.
+    End {
+        /// When it ended.
+        at: Timestamp,
+        /// What ended it.
+        cause: Cause,
+    },
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// In this order.
+    pub writes: Vec<Write>,
+    /// Lessons that began before this are deleted with their rows.
+    pub delete_before: Option<Timestamp>,
+}
+
+/// Turns moods into batches.
+#[derive(Debug)]
+pub struct Recorder {
+    room: config::Room,
+    mode: config::Mode,
+    keep: SignedDuration,
+    session: Session,
+    lesson: Option<Current>,
+    /// A lesson that the store holds open, until the first mood says whether it goes on.
+    found_open: Option<OpenLesson>,
+    /// What is to be written next.
+    waiting: Vec<Write>,
+    /// The lesson under way as long as it has no live minute: without one it was none, and is forgotten.
+    held: Option<Vec<Write>>,
+    /// Minute of the clock in which the last batch was handed out.
+    written_in: Option<i64>,
+    /// Day of the clock on which old lessons were last deleted.
+    deleted_on: Option<i64>,
+}
+
+/// The lesson that is being recorded.
+#[derive(Debug)]
+struct Current {
+    under_way: UnderWay,
+    minute: MinuteUnderWay,
+}
+
+impl Recorder {
+    /// A recorder for `config`'s room. `open` is the lesson that the store holds open from the last run.
+    pub fn new(config: &config::Config, timetable: Timetable, open: Option<OpenLesson>) -> Self {
+        Self {
+            room: config.room.clone(),
+            mode: config.mood.mode,
+            keep: SignedDuration::from_hours(24 * i64::from(config.lessons.keep_days)),
+            session: Session::new(&config.lessons, timetable),
+            lesson: None,
+            found_open: open,
+            waiting: Vec::new(),
+            held: None,
+            written_in: None,
+            deleted_on: None,
+        }
+    }
+
+    /// Whether a lesson is under way.
+    pub fn is_recording(&self) -> bool {
+        self.lesson.is_some()
+    }
+
+    /// Takes in a mood, whose time is now.
+    pub fn take(&mut self, mood: &Mood) {
+        let at = mood.at;
+        if at.as_second() < EARLIEST {
+            return;
+        }
+        self.resume(at);
+        // A lesson may end and the next begin with the same mood.
+        for _ in 0..2 {
+            let under_way = self.lesson.as_ref().map(|current| current.under_way);
+            let decision = self.session.decide(at, mood.state == State::Live, under_way);
+            self.carry_out(decision);
+        }
+        let Some(current) = &mut self.lesson else { return };
+        let begun_at = current.under_way.begun_at;
+        current.under_way.last_at = at;
+        let number = number(begun_at, at);
+        let next = (number > current.minute.number())
+            .then(|| MinuteUnderWay::new(number, start_of(begun_at, number)));
+        let over = next.map(|next| std::mem::replace(&mut current.minute, next).finish());
+        current.minute.add(mood);
+        if let Some(over) = over {
+            self.wait(Write::Minute(Box::new(over)));
+        }
+    }
+
+    /// Does what somebody asked for by hand at `at`.
+    pub fn command(&mut self, command: &Command, at: Timestamp) {
+        for decision in self.session.command(command, at, self.lesson.is_some()) {
+            self.carry_out(decision);
+        }
+    }
+
+    /// What is to be written at `at`: nothing, or everything that waits, once in a minute of the clock.
+    pub fn due(&mut self, at: Timestamp) -> Option<Batch> {
+        let (minute, day) = (at.as_second().div_euclid(60), at.as_second().div_euclid(DAY_S));
+        if at.as_second() < EARLIEST || self.written_in == Some(minute) {
+            return None;
+        }
+        let delete_before = (self.deleted_on != Some(day)).then(|| at - self.keep);
+        if delete_before.is_none() && self.waiting.is_empty() {
+            return None;
+        }
+        (self.written_in, self.deleted_on) = (Some(minute), Some(day));
+        Some(Batch { writes: std::mem::take(&mut self.waiting), delete_before })
+    }
+
+    /// What is left to be written at a stop: also the minute that is not over. The lesson stays open in the
+    /// store, so that a quick restart goes on with it.
+    pub fn rest(&mut self) -> Option<Batch> {
+        if let Some(current) = self.lesson.take() {
+            self.wait(Write::Minute(Box::new(current.minute.finish())));
+        }
+        let writes = std::mem::take(&mut self.waiting);
+        (!writes.is_empty()).then_some(Batch { writes, delete_before: None })
+    }
+
+    /// Takes back a batch that could not be written; it is due again in the next minute.
+    pub fn put_back(&mut self, batch: Batch) {
+        if batch.delete_before.is_some() {
+            self.deleted_on = None;
+        }
+        let later = std::mem::replace(&mut self.waiting, batch.writes);
+        self.waiting.extend(later);
+        while self.waiting.len() > MOST_WAITING {
+            // Begins and ends are few, and rows without them belong to nothing.
+            let oldest = self.waiting.iter().position(|write| matches!(write, Write::Minute(_)));
+            self.waiting.remove(oldest.unwrap_or(0));
+        }
+    }
+
+    fn wait(&mut self, write: Write) {
+        let live = matches!(&write, Write::Minute(minute) if minute.live > 0.0);
+        match &mut self.held {
+            Some(held) => held.push(write),
+            None => self.waiting.push(write),
+        }
+        if live {
+            self.waiting.extend(self.held.take().unwrap_or_default());
+        }
+    }
+
+    /// At the first mood: does the lesson that was open go on?
+    fn resume(&mut self, at: Timestamp) {
+        let Some(OpenLesson { lesson, last_minute: last }) = self.found_open.take() else { return };
+        let last_at = last.map_or(lesson.begun_at, |(_, at)| at);
+        let away = at.duration_since(last_at);
+        if (SignedDuration::ZERO..=RESUME_WITHIN).contains(&away) && lesson.mode == self.mode {
+            info!(lesson = lesson.id, away_s = away.as_secs(), "the lesson goes on after a restart");
+            let number = number(lesson.begun_at, at).max(last.map_or(0, |(number, _)| number + 1));
+            let under_way = UnderWay { begun_at: lesson.begun_at, begun_by: lesson.begun_by, last_at: at };
+            let minute = MinuteUnderWay::new(number, start_of(lesson.begun_at, number));
+            self.lesson = Some(Current { under_way, minute });
+            self.session.resume(at);
+        } else {
+            let end = if last.is_some() { last_at + SignedDuration::from_mins(1) } else { last_at };
+            self.waiting.push(Write::End { at: end, cause: Cause::Interrupted });
+        }
+    }
+
+    fn carry_out(&mut self, decision: Decision) {
+        match decision {
+            Decision::Stay => {}
+            Decision::Begin(beginning) => {
+                let Beginning { at, cause, .. } = beginning;
+                info!(?cause, title = beginning.title, "a lesson begins");
+                let under_way = UnderWay { begun_at: at, begun_by: cause, last_at: at };
+                self.lesson = Some(Current { under_way, minute: MinuteUnderWay::new(0, at) });
+                let (site, room) = (self.room.site.clone(), self.room.name.clone());
+                self.held = Some(vec![Write::Begin { site, room, mode: self.mode, beginning }]);
+            }
+            Decision::End { at, cause } => {
+                let Some(current) = self.lesson.take() else { return };
+                info!(?cause, "the lesson is over");
+                self.wait(Write::Minute(Box::new(current.minute.finish())));
+                // Nobody was there: a lesson of the timetable that was not held.
+                if self.held.take().is_none() {
+                    self.waiting.push(Write::End { at, cause });
+                }
+            }
+        }
+    }
+}
+
+/// Which minute of a lesson that began at `begun_at` the time `at` lies in.
+fn number(begun_at: Timestamp, at: Timestamp) -> u32 {
+    (seconds(begun_at, at) / 60.0).max(0.0) as u32
+}
+
+fn start_of(begun_at: Timestamp, number: u32) -> Timestamp {
+    begun_at + SignedDuration::from_mins(number.into())
+}
+
+/// The store and the reports beside it; opened when it is needed, and again after a fault.
+#[derive(Debug)]
+pub struct Disk {
+    directory: PathBuf,
+    zone: TimeZone,
+    write_reports: bool,
+    store: Option<Store>,
+}
+
+impl Disk {
+    /// The disk that `config` names; nothing is opened yet.
+    ///
+    /// # Errors
+    /// The configured time zone is unknown.
+    pub fn new(config: &config::Config) -> Result<Self, jiff::Error> {
+        Ok(Self {
+            directory: config.storage.directory(),
+            zone: config.lessons.zone()?,
+            write_reports: config.lessons.report,
+            store: None,
+        })
+    }
+
+    /// The lesson that the last run left open.
+    ///
+    /// # Errors
+    /// The store cannot be opened or read.
+    pub fn open_lesson(&mut self) -> Result<Option<OpenLesson>, StoreError> {
+        self.store()?.open_lesson()
+    }
+
+    /// Writes a batch in one transaction, and the reports of lessons that it ended.
+    ///
+    /// # Errors
+    /// Nothing of the batch was written.
+    pub fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let result = self.store()?.commit(batch);
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => {
+                self.store = None;
+                return Err(error);
+            }
+        };
+        for id in &done.deleted {
+            if let Err(error) = remove_report(&self.directory, *id) {
+                warn!(lesson = id, "its report cannot be deleted: {error}");
+            }
+        }
+        if self.write_reports {
+            for id in &done.ended {
+                if let Err(error) = self.report(*id) {
+                    warn!(lesson = id, "the report cannot be written: {error:#}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&mut self) -> Result<&mut Store, StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(&self.directory)?,
+        };
+        Ok(self.store.insert(store))
+    }
+
+    fn report(&mut self, id: i64) -> anyhow::Result<()> {
+        let (path, zone) = (report_path(&self.directory, id), self.zone.clone());
+        let report = Report::read(self.store()?, id)?;
+        write_whole(&path, html(&report, &zone).as_bytes())?;
+        info!(lesson = id, path = %path.display(), "report written");
+        Ok(())
+    }
+}
+
+/// Removes the report of the lesson `id`, if there is one.
+///
+/// # Errors
+/// It is there and stays.
+pub fn remove_report(directory: &Path, id: i64) -> std::io::Result<()> {
+    match std::fs::remove_file(report_path(directory, id)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where the report of the lesson `id` lies.
+fn report_path(directory: &Path, id: i64) -> PathBuf {
+    directory.join("reports").join(format!("lesson-{id}.html"))
+}
+
+/// Writes a file so that it is there whole or not at all, also when the power goes.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    let temporary = path.with_extension("new");
+    let mut file = std::fs::File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// Records until `stop` is requested or the moods end. `commands` are what somebody asks for by hand.
+pub async fn run(
+    config: config::Config,
+    timetable: Timetable,
+    disk: Disk,
+    mut moods: watch::Receiver<Arc<Mood>>,
+    mut commands: mpsc::Receiver<Command>,
+    stop: Stop,
+) {
+    let mut writer = Writer { disk: Some(disk), failing: false };
+    let open = writer.open_lesson().await;
+    let mut recorder = Recorder::new(&config, timetable, open);
+    loop {
+        tokio::select! {
+            _ = stop.requested() => break,
+            changed = moods.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let mood = Arc::clone(&moods.borrow_and_update());
+                recorder.take(&mood);
+                if let Some(batch) = recorder.due(mood.at) {
+                    writer.write(&mut recorder, batch).await;
+                }
+            }
+            Some(command) = commands.recv() => {
+                let at = moods.borrow().at;
+                recorder.command(&command, at);
+            }
+        }
+    }
+    if let Some(batch) = recorder.rest() {
+        writer.write(&mut recorder, batch).await;
+    }
+}
+
+/// Does the disk's work on a thread that may block, and tells once when it fails and once when it works again.
+struct Writer {
+    /// Gone only if the thread that had it panicked.
+    disk: Option<Disk>,
+    failing: bool,
+}
+
+impl Writer {
+    async fn open_lesson(&mut self) -> Option<OpenLesson> {
+        let found = self.blocking(Disk::open_lesson).await;
+        self.tell(found)?
+    }
+
+    async fn write(&mut self, recorder: &mut Recorder, batch: Batch) {
+        let (batch, result) = {
+            let work = batch.clone();
+            (batch, self.blocking(move |disk| disk.write(&work)).await)
+        };
+        if self.tell(result).is_none() {
+            recorder.put_back(batch);
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<Result<T, StoreError>> {
+        let mut disk = self.disk.take()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut disk);
+            (disk, result)
+        });
+        let (disk, result) = done.await.ok()?;
+        self.disk = Some(disk);
+        Some(result)
+    }
+
+    fn tell<T>(&mut self, result: Option<Result<T, StoreError>>) -> Option<T> {
+        match result? {
+            Ok(value) => {
+                if std::mem::take(&mut self.failing) {
+                    info!("lessons are recorded again");
+                }
+                Some(value)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    warn!("lessons are not recorded until this is mended: {error}");
+                }
+                None
+            }
+        }
+    }
+}

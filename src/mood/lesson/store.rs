@@ -1,0 +1,403 @@
+//! Lessons on disk: one transaction a batch, all of it or nothing.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{
+    Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
+};
+
+use super::minute::Figures;
+use super::{Batch, Beginning, Cause, Figure, Lesson, Minute, OpenLesson, Write, schema};
+use crate::config::Mode;
+use crate::mood::{Pace, Share, State, Word};
+
+/// A lesson without a new row for so long is not being recorded any more.
+const FORSAKEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why lessons cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be made.
+    #[error("the folder {} cannot be made: {source}; storage.directory names another", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing was ever recorded there.
+    #[error(
+        "no lessons are recorded in {}; name the daemon's configuration with --config, or its storage.directory \
+         with --directory",
+        path.display()
+    )]
+    None {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// The file is another program's, or broken.
+    #[error("{} is no database of lessons, or is broken: {source}; move it away to begin anew", path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer version of this program.
+    #[error("{} was written by a newer moodring (version {version} of its tables)", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Version of its tables.
+        version: usize,
+    },
+    /// Reading or writing failed.
+    #[error("{}: {source}", path.display())]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The lesson under way is not deleted under the recorder's hands.
+    #[error("lesson {id} is under way; end it first, or leave it out")]
+    UnderWay {
+        /// Its number.
+        id: i64,
+    },
+    /// There is no such lesson.
+    #[error("there is no lesson {id}; `moodring lessons list` shows those there are")]
+    Unknown {
+        /// The number asked for.
+        id: i64,
+    },
+}
+
+impl StoreError {
+    pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.into();
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                Self::Broken { path, source }
+            }
+            _ => Self::Database { path, source },
+        }
+    }
+}
+
+/// What a batch led to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// Lessons that ended with it.
+    pub ended: Vec<i64>,
+    /// Lessons that were deleted.
+    pub deleted: Vec<i64>,
+}
+
+/// The lessons of one storage folder.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    transactions: u64,
+}
+
+impl Store {
+    /// Opens the lessons in `directory` for writing; makes what is missing.
+    ///
+    /// # Errors
+    /// The file cannot be made, is no database of lessons, or is a newer program's.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open(directory)?;
+        Ok(Self { connection, path: directory.join(schema::FILE_NAME), transactions: 0 })
+    }
+
+    /// Opens the lessons in `directory` for reading, also while another process records.
+    ///
+    /// # Errors
+    /// [`StoreError::None`] where nothing was recorded, else as [`Store::open`].
+    pub fn open_to_read(directory: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open_to_read(directory)?;
+        Ok(Self { connection, path: directory.join(schema::FILE_NAME), transactions: 0 })
+    }
+
+    /// How many transactions wrote to the disk since it was opened.
+    pub fn transactions(&self) -> u64 {
+        self.transactions
+    }
+
+    /// Writes `batch` in one transaction that is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Nothing of it was written.
+    pub fn commit(&mut self, batch: &Batch) -> Result<Done, StoreError> {
+        let path = &self.path;
+        let at = |error| StoreError::of(path, error);
+        let behaviour = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behaviour).map_err(at)?;
+        let mut done = Done::default();
+        for write in &batch.writes {
+            carry_out(&transaction, write, &mut done).map_err(at)?;
+        }
+        if let Some(before) = batch.delete_before {
+            done.deleted = ended_before(&transaction, before).map_err(at)?;
+            delete(&transaction, &done.deleted).map_err(at)?;
+        }
+        transaction.commit().map_err(at)?;
+        self.transactions += 1;
+        Ok(done)
+    }
+
+    /// All lessons, the newest last.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn lessons(&self) -> Result<Vec<Lesson>, StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let sql = format!("SELECT {LESSON_COLUMNS} FROM lesson ORDER BY begun_at, id");
+        let mut statement = self.connection.prepare(&sql).map_err(at)?;
+        let lessons = statement.query_map([], read_lesson).map_err(at)?;
+        lessons.collect::<Result<_, _>>().map_err(at)
+    }
+
+    /// The lesson `id`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], or the file cannot be read.
+    pub fn lesson(&self, id: i64) -> Result<Lesson, StoreError> {
+        let sql = format!("SELECT {LESSON_COLUMNS} FROM lesson WHERE id = ?");
+        let found = self.connection.query_row(&sql, [id], read_lesson).optional();
+        found.map_err(|error| StoreError::of(&self.path, error))?.ok_or(StoreError::Unknown { id })
+    }
+
+    /// The minutes of the lesson `id`, in order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn minutes(&self, id: i64) -> Result<Vec<Minute>, StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let columns = minute_columns().join(", ");
+        let sql = format!("SELECT {columns} FROM minute WHERE lesson = ? ORDER BY number");
+        let mut statement = self.connection.prepare(&sql).map_err(at)?;
+        let minutes = statement.query_map([id], read_minute).map_err(at)?;
+        minutes.collect::<Result<_, _>>().map_err(at)
+    }
+
+    /// The lesson that has not ended.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open_lesson(&self) -> Result<Option<OpenLesson>, StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let sql = format!("SELECT {LESSON_COLUMNS} FROM lesson WHERE ended_at IS NULL");
+        let Some(lesson) = self.connection.query_row(&sql, [], read_lesson).optional().map_err(at)? else {
+            return Ok(None);
+        };
+        let sql = "SELECT number, at FROM minute WHERE lesson = ? ORDER BY number DESC LIMIT 1";
+        let last = self.connection.query_row(sql, [lesson.id], |row| Ok((row.get(0)?, time(row, 1)?)));
+        let last_minute = last.optional().map_err(at)?;
+        Ok(Some(OpenLesson { lesson, last_minute }))
+    }
+
+    /// Deletes these lessons with their rows, and gives the space back.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] and [`StoreError::UnderWay`] name the first that cannot be deleted; nothing is then.
+    pub fn delete(&mut self, ids: &[i64], now: Timestamp) -> Result<(), StoreError> {
+        for id in ids {
+            let lesson = self.lesson(*id)?;
+            let last = self.minutes(*id)?.last().map_or(lesson.begun_at, |minute| minute.at);
+            // Rows come every minute, so one without any for so long was cut off and never taken up again.
+            if lesson.ended_at.is_none() && now.duration_since(last) < FORSAKEN_AFTER {
+                return Err(StoreError::UnderWay { id: *id });
+            }
+        }
+        let path = &self.path;
+        let at = |error| StoreError::of(path, error);
+        let behaviour = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behaviour).map_err(at)?;
+        delete(&transaction, ids).map_err(at)?;
+        transaction.commit().map_err(at)?;
+        self.transactions += 1;
+        // Without this the rows would live on in the log until it is next rewound.
+        self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").map_err(at)
+    }
+}
+
+fn carry_out(transaction: &Transaction<'_>, write: &Write, done: &mut Done) -> rusqlite::Result<()> {
+    match write {
+        Write::Begin { site, room, mode, beginning: Beginning { at, title, cause } } => {
+            done.ended.extend(close_open(transaction)?);
+            transaction.execute(
+                "INSERT INTO lesson (site, room, title, mode, begun_at, begun_by) VALUES (?, ?, ?, ?, ?, ?)",
+                params![site, room, title, mode_name(*mode), at.as_millisecond(), cause.name()],
+            )?;
+        }
+        Write::Minute(minute) => insert_minute(transaction, minute)?,
+        Write::End { at, cause } => {
+            let Some(id) = open_id(transaction)? else { return Ok(()) };
+            transaction.execute(
+                "DELETE FROM minute WHERE lesson = ? AND at >= ?",
+                params![id, at.as_millisecond()],
+            )?;
+            transaction.execute(
+                "UPDATE lesson SET ended_at = ?, ended_by = ? WHERE id = ?",
+                params![at.as_millisecond(), cause.name(), id],
+            )?;
+            done.ended.push(id);
+        }
+    }
+    Ok(())
+}
+
+fn open_id(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT id FROM lesson WHERE ended_at IS NULL", [], |row| row.get(0)).optional()
+}
+
+/// A lesson that is still open was interrupted after its last minute.
+fn close_open(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let Some(id) = open_id(connection)? else { return Ok(None) };
+    connection.execute(
+        "UPDATE lesson SET ended_by = ?1, ended_at = coalesce(
+             (SELECT max(at) + 60000 FROM minute WHERE lesson = ?2), begun_at) WHERE id = ?2",
+        params![Cause::Interrupted.name(), id],
+    )?;
+    Ok(Some(id))
+}
+
+fn ended_before(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<i64>> {
+    let mut statement =
+        connection.prepare("SELECT id FROM lesson WHERE ended_at IS NOT NULL AND begun_at < ?")?;
+    statement.query_map([before.as_millisecond()], |row| row.get(0))?.collect()
+}
+
+fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("DELETE FROM lesson WHERE id = ?")?;
+    ids.iter().try_for_each(|id| statement.execute([id]).map(drop))
+}
+
+const LESSON_COLUMNS: &str = "id, site, room, title, mode, begun_at, begun_by, ended_at, ended_by";
+
+fn read_lesson(row: &Row<'_>) -> rusqlite::Result<Lesson> {
+    let ended: Option<i64> = row.get(7)?;
+    Ok(Lesson {
+        id: row.get(0)?,
+        site: row.get(1)?,
+        room: row.get(2)?,
+        title: row.get(3)?,
+        mode: word_of(row, 4, &[Mode::Mood, Mode::Occupancy], mode_name)?,
+        begun_at: time(row, 5)?,
+        begun_by: word_of(row, 6, &Cause::ALL, Cause::name)?,
+        ended_at: ended.map(|_| time(row, 7)).transpose()?,
+        ended_by: ended.map(|_| word_of(row, 8, &Cause::ALL, Cause::name)).transpose()?,
+    })
+}
+
+/// The columns of a minute but `lesson`, in the order of [`read_minute`].
+fn minute_columns() -> Vec<String> {
+    let fixed = ["number", "at", "state", "live", "people", "coverage", "word", "pace"];
+    let figures = Figure::ALL
+        .iter()
+        .flat_map(|figure| ["", "_low", "_high"].map(|end| format!("{}{end}", figure.name())));
+    fixed.into_iter().map(String::from).chain(figures).collect()
+}
+
+/// Adds a row to the open lesson. A lesson that was deleted meanwhile gets none.
+fn insert_minute(transaction: &Transaction<'_>, minute: &Minute) -> rusqlite::Result<()> {
+    let Some(id) = open_id(transaction)? else { return Ok(()) };
+    let columns = minute_columns();
+    let places = vec!["?"; columns.len() + 1].join(", ");
+    // After a restart within a minute the number comes again; the later row knows no less.
+    let sql = format!("INSERT OR REPLACE INTO minute (lesson, {}) VALUES ({places})", columns.join(", "));
+    let Minute { number, at, state, live, people, coverage, word, pace, figures } = minute;
+    let fixed = params![
+        id,
+        number,
+        at.as_millisecond(),
+        state_name(*state),
+        live,
+        people,
+        coverage,
+        word.name(),
+        pace_name(*pace)
+    ];
+    let shares = Figure::ALL.iter().flat_map(|figure| {
+        let share = figures.get(*figure);
+        [share.map(|share| share.share), share.map(|share| share.low), share.map(|share| share.high)]
+    });
+    let shares: Vec<Option<f64>> = shares.collect();
+    let values = fixed.iter().copied().chain(shares.iter().map(|share| share as &dyn rusqlite::ToSql));
+    transaction.prepare(&sql)?.execute(params_from_iter(values)).map(drop)
+}
+
+fn read_minute(row: &Row<'_>) -> rusqlite::Result<Minute> {
+    let mut figures = Figures::default();
+    for (index, figure) in Figure::ALL.into_iter().enumerate() {
+        let value = |offset: usize| row.get::<_, Option<f64>>(8 + 3 * index + offset);
+        let share = value(0)?.zip(value(1)?).zip(value(2)?);
+        figures.set(figure, share.map(|((share, low), high)| Share { share, low, high }));
+    }
+    Ok(Minute {
+        number: row.get(0)?,
+        at: time(row, 1)?,
+        state: word_of(row, 2, &STATES, state_name)?,
+        live: row.get(3)?,
+        people: row.get(4)?,
+        coverage: row.get(5)?,
+        word: word_of(row, 6, &WORDS, Word::name)?,
+        pace: word_of(row, 7, &PACES, pace_name)?,
+        figures,
+    })
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
+}
+
+/// The value whose name stands in `column`.
+fn word_of<T: Copy>(
+    row: &Row<'_>,
+    column: usize,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> rusqlite::Result<T> {
+    let word: String = row.get(column)?;
+    all.iter().copied().find(|value| name(*value) == word).ok_or_else(|| {
+        let error = format!("{word:?} is none of the known words");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+    })
+}
+
+const STATES: [State; 5] = [State::Starting, State::Live, State::Stale, State::TooFew, State::Paused];
+const WORDS: [Word; 7] =
+    [Word::Bright, Word::Attentive, Word::Calm, Word::Restless, Word::Strained, Word::Drowsy, Word::Unsure];
+const PACES: [Pace; 4] = [Pace::Fine, Pace::TooFast, Pace::TooSlow, Pace::Unsure];
+
+pub(super) const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::Live => "live",
+        State::Stale => "stale",
+        State::TooFew => "too_few",
+        State::Paused => "paused",
+    }
+}
+
+pub(super) const fn pace_name(pace: Pace) -> &'static str {
+    match pace {
+        Pace::Fine => "fine",
+        Pace::TooFast => "too_fast",
+        Pace::TooSlow => "too_slow",
+        Pace::Unsure => "unsure",
+    }
+}
+
+pub(super) const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Mood => "mood",
+        Mode::Occupancy => "occupancy",
+    }
+}

@@ -1,0 +1,57 @@
+//! A lesson as CSV (RFC 4180): one line a minute, empty where there is no figure.
+
+use std::fmt::Write as _;
+
+use super::store::{pace_name, state_name};
+use super::{Figure, Minute};
+
+/// The minutes as a table with a header. All fields are numbers, times and known words, so none needs quotes.
+pub fn csv(minutes: &[Minute]) -> String {
+    let mut text = String::from("number,at,state,live,people,coverage,word,pace");
+    for figure in Figure::ALL {
+        let name = figure.name();
+        let _ = write!(text, ",{name},{name}_low,{name}_high");
+    }
+    text.push_str("\r\n");
+    let field = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    for minute in minutes {
+        let _ = write!(
+            text,
+            "{},{},{},{},{},{},{},{}",
+            minute.number,
+            minute.at,
+            state_name(minute.state),
+            minute.live,
+            field(minute.people),
+            field(minute.coverage),
+            minute.word.name(),
+            pace_name(minute.pace)
+        );
+        for figure in Figure::ALL {
+            let share = minute.figures.get(figure);
+            let [share, low, high] =
+                [share.map(|s| s.share), share.map(|s| s.low), share.map(|s| s.high)].map(field);
+            let _ = write!(text, ",{share},{low},{high}");
+        }
+        text.push_str("\r\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::minutes;
+    use super::*;
+
+    #[test]
+    fn every_line_has_a_field_for_every_column() {
+        let mut rows = minutes(3, |_| 0.8);
+        rows[1].people = None;
+        let text = csv(&rows);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines.iter().all(|line| line.len() == 8 + 3 * Figure::ALL.len()), "{text}");
+        assert_eq!((lines[0][4], lines[1][4], lines[2][4]), ("people", "28", ""));
+        assert_eq!((lines[0][8], lines[1][8]), ("facing", "0.8"));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the people in the room and the privacy officer get to read, made from the configuration that runs.
+//!
+//! Its one decision: nobody writes these pages by hand, so that they cannot say anything else than what the device
+//! does. What the configuration does not know is a line to fill in.
+
+mod data_sheet;
+mod poster;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub use data_sheet::{ModelFacts, data_sheet};
+pub use poster::poster;
+
+const STYLE: &str = include_str!("notice/page.css");
+
+/// A page that stands by itself.
+fn page(title: &str, class: &str, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body class=(class) { (body) }
+        }
+    }
+    .into_string()
+}
+
+/// `text`, or a line to write on.
+fn or_blank(text: &str) -> Markup {
+    let text = text.trim();
+    html! { @if text.is_empty() { span.blank {} } @else { (text) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::config::{BrokerKind, Config, Institution, Mode};
+
+    fn config(mode: Mode) -> Config {
+        let mut config = Config::default();
+        config.mood.mode = mode;
+        config.mood.min_people = 8;
+        config.lessons.keep_days = 42;
+        config.purpose.jurisdiction = "IN".into();
+        config.purpose.institution = Some(Institution::Education);
+        config.purpose.consent = "parents agreed <in writing>".into();
+        config.purpose.contact = "Office, room 12".into();
+        config.mqtt.broker = BrokerKind::External;
+        config.mqtt.host = "campus.example".into();
+        config
+    }
+
+    fn pages(config: &Config) -> [String; 2] {
+        [poster(config), data_sheet(config, &[], "moodring.toml", Timestamp::UNIX_EPOCH)]
+    }
+
+    #[test]
+    fn both_pages_tell_what_the_configuration_says() {
+        for page in pages(&config(Mode::Mood)) {
+            for fact in [
+                "8 people",
+                "42 days",
+                "Office, room 12",
+                "parents agreed &lt;in writing&gt;",
+                "campus.example",
+            ] {
+                assert!(page.contains(fact), "no word of {fact}: {page}");
+            }
+            for foreign in ["<script", "http:", "https:", "url("] {
+                assert!(!page.contains(foreign), "{foreign}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_no_expression_is_read_both_say_so() {
+        for page in pages(&config(Mode::Occupancy)) {
+            assert!(page.contains("No expression is read"), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_is_switched_off_is_told_as_off() {
+        let mut config = config(Mode::Mood);
+        config.lessons.enabled = false;
+        config.mqtt.broker = BrokerKind::Off;
+        for page in pages(&config) {
+            assert!(!page.contains("42 days") && !page.contains("campus.example"), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_line_to_fill_in() {
+        assert!(poster(&Config::default()).contains("class=\"blank\""));
+    }
+}

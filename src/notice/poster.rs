@@ -1,0 +1,117 @@
+//! The notice for the door: one A4, readable from a step away, nothing but what concerns those who come in.
+
+use maud::{Markup, html};
+
+use super::{or_blank, page};
+use crate::config::{BrokerKind, Config, Mode};
+
+/// The notice as a page that prints on one A4.
+pub fn poster(config: &Config) -> String {
+    let body = html! {
+        header { (ring()) div { h1 { "A moodring looks at this room" } p.lead { (lead(config)) } } }
+        main {
+            section.does { h2 { "What it does" } (does(config)) }
+            section.never { h2 { "What it never does" } (never(config)) }
+            section { h2 { "What leaves this room" } p { (leaves(config)) } }
+            section { h2 { "What is kept" } p { (kept(config)) } }
+            section.wide.say {
+                h2 { "You have a say" }
+                p {
+                    "Ask for it to be paused, or cover the camera: it then says so and estimates nothing. Ask what it "
+                    "showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
+                }
+            }
+        }
+        (who(config))
+        footer {
+            p {
+                @if config.mood.mode == Mode::Mood {
+                    "Its figures are estimates of expressions, not of feelings, and often wrong for a single face. "
+                }
+                "They are never a mark, a grade or a judgement of anybody."
+            }
+        }
+    };
+    page("A moodring looks at this room", "poster", &body)
+}
+
+fn lead(config: &Config) -> &'static str {
+    match config.mood.mode {
+        Mode::Mood => {
+            "A small camera on the wall estimates, on the spot, how the class as a whole is doing, so that whoever \
+             teaches can see it at a glance."
+        }
+        Mode::Occupancy => {
+            "A small camera on the wall counts, on the spot, how many people are here and how many look to the front. \
+             No expression is read."
+        }
+    }
+}
+
+fn does(config: &Config) -> Markup {
+    html! {
+        ul {
+            li { "counts heads" }
+            li { "tells how many of them face the front" }
+            @if config.mood.mode == Mode::Mood { li { "estimates the share of each expression in the class" } }
+            li { "speaks only of groups of at least " (config.mood.min_people) " people" }
+        }
+    }
+}
+
+fn never(config: &Config) -> Markup {
+    html! {
+        ul {
+            li { "keeps or sends a picture" }
+            li { "recognises anybody" }
+            li { "listens: it has no microphone" }
+            @if config.mood.mode == Mode::Mood { li { "tells one person's expression" } }
+            @else { li { "reads anybody's expression" } }
+        }
+    }
+}
+
+fn leaves(config: &Config) -> String {
+    let figures = format!("figures of the whole class, for at least {} people", config.mood.min_people);
+    match config.mqtt.broker {
+        BrokerKind::External => format!("Only {figures}. They go to {}.", config.mqtt.host),
+        BrokerKind::Embedded | BrokerKind::Off => {
+            format!("Nothing. The {figures}, are shown on the device itself.")
+        }
+    }
+}
+
+fn kept(config: &Config) -> String {
+    if config.lessons.enabled {
+        let days = config.lessons.keep_days;
+        format!(
+            "One row of class figures a minute, for each lesson, on the device. Deleted after {days} days."
+        )
+    } else {
+        "Nothing. When the device is switched off, everything is gone.".into()
+    }
+}
+
+fn who(config: &Config) -> Markup {
+    let purpose = &config.purpose;
+    html! {
+        dl {
+            div { dt { "Room" } dd { (config.room.site) ", " (config.room.name) } }
+            div { dt { "Who answers for it" } dd { (or_blank(&purpose.contact)) } }
+            div { dt { "Agreed how" } dd { (or_blank(&purpose.consent)) } }
+        }
+    }
+}
+
+/// The sign of the device, drawn.
+fn ring() -> Markup {
+    let colours = ["#3584d8", "#39e587", "#fbfb23", "#de8d10", "#c90f39", "#120b9d"];
+    html! {
+        svg.ring viewBox="0 0 120 120" aria-hidden="true" {
+            @for (index, colour) in colours.iter().enumerate() {
+                circle cx="60" cy="60" r="46" fill="none" stroke=(colour) stroke-width="17" pathLength="60"
+                    stroke-dasharray="9.3 50.7" stroke-dashoffset=(format!("-{}", index * 10)) {}
+            }
+        }
+    }
+}
