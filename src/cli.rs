@@ -11,6 +11,7 @@ mod lessons;
 mod logging;
 mod notice;
 mod run;
+mod usual;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -61,6 +62,9 @@ enum Command {
     Lessons(lessons::Arguments),
     /// Print the notice for the classroom door, or the data sheet for the privacy officer, as a page
     Notice(notice::Arguments),
+    /// Show or forget what is usual in the room
+    #[command(subcommand)]
+    Usual(usual::Arguments),
     /// Print a completion script for a shell
     Completions {
         /// The shell that shall complete moodring's arguments
@@ -94,6 +98,7 @@ impl Cli {
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
+            Command::Usual(arguments) => usual::run(&arguments),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "moodring", &mut std::io::stdout());
                 Ok(())

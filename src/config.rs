@@ -10,6 +10,7 @@ mod purpose;
 mod readability;
 mod reference;
 mod seats;
+mod signals;
 mod storage;
 pub mod zone;
 
@@ -25,6 +26,7 @@ pub use purpose::{Institution, Purpose};
 pub use readability::Readability;
 pub use reference::{annotated_defaults, reference};
 pub use seats::Seats;
+pub use signals::{Attention, AttentionDetail, EngagementWeights, Pace, Signals, Usual, Word};
 pub use storage::Storage;
 pub use zone::{Zone, ZoneKind};
 
@@ -54,6 +56,16 @@ pub struct Config {
     pub mood: Mood,
     /// How single people are hidden in the figures of the class.
     pub privacy: Privacy,
+    /// Figures over minutes.
+    pub signals: Signals,
+    /// Whether the pace of the lesson seems right.
+    pub pace: Pace,
+    /// From when on a word describes the class.
+    pub word: Word,
+    /// What is usual in this room.
+    pub usual: Usual,
+    /// Where in the room help may be needed.
+    pub attention: Attention,
     /// What is kept of a lesson.
     pub lessons: Lessons,
     /// Where the daemon keeps what outlives it.

@@ -18,6 +18,7 @@ use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CaptureLoop, Frames, Switch};
 use crate::config::{CameraKind, Config};
 use crate::mood::lesson::{self, Timetable};
+use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
 use crate::outputs::{self, mqtt};
 use crate::supervisor::{self, Counters, Stop, Supervisor};
@@ -86,7 +87,11 @@ async fn serve(
 ) -> anyhow::Result<Report> {
     let counters = Arc::new(Counters::default());
     let (observations, observed) = mpsc::channel(OBSERVATIONS_WAITING);
-    let mut aggregator = Aggregator::of(config).context("the mood cannot be estimated")?;
+    let (usual, baseline) =
+        config.usual.enabled.then(|| Keeper::open(Store::new(config), Instant::now())).unzip();
+    let mut aggregator = Aggregator::of(config)
+        .context("the mood cannot be estimated")?
+        .in_room(config, baseline.unwrap_or_default());
     let (mood_sender, moods) = watch::channel(Arc::new(aggregator.mood(Instant::now(), Timestamp::now())));
     let pause = Pause::default();
 
@@ -94,8 +99,14 @@ async fn serve(
     let mut supervisor = Supervisor::new(stop.clone());
     see(&mut supervisor, config, vision, observations, &pause.camera, &counters)?;
 
-    let mood =
-        tokio::spawn(mood::run(aggregator, observed, pause.mood.subscribe(), mood_sender, stop.clone()));
+    let mood = tokio::spawn(mood::run(
+        aggregator,
+        observed,
+        pause.mood.subscribe(),
+        mood_sender,
+        usual,
+        stop.clone(),
+    ));
     let (lesson_commands, recorder) = match recording {
         Some(recording) => {
             let (commands, received) = mpsc::channel(COMMANDS_WAITING);

@@ -4,13 +4,28 @@
 //! same struct is the MQTT payload, the JSON API and what display and lights show.
 
 mod aggregator;
+pub mod attention;
+mod course;
 mod disclosure;
+mod history;
+mod legibility;
 pub mod lesson;
+mod pace;
 pub mod quantify;
+mod signals;
+mod trend;
+pub mod usual;
 mod window;
 mod word;
 
 pub use aggregator::{Aggregator, run};
+pub use attention::Attention;
+pub use legibility::{Unread, UnreadReason};
+pub use pace::{Pace, PaceReason};
+pub use signals::Level;
+pub use trend::{Direction, Trend, TrendOf};
+pub use usual::{ComparedToUsual, Comparison};
+pub use word::Word;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -57,10 +72,27 @@ pub struct Mood {
     pub dominant: Option<Expression>,
     /// Share of the people whose expression could be read within the window, 0 to 1.
     pub coverage: Option<f64>,
+    /// The main reason why faces could not be read, when it concerns enough people.
+    pub unread: Option<Unread>,
+    /// How pleasant expressions are, -1 to 1, over about a minute.
+    pub valence: Option<Level>,
+    /// How lively expressions are, -1 to 1, over about a minute.
+    pub arousal: Option<Level>,
+    /// Facing times how engaged the expressions look, 0 to 1, over about a minute.
+    pub engagement: Option<Level>,
+    /// How much heads move, from 0 (they keep still) to 1, over about a minute.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub restlessness: Option<f64>,
+    /// Which way the class has gone in the last minutes.
+    pub trend: Option<Trend>,
     /// The mood in one word.
     pub word: Word,
     /// Whether the pace of the lesson seems right.
     pub pace: Pace,
+    /// Why the pace is judged so.
+    pub pace_reason: PaceReason,
+    /// How now compares with what is usual in this room; null until that is known.
+    pub compared_to_usual: Option<ComparedToUsual>,
 }
 
 /// Whether a mood's figures can be relied on.
@@ -133,55 +165,6 @@ impl Shares {
     }
 }
 
-/// The mood of the class in one word; `docs/mood.md` defines them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Word {
-    /// Many happy or surprised faces.
-    Bright,
-    /// Most look to the front.
-    Attentive,
-    /// Nothing stands out.
-    Calm,
-    /// Few look to the front.
-    Restless,
-    /// Many angry, disgusted, fearful or sad faces.
-    Strained,
-    /// Few look to the front, and nothing moves.
-    Drowsy,
-    /// Not enough is known.
-    Unsure,
-}
-
-impl Word {
-    /// The lower-case word used in every payload, file and page.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bright => "bright",
-            Self::Attentive => "attentive",
-            Self::Calm => "calm",
-            Self::Restless => "restless",
-            Self::Strained => "strained",
-            Self::Drowsy => "drowsy",
-            Self::Unsure => "unsure",
-        }
-    }
-}
-
-/// Whether the pace of the lesson seems right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Pace {
-    /// Go on.
-    Fine,
-    /// The class cannot follow.
-    TooFast,
-    /// The class is bored.
-    TooSlow,
-    /// Not enough is known.
-    Unsure,
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -203,6 +186,25 @@ mod tests {
             verdict: if reading.is_some() { Verdict::Ok } else { Verdict::Turned },
             reading: reading.map(|(index, read_at)| Reading { expressions: certain(index), read_at }),
             belief: reading.map(|(index, _)| certain(index)),
+        }
+    }
+
+    /// Chances that are the same in every run (SplitMix64).
+    pub(super) struct Dice(pub(super) u64);
+
+    impl Dice {
+        /// Anything from 0 to 1.
+        pub(super) fn roll(&mut self) -> f64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut bits = self.0;
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (bits ^ (bits >> 31)) as f64 / u64::MAX as f64
+        }
+
+        /// A deviate that is nearly normal: twelve rolls added.
+        pub(super) fn normal(&mut self) -> f64 {
+            (0..12).map(|_| self.roll()).sum::<f64>() - 6.0
         }
     }
 

@@ -53,6 +53,8 @@ fn config(arguments: &Arguments) -> Config {
     config.mqtt.broker = BrokerKind::Embedded;
     config.mqtt.port = arguments.mqtt_port;
     config.web.listen.set_port(arguments.web_port);
+    // A class that exists nowhere has nothing usual, and a demo leaves nothing behind.
+    config.usual.enabled = false;
     if arguments.terminal {
         config.display.kind = DisplayKind::Terminal;
         config.lights.kind = LightsKind::Terminal;

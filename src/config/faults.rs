@@ -199,6 +199,11 @@ impl Config {
         complaints.range("mood.publish_every_s", mood.publish_every_s, 0.2, 60.0);
         self.validate_privacy(&mut complaints);
         self.validate_lessons(&mut complaints);
+        self.signals.check(&mut complaints);
+        self.pace.check(&mut complaints);
+        self.word.check(&mut complaints);
+        self.usual.check(&mut complaints);
+        self.attention.check(&mut complaints);
         self.validate_outputs(&mut complaints);
         complaints.0
     }
@@ -334,14 +339,14 @@ impl Config {
 }
 
 #[derive(Default)]
-struct Complaints(Vec<Complaint>);
+pub(super) struct Complaints(Vec<Complaint>);
 
 impl Complaints {
-    fn add(&mut self, key: impl Into<Cow<'static, str>>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, key: impl Into<Cow<'static, str>>, message: impl Into<String>) {
         self.0.push(Complaint { key: key.into(), message: message.into() });
     }
 
-    fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
+    pub(super) fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
         // Not `value < low || …`: that would let NaN through.
         if !(low..=high).contains(&value) {
             self.add(key, format!("is {value}, but must be from {low} to {high}"));

@@ -7,11 +7,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 
+use super::attention::{Attention, Lookout};
+use super::course::Course;
 use super::disclosure::{Disclosure, Noise, to_step};
+use super::legibility::Legibility;
 use super::quantify::wilson;
+use super::usual::Baseline;
+use super::usual::store::{Keeper, Kept};
 use super::window::{Summary, Window};
-use super::word::word;
-use super::{Mode, Mood, Pace, SCHEMA, Share, Shares, State, Word};
+use super::{Mode, Mood, Pace, PaceReason, SCHEMA, Share, Shares, State, Word};
 use crate::config::{self, Config};
 use crate::supervisor::Stop;
 use crate::vision::Observation;
@@ -23,8 +27,11 @@ pub struct Aggregator {
     room: config::Room,
     config: config::Mood,
     window: Window,
+    legibility: Legibility,
     disclosure: Disclosure,
     readings: Quantification,
+    course: Course,
+    lookout: Lookout,
     sequence: u64,
     paused: bool,
 }
@@ -32,10 +39,20 @@ pub struct Aggregator {
 impl Aggregator {
     /// An aggregator that has seen nothing yet.
     pub fn new(room: config::Room, config: config::Mood) -> Self {
-        let window = Window::new(Duration::from_secs_f64(config.window_s));
-        let disclosure = Disclosure::new(config.min_people, None);
-        let readings = Quantification::default();
-        Self { room, config, window, disclosure, readings, sequence: 0, paused: false }
+        let span = Duration::from_secs_f64(config.window_s);
+        let others = Config { mood: config.clone(), ..Config::default() };
+        Self {
+            room,
+            window: Window::new(span),
+            legibility: Legibility::new(span, None),
+            disclosure: Disclosure::new(config.min_people, None),
+            readings: Quantification::default(),
+            course: Course::new(&others, Baseline::default()),
+            lookout: Lookout::new(&others),
+            config,
+            sequence: 0,
+            paused: false,
+        }
     }
 
     /// An aggregator as configured, which knows from the model card how readings relate to what is read.
@@ -50,7 +67,18 @@ impl Aggregator {
             aggregator.readings = card.quantification.unwrap_or_default();
         }
         aggregator.disclosure = Disclosure::new(config.mood.min_people, Noise::asked_for(&config.privacy));
-        Ok(aggregator)
+        let window = Duration::from_secs_f64(config.mood.window_s);
+        let least_face_px = config.readability.least_face_px.round() as u32;
+        aggregator.legibility = Legibility::new(window, Some(least_face_px));
+        aggregator.lookout = Lookout::new(config);
+        Ok(aggregator.in_room(config, Baseline::default()))
+    }
+
+    /// The same, in a room in which `baseline` is usual.
+    #[must_use]
+    pub fn in_room(mut self, config: &Config, baseline: Baseline) -> Self {
+        self.course = Course::new(config, baseline);
+        self
     }
 
     /// How readings relate to what is read.
@@ -58,23 +86,55 @@ impl Aggregator {
         &self.readings
     }
 
-    /// A new lesson begins: seats are new ones, and the budget of noise is whole again.
+    /// Where help may be needed, whenever that changes; nothing publishes it.
+    pub fn attention(&self) -> watch::Receiver<Arc<Attention>> {
+        self.lookout.subscribe()
+    }
+
+    /// A lesson has ended, or a new one begins: nothing of the last one counts, seats are new ones, and the
+    /// budget of noise is whole again.
     pub fn begin_lesson(&mut self) {
-        self.window.clear();
+        self.forget();
         self.disclosure.begin_lesson();
+    }
+
+    fn forget(&mut self) {
+        self.window.clear();
+        self.legibility.clear();
+        self.course.clear();
+        self.lookout.clear();
+    }
+
+    /// Keeps what was learned of the room, if it is time to or this is the `last` time.
+    async fn keep_usual(&mut self, keeper: Keeper, now: Instant, last: bool) -> Option<Keeper> {
+        let baseline = self.course.usual().baseline();
+        if !keeper.is_due(now, baseline, last) {
+            return Some(keeper);
+        }
+        let (mut keeper, baseline) = (keeper, baseline.clone());
+        // A card may take its time; the page and the broker need not wait for it.
+        let kept = tokio::task::spawn_blocking(move || (keeper.keep(now, &baseline), keeper)).await;
+        let (kept, keeper) = kept.ok()?;
+        if kept == Kept::Reset {
+            info!("what is usual in this room was reset");
+            self.course.usual().reset();
+        }
+        Some(keeper)
     }
 
     /// Takes in what one frame showed.
     pub fn observe(&mut self, observation: &Observation) {
         if !self.paused {
             self.window.push(observation);
+            self.legibility.push(observation);
+            self.lookout.push(observation);
         }
     }
 
     /// Pauses or resumes; what was seen before a pause is forgotten.
     pub fn set_paused(&mut self, paused: bool) {
         if paused {
-            self.window.clear();
+            self.forget();
             self.disclosure.lose_sight();
         }
         self.paused = paused;
@@ -100,8 +160,16 @@ impl Aggregator {
             expressions: None,
             dominant: None,
             coverage: None,
+            unread: None,
+            valence: None,
+            arousal: None,
+            engagement: None,
+            restlessness: None,
+            trend: None,
             word: Word::Unsure,
             pace: Pace::Unsure,
+            pace_reason: PaceReason::NoFigures,
+            compared_to_usual: None,
         };
         let summary = self.window.summary();
         // Also while nothing may be told it must be known who came and went.
@@ -122,6 +190,8 @@ impl Aggregator {
         {
             self.fill(&mut mood, &summary, shares);
         }
+        self.course.tell(now, &mut mood, self.legibility.motion());
+        self.lookout.look(now);
         mood
     }
 
@@ -132,24 +202,21 @@ impl Aggregator {
         if self.config.mode == Mode::Mood {
             let coverage = summary.seats.len() as f64 / f64::from(summary.people);
             mood.coverage = Some(to_step(coverage.min(1.0), 100));
+            mood.unread = self.legibility.unread(summary.people, self.config.min_people);
             mood.expressions = shares;
             mood.dominant = mood.expressions.as_ref().map(Shares::dominant);
-        }
-        // Stale figures may be looked at, but say nothing about now.
-        if mood.state == State::Live {
-            let coverage = mood.coverage.unwrap_or(0.0);
-            mood.word = word(self.config.mode, summary.facing, mood.expressions.as_ref(), coverage);
         }
     }
 }
 
 /// Receives observations and publishes a mood at the configured rate until `stop` is requested or the
-/// observers are gone.
+/// observers are gone. What is usual in the room goes to `usual`, if it is kept at all.
 pub async fn run(
     mut aggregator: Aggregator,
     mut observations: mpsc::Receiver<Observation>,
     mut paused: watch::Receiver<bool>,
     moods: watch::Sender<Arc<Mood>>,
+    mut usual: Option<Keeper>,
     stop: Stop,
 ) {
     let mut beat = tokio::time::interval(Duration::from_secs_f64(aggregator.config.publish_every_s));
@@ -157,21 +224,28 @@ pub async fn run(
     let mut state = None;
     loop {
         tokio::select! {
-            _ = stop.requested() => return,
+            _ = stop.requested() => break,
             observation = observations.recv() => match observation {
                 Some(observation) => aggregator.observe(&observation),
-                None => return,
+                None => break,
             },
             Ok(()) = paused.changed() => aggregator.set_paused(*paused.borrow_and_update()),
             _ = beat.tick() => {
-                let mood = aggregator.mood(tokio::time::Instant::now().into_std(), Timestamp::now());
+                let now = tokio::time::Instant::now().into_std();
+                let mood = aggregator.mood(now, Timestamp::now());
                 if state.replace(mood.state) != Some(mood.state) {
                     info!(state = ?mood.state, "state of the mood changed");
                 }
                 debug!(sequence = mood.sequence, people = mood.people, word = mood.word.name(), "mood");
                 moods.send_replace(Arc::new(mood));
+                if let Some(keeper) = usual.take() {
+                    usual = aggregator.keep_usual(keeper, now, false).await;
+                }
             }
         }
+    }
+    if let Some(keeper) = usual {
+        aggregator.keep_usual(keeper, tokio::time::Instant::now().into_std(), true).await;
     }
 }
 
@@ -305,7 +379,7 @@ mod tests {
         let (moods, mut published) = watch::channel(Arc::new(first));
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
-        let task = tokio::spawn(run(aggregator(Mode::Mood), received, paused, moods, stop.clone()));
+        let task = tokio::spawn(run(aggregator(Mode::Mood), received, paused, moods, None, stop.clone()));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();
         let live = reached(&mut published, State::Live).await;

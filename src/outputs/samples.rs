@@ -1,7 +1,14 @@
 //! Moods made by hand, one for each state, for tests and for the pictures in docs/.
 
-use crate::mood::{Mode, Mood, Pace, SCHEMA, Share, Shares, State, Word};
+use crate::mood::{
+    ComparedToUsual, Comparison, Direction, Level, Mode, Mood, Pace, PaceReason, SCHEMA, Share, Shares,
+    State, Trend, TrendOf, Unread, UnreadReason, Word,
+};
 use crate::vision::Expression;
+
+fn level(value: f64, half_width: f64) -> Level {
+    Level { value, low: value - half_width, high: value + half_width }
+}
 
 fn share(share: f64, half_width: f64) -> Share {
     Share { share, low: (share - half_width).max(0.0), high: (share + half_width).min(1.0) }
@@ -32,14 +39,43 @@ pub(crate) fn live() -> Mood {
         }),
         dominant: Some(Expression::Neutral),
         coverage: Some(0.79),
+        unread: Some(Unread { reason: UnreadReason::TooSmall, faces: 6, of: 28, below_px: Some(18) }),
+        valence: Some(level(0.15, 0.1)),
+        arousal: Some(level(0.18, 0.06)),
+        engagement: Some(level(0.62, 0.09)),
+        restlessness: Some(0.2),
+        trend: Some(Trend {
+            of: TrendOf::Engagement,
+            direction: Direction::Steady,
+            per_minute: 0.004,
+            p: 0.371,
+        }),
         word: Word::Attentive,
         pace: Pace::Fine,
+        pace_reason: PaceReason::Following,
+        compared_to_usual: Some(ComparedToUsual {
+            facing: Some(Comparison::Usual),
+            valence: Some(Comparison::Usual),
+            arousal: Some(Comparison::Usual),
+            engagement: Some(Comparison::More),
+            restlessness: Some(Comparison::Less),
+        }),
     }
 }
 
 /// The same class, a while after the camera was lost.
 pub(crate) fn stale() -> Mood {
-    Mood { state: State::Stale, picture_age_s: Some(47.0), word: Word::Unsure, pace: Pace::Unsure, ..live() }
+    let Mood { people, facing, expressions, dominant, coverage, unread, .. } = live();
+    Mood {
+        picture_age_s: Some(47.0),
+        people,
+        facing,
+        expressions,
+        dominant,
+        coverage,
+        unread,
+        ..without_figures(State::Stale)
+    }
 }
 
 fn without_figures(state: State) -> Mood {
@@ -50,8 +86,16 @@ fn without_figures(state: State) -> Mood {
         expressions: None,
         dominant: None,
         coverage: None,
+        unread: None,
+        valence: None,
+        arousal: None,
+        engagement: None,
+        restlessness: None,
+        trend: None,
         word: Word::Unsure,
         pace: Pace::Unsure,
+        pace_reason: PaceReason::NoFigures,
+        compared_to_usual: None,
         ..live()
     }
 }
@@ -78,7 +122,19 @@ pub(crate) fn occupancy() -> Mood {
         expressions: None,
         dominant: None,
         coverage: None,
+        unread: None,
+        valence: None,
+        arousal: None,
+        engagement: None,
+        trend: live().trend.map(|trend| Trend { of: TrendOf::Facing, ..trend }),
         pace: Pace::Unsure,
+        pace_reason: PaceReason::NotRead,
+        compared_to_usual: live().compared_to_usual.map(|compared| ComparedToUsual {
+            valence: None,
+            arousal: None,
+            engagement: None,
+            ..compared
+        }),
         ..live()
     }
 }
