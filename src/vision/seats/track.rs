@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::assignment::FORBIDDEN;
+use super::belief::left;
 use crate::vision::PixelBox;
 
 /// How far a found box lies from the head, as a standard deviation: the jitter of the detector.
@@ -28,10 +29,15 @@ const PERSISTENCE_S: f32 = 1.0;
 /// Over a longer time than this nothing can be said of the movement.
 const MOTION_WITHIN: Duration = Duration::from_secs(3);
 
+/// Who stays elsewhere for this long is half settled there.
+const HOME_HALF_LIFE: Duration = Duration::from_secs(20);
+
 /// A followed head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Track {
     centre: (f32, f32),
+    /// Where it mostly was: the seat proper.
+    home: (f32, f32),
     /// Pixels per second.
     velocity: (f32, f32),
     width: f32,
@@ -44,7 +50,8 @@ pub(super) struct Track {
 impl Track {
     pub(super) fn new(bounds: PixelBox, at: Instant) -> Self {
         let PixelBox { width, height, .. } = bounds;
-        Self { centre: bounds.centre(), velocity: (0.0, 0.0), width, height, seen_at: at, motion: 0.0 }
+        let centre = bounds.centre();
+        Self { centre, home: centre, velocity: (0.0, 0.0), width, height, seen_at: at, motion: 0.0 }
     }
 
     /// When the head was seen last.
@@ -73,9 +80,12 @@ impl Track {
     pub(super) fn cost(&self, bounds: PixelBox, at: Instant) -> f32 {
         let size = |width: f32, height: f32| width.max(height).max(1.0);
         let (mine, other) = (size(self.width, self.height), size(bounds.width, bounds.height));
-        let predicted = self.predicted(at);
         let (x, y) = bounds.centre();
-        let distance = (x - predicted.0).hypot(y - predicted.1) / mine.max(other);
+        let from = |place: (f32, f32)| (x - place.0).hypot(y - place.1);
+        // Either where the head was going, or back on its seat: a moment's false alarm does not take a seat away.
+        let predicted = self.predicted(at);
+        let expected = if from(self.home) < from(predicted) { self.home } else { predicted };
+        let distance = from(expected) / mine.max(other);
         let growth = (other / mine).ln().abs();
         // Written so that NaN is refused.
         if !(distance <= MOST_DISTANCE && growth <= MOST_GROWTH.ln()) {
@@ -85,7 +95,7 @@ impl Track {
         let deviation = (JITTER + WANDER_PER_S * elapsed.sqrt()).min(MOST_DEVIATION);
         let moved = (distance / deviation).powi(2) / 2.0 + 2.0 * (deviation / JITTER).ln();
         let grown = (growth / SIZE_DEVIATION).powi(2) / 2.0;
-        moved + grown + APART * (1.0 - self.around(predicted).iou(bounds))
+        moved + grown + APART * (1.0 - self.around(expected).iou(bounds))
     }
 
     /// Takes in that the head was found in `bounds` at `at`.
@@ -108,6 +118,9 @@ impl Track {
             let way = (self.centre.0 - before.0).hypot(self.centre.1 - before.1);
             self.motion = way / self.width.max(1.0) / seconds;
         }
+        let settles = 1.0 - left(elapsed.min(MOTION_WITHIN), HOME_HALF_LIFE);
+        self.home.0 += settles * (self.centre.0 - self.home.0);
+        self.home.1 += settles * (self.centre.1 - self.home.1);
         self.seen_at = at;
     }
 }
@@ -132,6 +145,16 @@ mod tests {
         // A minute later nobody knows how it moved.
         track.see(bounds(75.0, 0.0), at(128));
         assert_eq!(track.motion, 0.0);
+    }
+
+    #[test]
+    fn a_false_alarm_beside_a_hidden_head_does_not_take_its_seat_away() {
+        let start = Instant::now();
+        let at = |second: u64| start + Duration::from_secs(second);
+        let mut track = Track::new(bounds(0.0, 0.0), start);
+        (1..60).for_each(|second| track.see(bounds(0.0, 0.0), at(second)));
+        track.see(bounds(28.0, 0.0), at(62));
+        assert!(track.cost(bounds(-5.0, 0.0), at(70)) < 5.0, "{}", track.cost(bounds(-5.0, 0.0), at(70)));
     }
 
     #[test]
