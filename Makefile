@@ -38,7 +38,7 @@ lint: ## format, clippy, rustdoc, dependencies
 bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 40 --size 1280x720"]
 	@$(BIN) bench $(BENCH)
 
-seat-quality: ## identity switches, people and facing error in 20 simulated minutes
+seat-quality: setup ## identity switches, people and facing error in 20 simulated minutes
 	cargo run --release --locked --example seat_quality
 
 # Built as a release unless told otherwise; PROFILE= builds it for development.
