@@ -99,21 +99,17 @@ async fn serve(
     let mut supervisor = Supervisor::new(stop.clone());
     see(&mut supervisor, config, vision, observations, &pause.camera, &counters)?;
 
-    let mood = tokio::spawn(mood::run(
-        aggregator,
-        observed,
-        pause.mood.subscribe(),
-        mood_sender,
-        usual,
-        stop.clone(),
-    ));
+    // With each lesson the estimate begins anew; where none is recorded, it never does.
+    let (begun, lessons_begun) = watch::channel(0);
     let (lesson_commands, recorder) = match recording {
         Some(recording) => {
             let (commands, received) = mpsc::channel(COMMANDS_WAITING);
-            (Some(commands), Some(recording.start(config, moods.clone(), received, &stop)))
+            (Some(commands), Some(recording.start(config, moods.clone(), received, begun, &stop)))
         }
         None => (None, None),
     };
+    let controls = mood::Controls { paused: pause.mood.subscribe(), lessons_begun };
+    let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(pause.on_signal());
@@ -164,9 +160,11 @@ impl Recording {
         config: &Config,
         moods: outputs::Moods,
         commands: mpsc::Receiver<lesson::Command>,
+        begun: watch::Sender<u64>,
         stop: &Stop,
     ) -> tokio::task::JoinHandle<()> {
-        tokio::spawn(lesson::run(config.clone(), self.timetable, self.disk, moods, commands, stop.clone()))
+        let Self { timetable, disk } = self;
+        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, begun, stop.clone()))
     }
 }
 

@@ -18,7 +18,7 @@ pub mod usual;
 mod window;
 mod word;
 
-pub use aggregator::{Aggregator, run};
+pub use aggregator::{Aggregator, Controls, run};
 pub use attention::Attention;
 pub use legibility::{Unread, UnreadReason};
 pub use pace::{Pace, PaceReason};

@@ -209,12 +209,21 @@ impl Aggregator {
     }
 }
 
+/// What is asked of the aggregator from outside.
+#[derive(Debug)]
+pub struct Controls {
+    /// Whether it is paused.
+    pub paused: watch::Receiver<bool>,
+    /// How many lessons have begun; each begins the estimate anew.
+    pub lessons_begun: watch::Receiver<u64>,
+}
+
 /// Receives observations and publishes a mood at the configured rate until `stop` is requested or the
 /// observers are gone. What is usual in the room goes to `usual`, if it is kept at all.
 pub async fn run(
     mut aggregator: Aggregator,
     mut observations: mpsc::Receiver<Observation>,
-    mut paused: watch::Receiver<bool>,
+    mut controls: Controls,
     moods: watch::Sender<Arc<Mood>>,
     mut usual: Option<Keeper>,
     stop: Stop,
@@ -229,7 +238,10 @@ pub async fn run(
                 Some(observation) => aggregator.observe(&observation),
                 None => break,
             },
-            Ok(()) = paused.changed() => aggregator.set_paused(*paused.borrow_and_update()),
+            Ok(()) = controls.paused.changed() => {
+                aggregator.set_paused(*controls.paused.borrow_and_update());
+            }
+            Ok(()) = controls.lessons_begun.changed() => aggregator.begin_lesson(),
             _ = beat.tick() => {
                 let now = tokio::time::Instant::now().into_std();
                 let mood = aggregator.mood(now, Timestamp::now());
@@ -379,7 +391,9 @@ mod tests {
         let (moods, mut published) = watch::channel(Arc::new(first));
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
-        let task = tokio::spawn(run(aggregator(Mode::Mood), received, paused, moods, None, stop.clone()));
+        let (_begun, lessons_begun) = watch::channel(0);
+        let controls = Controls { paused, lessons_begun };
+        let task = tokio::spawn(run(aggregator(Mode::Mood), received, controls, moods, None, stop.clone()));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();
         let live = reached(&mut published, State::Live).await;

@@ -212,7 +212,7 @@ fn moments(report: &Report, zone: &TimeZone) -> Markup {
                     @for moment in &report.moments {
                         li {
                             p.when { (clock(moment.at, zone)) span.hint { "minute " (moment.number + 1) } }
-                            p { (moment.sentence()) }
+                            p { (moment.sentence().replace(" %", "\u{a0}%")) }
                         }
                     }
                 }
@@ -308,7 +308,7 @@ fn expressions(report: &Report, zone: &TimeZone) -> Markup {
                             (PreEscaped(chart))
                         }
                     }
-                    p.hint.aside { "Share of the class that wears each expression, with its 90 % interval, all on one scale; the seven add up to 100 %." }
+                    p.hint.aside { "Share of the class that wears each expression, with its 90 % interval, all on one scale; the seven add up to 100\u{a0}%." }
                 }
             }
         }
