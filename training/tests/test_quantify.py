@@ -1,7 +1,9 @@
 """Calibration of readings: shares stay shares, rare classes are not left to chance, cards are only touched where meant."""
 
-import numpy as np
 import tomllib
+
+import numpy as np
+import tomli_w
 
 from moodtrain.data import synthetic
 from moodtrain.expression.targets import build_targets, held_out, split
@@ -27,13 +29,14 @@ def test_what_is_below_one_step_is_not_impossible():
 
 def test_a_section_takes_the_place_of_the_older_one(tmp_path):
     card = tmp_path / "card.toml"
-    card.write_text('# kept\nname = "x"\n\n[accuracy]\nfer2013 = 0.6 # kept too\n')
+    written_by_evaluate = tomli_w.dumps({"quantification": section(*readings(200))})
+    card.write_text(f'# kept\nname = "x"\n\n{written_by_evaluate}\n# kept\n[accuracy]\nfer2013 = 0.6 # kept too\n')
     for count in (300, 400):
         write_section(card, section(*readings(count)))
     text = card.read_text()
     content = tomllib.loads(text)
     assert content["quantification"]["faces"] == 400 and text.count("[quantification]") == 1
-    assert "# kept\n" in text and "0.6 # kept too" in text
+    assert text.count("# kept\n") == 2 and "0.6 # kept too" in text
 
 
 def test_held_out_faces_are_those_of_the_validation_split():

@@ -54,7 +54,7 @@ def read_faces(path: Path, part: str, against: str = "ferplus") -> tuple[np.ndar
 
 def write_section(card: Path, content: dict) -> None:
     """Put `[quantification]` into a card, in the place of an older one, and leave everything else as it is."""
-    text = re.sub(r"(?ms)^# [^\n]*\n\[quantification\]\n.*?(?=^\[[a-z]|^# |\Z)", "", card.read_text()).rstrip("\n")
+    text = re.sub(r"(?ms)^(?:# Mean readings[^\n]*\n)?\[quantification\]\n.*?(?=^\[[a-z]|^# |\Z)", "", card.read_text()).rstrip("\n")
     rows = "\n".join(f"    {row}," for row in content["confusion"])
     card.write_text(f"""{text}
 
