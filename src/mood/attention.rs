@@ -152,6 +152,9 @@ impl Spell {
     }
 }
 
+/// What lasts at one seat, and how long, if anything does.
+type Lasting = Option<(Sign, Duration)>;
+
 impl Lookout {
     pub(super) fn new(config: &Config) -> Self {
         Self {
@@ -226,7 +229,7 @@ impl Lookout {
     }
 
     /// The sign that has lasted for long enough, and how long.
-    fn sign(&self, seat: &Seat, now: Instant) -> Option<(Sign, Duration)> {
+    fn sign(&self, seat: &Seat, now: Instant) -> Lasting {
         let after = Duration::from_secs_f64(self.config.after_minutes * 60.0);
         [(Sign::Strained, seat.strained.lasts(now)), (Sign::TurnedAway, seat.turned.lasts(now))]
             .into_iter()
@@ -245,7 +248,7 @@ impl Lookout {
 
     fn regions(&self, now: Instant) -> Vec<Spot> {
         let place = self.places();
-        let mut regions: BTreeMap<(usize, usize), Vec<Option<(Sign, Duration)>>> = BTreeMap::new();
+        let mut regions: BTreeMap<(usize, usize), Vec<Lasting>> = BTreeMap::new();
         for seat in self.seats.values() {
             let (across, down) = place(seat.centre);
             let third = |share: f32| ((share * 3.0) as usize).min(2);
