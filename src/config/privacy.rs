@@ -11,12 +11,13 @@ pub struct Privacy {
     /// the shares of the others.
     pub i_accept_small_groups: bool,
     /// Adds Laplace noise to expressions and allows so much of it to be averaged away in one lesson (the ε of
-    /// differential privacy), 0.1 to 1000. Less is more private. Without it there is no noise.
+    /// differential privacy), 0.1 to 1000. Less is more private. Without it there is no noise. A lesson is over,
+    /// for this, when fewer than `mood.min_people` were there for five minutes.
     pub epsilon: Option<f64>,
     /// With `epsilon`: how much of it new shares spend, 0.01 to 100. Noise has a scale of 2 / (people × this).
     pub epsilon_each: f64,
     /// With `epsilon`: new shares are told this often at most, 10 to 3600. When the budget is spent, expressions
-    /// are not told until the next lesson.
+    /// are not told any more in this lesson.
     pub new_shares_every_s: f64,
 }
 

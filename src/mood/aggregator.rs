@@ -91,11 +91,11 @@ impl Aggregator {
         self.lookout.subscribe()
     }
 
-    /// A lesson has ended, or a new one begins: nothing of the last one counts, seats are new ones, and the
-    /// budget of noise is whole again.
+    /// A lesson has ended, or a new one begins: nothing of the last one counts. Who may not be told from whom,
+    /// and what noise was spent, is known on.
     pub fn begin_lesson(&mut self) {
         self.forget();
-        self.disclosure.begin_lesson();
+        self.disclosure.lose_sight();
     }
 
     fn forget(&mut self) {

@@ -23,6 +23,9 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const MOST_PAST: usize = 32;
 /// Shares that could not be renewed for so long are told no more.
 const LONGEST_HELD: Duration = Duration::from_secs(60);
+/// A room with fewer than k people for so long has ended its lesson, as far as the budget of noise goes. Lessons as they
+/// are recorded can be begun by hand, which must not buy more budget.
+const BREAK: Duration = Duration::from_secs(300);
 /// From so many people on shares are told in hundredths, below in twentieths: a third of one person there.
 const FINE_FROM: usize = 20;
 
@@ -37,6 +40,8 @@ pub(super) struct Disclosure {
     past: VecDeque<(Instant, BTreeSet<SeatId>)>,
     told: Option<(Instant, Shares)>,
     noise: Option<Noise>,
+    /// Since when fewer than k people have been there.
+    empty_since: Option<Instant>,
 }
 
 /// What one seat adds to the shares that were told.
@@ -58,17 +63,7 @@ impl Member {
 impl Disclosure {
     pub(super) fn new(min_people: u32, noise: Option<Noise>) -> Self {
         let k = min_people.max(1) as usize;
-        Self { k, cohort: BTreeMap::new(), past: VecDeque::new(), told: None, noise }
-    }
-
-    /// A new lesson: seats have new numbers, the budget of noise is whole again.
-    pub(super) fn begin_lesson(&mut self) {
-        self.cohort.clear();
-        self.past.clear();
-        self.told = None;
-        if let Some(noise) = &mut self.noise {
-            noise.begin_lesson();
-        }
+        Self { k, cohort: BTreeMap::new(), past: VecDeque::new(), told: None, noise, empty_since: None }
     }
 
     /// Nobody is to be seen for a while, and who is there afterwards may have come in between.
@@ -85,6 +80,7 @@ impl Disclosure {
         readings: &Quantification,
         now: Instant,
     ) -> Option<Shares> {
+        self.notice_break(people, now);
         let read: BTreeMap<SeatId, Evidence> = seats.iter().map(|seat| (seat.seat, *seat)).collect();
         for (seat, member) in &mut self.cohort {
             member.away |= !read.contains_key(seat);
@@ -100,6 +96,18 @@ impl Disclosure {
         let longest = self.noise.as_ref().map_or(LONGEST_HELD, |noise| noise.held_for().max(LONGEST_HELD));
         let held = |at: Instant| now.saturating_duration_since(at) <= longest;
         self.told.filter(|(at, _)| held(*at)).map(|(_, shares)| shares)
+    }
+
+    /// The budget of noise is that of one lesson, which is over when the room was as good as empty for a while.
+    fn notice_break(&mut self, people: u32, now: Instant) {
+        if people as usize >= self.k {
+            self.empty_since = None;
+            return;
+        }
+        let since = *self.empty_since.get_or_insert(now);
+        if let Some(noise) = self.noise.as_mut().filter(|_| now.saturating_duration_since(since) >= BREAK) {
+            noise.begin_lesson();
+        }
     }
 
     fn present(&self) -> impl Iterator<Item = (&SeatId, &Member)> {

@@ -143,10 +143,16 @@ fn with_noise_new_shares_come_only_at_their_time_and_stop_with_the_budget() {
     assert!(told[..180].iter().all(Option::is_some));
     assert!(told[..60].iter().all(|shares| *shares == told[0]));
     assert!(told[180..].iter().all(Option::is_none), "three releases are the whole budget");
-    disclosure.begin_lesson();
-    let now = start + Duration::from_secs(601);
-    let seats: Vec<_> = (0..30).map(|seat| evidence(seat, 3, now)).collect();
-    assert!(disclosure.release(&seats, 30, &readings(), now).is_some());
+    // Five minutes with fewer than k people, and the next class has a budget of its own.
+    let mut at = |second: u64, people: u32| {
+        let now = start + Duration::from_secs(second);
+        let seats: Vec<_> = (0..people).map(|seat| evidence(seat, 3, now)).collect();
+        disclosure.release(&seats, people, &readings(), now)
+    };
+    assert_eq!((at(601, 4), at(899, 4)), (None, None));
+    assert_eq!(at(900, 30), None);
+    assert_eq!((at(901, 4), at(1201, 4)), (None, None));
+    assert!(at(1202, 30).is_some());
 }
 
 /// People come (and are there then) or go, one by one; most of the time nothing happens.
