@@ -113,6 +113,9 @@ fn flow(config: &Config) -> Markup {
                     } @else {
                         (row("Lessons", "not recorded", "–", "nobody"))
                     }
+                    @if config.usual.enabled {
+                        (row("What is usual in this room: slow means of class figures", &directory, "until it is reset", "the device's administrator"))
+                    }
                     (row("Log: states and counters, no figures at the usual level", "the system's journal", "as the system keeps its journal", "the device's administrator"))
                 }
             }

@@ -17,7 +17,7 @@ pub fn poster(config: &Config) -> String {
             section.wide.say {
                 h2 { "You have a say" }
                 p {
-                    "Ask for it to be paused, or cover the camera: it then says so and estimates nothing. Ask what it "
+                    "Ask for it to be paused, or cover the camera: it then sees nobody and tells nothing. Ask what it "
                     "showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
                 }
             }
@@ -64,7 +64,7 @@ fn never(config: &Config) -> Markup {
         ul {
             li { "keeps or sends a picture" }
             li { "recognises anybody" }
-            li { "listens: it has no microphone" }
+            li { "listens: no sound is taken" }
             @if config.mood.mode == Mode::Mood { li { "tells one person's expression" } }
             @else { li { "reads anybody's expression" } }
         }

@@ -38,7 +38,7 @@ pub fn html(report: &Report, zone: &TimeZone) -> String {
                     (people(report, zone))
                     (quality(report))
                 }
-                footer { p { (NOTE) } p.hint { "Written by moodring. It holds figures of the class as a whole, of five people or more, and nothing of anybody in it." } }
+                footer { p { (NOTE) } p.hint { "Written by moodring. It holds figures of the class as a whole, and nothing of anybody in it." } }
             }
         }
     }
