@@ -100,15 +100,15 @@ async fn serve(
     see(&mut supervisor, config, vision, observations, &pause.camera, &counters)?;
 
     // With each lesson the estimate begins anew; where none is recorded, it never does.
-    let (begun, lessons_begun) = watch::channel(0);
+    let (turns, lesson_turns) = watch::channel(0);
     let (lesson_commands, recorder) = match recording {
         Some(recording) => {
             let (commands, received) = mpsc::channel(COMMANDS_WAITING);
-            (Some(commands), Some(recording.start(config, moods.clone(), received, begun, &stop)))
+            (Some(commands), Some(recording.start(config, moods.clone(), received, turns, &stop)))
         }
         None => (None, None),
     };
-    let controls = mood::Controls { paused: pause.mood.subscribe(), lessons_begun };
+    let controls = mood::Controls { paused: pause.mood.subscribe(), lesson_turns };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
@@ -160,11 +160,11 @@ impl Recording {
         config: &Config,
         moods: outputs::Moods,
         commands: mpsc::Receiver<lesson::Command>,
-        begun: watch::Sender<u64>,
+        turns: watch::Sender<u64>,
         stop: &Stop,
     ) -> tokio::task::JoinHandle<()> {
         let Self { timetable, disk } = self;
-        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, begun, stop.clone()))
+        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, turns, stop.clone()))
     }
 }
 

@@ -214,8 +214,8 @@ impl Aggregator {
 pub struct Controls {
     /// Whether it is paused.
     pub paused: watch::Receiver<bool>,
-    /// How many lessons have begun; each begins the estimate anew.
-    pub lessons_begun: watch::Receiver<u64>,
+    /// How often a lesson began or ended; with each the estimate begins anew.
+    pub lesson_turns: watch::Receiver<u64>,
 }
 
 /// Receives observations and publishes a mood at the configured rate until `stop` is requested or the
@@ -241,7 +241,7 @@ pub async fn run(
             Ok(()) = controls.paused.changed() => {
                 aggregator.set_paused(*controls.paused.borrow_and_update());
             }
-            Ok(()) = controls.lessons_begun.changed() => aggregator.begin_lesson(),
+            Ok(()) = controls.lesson_turns.changed() => aggregator.begin_lesson(),
             _ = beat.tick() => {
                 let now = tokio::time::Instant::now().into_std();
                 let mood = aggregator.mood(now, Timestamp::now());
@@ -391,8 +391,8 @@ mod tests {
         let (moods, mut published) = watch::channel(Arc::new(first));
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
-        let (_begun, lessons_begun) = watch::channel(0);
-        let controls = Controls { paused, lessons_begun };
+        let (_turns, lesson_turns) = watch::channel(0);
+        let controls = Controls { paused, lesson_turns };
         let task = tokio::spawn(run(aggregator(Mode::Mood), received, controls, moods, None, stop.clone()));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();

@@ -81,8 +81,8 @@ pub struct Recorder {
     written_in: Option<i64>,
     /// Day of the clock on which old lessons were last deleted.
     deleted_on: Option<i64>,
-    /// Lessons that began in this run.
-    begun: u64,
+    /// How often a lesson began or ended in this run.
+    turns: u64,
 }
 
 /// The lesson that is being recorded.
@@ -106,7 +106,7 @@ impl Recorder {
             held: None,
             written_in: None,
             deleted_on: None,
-            begun: 0,
+            turns: 0,
         }
     }
 
@@ -221,7 +221,7 @@ impl Recorder {
             Decision::Begin(beginning) => {
                 let Beginning { at, cause, .. } = beginning;
                 info!(?cause, title = beginning.title, "a lesson begins");
-                self.begun += 1;
+                self.turns += 1;
                 let under_way = UnderWay { begun_at: at, begun_by: cause, last_at: at };
                 self.lesson = Some(Current { under_way, minute: MinuteUnderWay::new(0, at) });
                 let (site, room) = (self.room.site.clone(), self.room.name.clone());
@@ -230,6 +230,7 @@ impl Recorder {
             Decision::End { at, cause } => {
                 let Some(current) = self.lesson.take() else { return };
                 info!(?cause, "the lesson is over");
+                self.turns += 1;
                 self.wait(Write::Minute(Box::new(current.minute.finish())));
                 // Nobody was there: a lesson of the timetable that was not held.
                 if self.held.take().is_none() {
@@ -354,15 +355,15 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
-/// Records until `stop` is requested or the moods end. `commands` are what somebody asks for by hand; `begun` counts
-/// the lessons that began, for those who begin anew with each.
+/// Records until `stop` is requested or the moods end. `commands` are what somebody asks for by hand; `turns` counts
+/// how often a lesson began or ended, for those who begin anew with each.
 pub async fn run(
     config: config::Config,
     timetable: Timetable,
     disk: Disk,
     mut moods: watch::Receiver<Arc<Mood>>,
     mut commands: mpsc::Receiver<Command>,
-    begun: watch::Sender<u64>,
+    turns: watch::Sender<u64>,
     stop: Stop,
 ) {
     let mut writer = Writer { disk: Some(disk), failing: false };
@@ -386,8 +387,8 @@ pub async fn run(
                 recorder.command(&command, at);
             }
         }
-        if recorder.begun != *begun.borrow() {
-            begun.send_replace(recorder.begun);
+        if recorder.turns != *turns.borrow() {
+            turns.send_replace(recorder.turns);
         }
     }
     if let Some(batch) = recorder.rest() {

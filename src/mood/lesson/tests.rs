@@ -358,9 +358,9 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     let (commands, received) = tokio::sync::mpsc::channel(4);
     let stop = crate::supervisor::Stop::default();
     let disk = Disk::new(&config).unwrap();
-    let (begun, lessons_begun) = tokio::sync::watch::channel(0);
+    let (turns, lesson_turns) = tokio::sync::watch::channel(0);
     let (timetable, end) = (Timetable::default(), stop.clone());
-    let task = tokio::spawn(run(config.clone(), timetable, disk, published, received, begun, end));
+    let task = tokio::spawn(run(config.clone(), timetable, disk, published, received, turns, end));
     let told = async |second| {
         moods.send_replace(std::sync::Arc::new(mood(second, State::Live)));
         // The task has taken it in once nothing but time can go on.
@@ -375,7 +375,7 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     for second in 200..300 {
         told(second).await;
     }
-    assert_eq!(*lessons_begun.borrow(), 1, "the estimate begins anew with each lesson");
+    assert_eq!(*lesson_turns.borrow(), 2, "the estimate begins anew with the lesson and at its end");
     stop.request();
     task.await.unwrap();
     let store = Store::open_to_read(&config.storage.directory).unwrap();
