@@ -24,11 +24,11 @@ pub struct Readability {
 impl Default for Readability {
     fn default() -> Self {
         Self {
-            least_face_px: 14.0,
-            least_light: 28.0,
-            least_contrast: 11.0,
-            least_sharpness: 0.017,
-            most_hidden: 0.21,
+            least_face_px: 12.0,
+            least_light: 11.0,
+            least_contrast: 5.0,
+            least_sharpness: 0.0135,
+            most_hidden: 0.25,
         }
     }
 }

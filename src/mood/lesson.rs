@@ -1,6 +1,6 @@
 //! The record of a lesson: `Mood ──▶ Recorder ──Batch──▶ Store (SQLite) ──▶ Report`.
 //!
-//! Its one decision: nothing is kept but what was published. A row is the mean of a minute's [`Mood`]s, so what
+//! Its one decision: nothing is kept but what was published. A row is the mean of a minute's [`Mood`](super::Mood)s, so what
 //! was too few people to tell is too few to keep, and no clock is read here: every mood carries its own time.
 
 mod calendar;

@@ -105,7 +105,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Judges `head`, of whose face nearer heads hide the share `hidden` ([`hidden_share`]); `look` is asked
+    /// Judges `head`, of whose face nearer heads hide the share `hidden`; `look` is asked
     /// for the appearance of its face only when all else is well, and says none where nothing is read.
     pub fn judge(
         &self,
