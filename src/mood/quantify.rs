@@ -3,7 +3,7 @@
 //! Counting the likeliest label of each face is biased, because what the network confuses is counted wrongly
 //! in the same direction each time. Here the class is the unit: [`estimate`] asks which composition of the
 //! class explains all readings at once. It is a collapsed Bayesian form of the EM of Saerens, Latinne and
-//! Decaestecker (2002); the simpler methods it is measured against are in [`reference`].
+//! Decaestecker (2002); the simpler methods it is measured against are in [`mod@reference`].
 
 mod linear;
 pub mod reference;
