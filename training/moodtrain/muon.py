@@ -2,7 +2,7 @@
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the update is scaled as in Liu et al. 2025
 (arXiv:2502.16982), so that rates and weight decay are those of AdamW. Convolution kernels [O, I, k, k] are taken as matrices
-[O, I * k * k]; `torch.optim.Muon` refuses them. It learns in a third of the epochs what SGD does (docs/models.md).
+[O, I * k * k]; `torch.optim.Muon` refuses them. Compared with SGD in docs/models.md.
 """
 
 import math
