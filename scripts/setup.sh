@@ -15,7 +15,8 @@ need() { # need PACKAGE TEST…
     local package=$1; shift
     "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-libclang() { compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' || compgen -G '/usr/lib/*/libclang*.so*' || compgen -G '/usr/lib64/libclang*.so*'; }
+# Not libclang-cpp, which lies there without the other where only LLVM is installed.
+libclang() { [ -n "$(find /usr/lib /usr/lib64 -maxdepth 3 \( -name 'libclang.so*' -o -name 'libclang-[0-9]*.so*' \) -print -quit 2>/dev/null)" ]; }
 mosquitto() { [ -x /usr/sbin/mosquitto ] || [ -x /usr/bin/mosquitto ]; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
