@@ -28,7 +28,9 @@ mkdir -p "$directory"/empty/{apt.conf.d,preferences.d,sources.list.d,trusted.gpg
 { sources; echo "$main_uri $release-backports"; } | sort -u | while read -r uri suite; do
     echo "deb [arch=amd64,arm64 signed-by=$keyring] $uri $suite main"
 done >"$directory/sources.list"
-sed 's/arch=amd64,arm64/arch=amd64/' "$directory/sources.list" >"$directory/host-sources.list"
+for arch in amd64 arm64; do
+    sed "s/arch=amd64,arm64/arch=$arch/" "$directory/sources.list" >"$directory/$arch-sources.list"
+done
 
 cat >"$directory/guest.conf" <<CONF
 Dir::Etc "$directory/empty";
@@ -42,7 +44,7 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 CONF
 cat >"$directory/host.conf" <<CONF
-Dir::Etc::sourcelist "$directory/host-sources.list";
+Dir::Etc::sourcelist "$directory/amd64-sources.list";
 Dir::Etc::sourceparts "/nonexistent";
 Dir::State::lists "$directory/host-lists";
 Acquire::Languages "none";

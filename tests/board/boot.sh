@@ -1,31 +1,32 @@
 #!/usr/bin/env bash
 # Boots the virtual board: DIRECTORY as guest.sh made it, with SHARE of this machine as the board's /mnt/board.
-# Usage: tests/board/boot.sh DIRECTORY SHARE SECONDS   (a board that takes longer is switched off: exit 124)
+# Usage: tests/board/boot.sh amd64|arm64 DIRECTORY SHARE SECONDS   (a board that takes longer is switched off: exit 124)
 #
 # With KVM where it works; else every instruction is translated, about twenty times as slow. What the board writes
 # is in DIRECTORY/written.qcow2, made anew each time; a reboot of the board keeps it.
 set -euo pipefail
-directory=$1 share=$2 seconds=$3
+arch=$1 directory=$2 share=$3 seconds=$4
 
 qemu() { # qemu ACCELERATOR KERNEL-ARGUMENT…
-    local accelerator=$1
+    local accelerator=$1 machine=(qemu-system-x86_64 -machine pc -cpu max) console=ttyS0
+    [ "$arch" = amd64 ] || machine=(qemu-system-aarch64 -machine virt -cpu cortex-a72) console=ttyAMA0
     shift
-    qemu-system-x86_64 -machine pc -accel "$accelerator" -cpu max -smp "$(nproc)" -m 1536 \
+    "${machine[@]}" -accel "$accelerator" -smp "$(nproc)" -m 1536 \
         -nodefaults -no-user-config -nographic -serial stdio \
         -kernel "$directory/vmlinuz" -initrd "$directory/initrd.img" \
-        -append "console=ttyS0 quiet systemd.show_status=0 mitigations=off no_timer_check $*" \
+        -append "console=$console quiet systemd.show_status=0 mitigations=off no_timer_check $*" \
         -drive "file=$directory/written.qcow2,if=virtio,cache=unsafe" \
         -virtfs "local,path=$share,mount_tag=board,security_model=none,multidevs=remap" </dev/null
 }
 export -f qemu
-export directory share
+export arch directory share
 
 rm -f "$directory/written.qcow2"
 qemu-img create -q -f qcow2 -F raw -b disk.ext4 "$directory/written.qcow2"
 
 # /dev/kvm may be there and open, and yet fail at the first instruction that has to be emulated.
 accelerator=tcg,thread=multi
-if [ -w /dev/kvm ] && timeout --kill-after=2 20 bash -c 'qemu kvm board=probe' 2>/dev/null | grep -q 'board: probed'; then
+if [ "$arch" = amd64 ] && [ -w /dev/kvm ] && timeout --kill-after=2 20 bash -c 'qemu kvm board=probe' 2>/dev/null | grep -q 'board: probed'; then
     accelerator=kvm
 fi
 echo "board: runs on $accelerator"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds the virtual board's disk: Debian with systemd, a kernel with its modules, and a V4L2 loopback.
-# Usage: tests/board/guest.sh DIRECTORY   (what is there and was built by the same recipe is kept)
+# Usage: tests/board/guest.sh DIRECTORY [amd64|arm64]   (what is there and was built by the same recipe is kept)
 #
 #   DIRECTORY/vmlinuz     the kernel, from Debian's backports: the one that v4l2loopback of there is made for
 #   DIRECTORY/initrd.img  loads the disk's drivers and hands over to systemd
 #   DIRECTORY/disk.ext4   the disk; it is never written to, each story has its own layer over it
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-directory=$(realpath -m "${1:?usage: guest.sh DIRECTORY}")
+directory=$(realpath -m "${1:?usage: guest.sh DIRECTORY [amd64|arm64]}")
+arch=${2:-amd64}
 packages=systemd,systemd-sysv,udev,dbus,kmod,iproute2,procps,tzdata,adduser,mosquitto,mosquitto-clients,python3,gpiod,i2c-tools,v4l-utils
 disk_size=1600M
 kernel=$directory/kernel
@@ -36,9 +37,10 @@ make_once() { # make_once PRODUCT FUNCTION TEXT…: unless PRODUCT was made by j
 # The newest kernel of the backports, and the loopback built for it.
 make_kernel() {
     local image release
-    image=$(as_guest apt-cache show linux-image-amd64/bookworm-backports | awk '/^Depends:/ { print $2; exit }')
+    image=$(as_guest apt-cache show "linux-image-$arch:$arch/bookworm-backports" | awk '/^Depends:/ { print $2; exit }')
     release=${image#linux-image-}
     mkdir -p "$work/debs"
+    [ "$arch" = amd64 ] || { make_foreign_kernel "$image" "$release"; return; }
     # shellcheck disable=SC2046 # one word a package
     (cd "$work/debs" && as_guest apt-get download -q "$image" "linux-headers-$release" \
         $(depends_on "linux-headers-$release" linux-headers) $(depends_on "linux-headers-$release" linux-kbuild) \
@@ -49,6 +51,17 @@ make_kernel() {
     done
     build_loopback "$release" "$work/headers/usr/src"
     echo "$release" >"$work/kernel/release"
+    mv "$work/kernel" "$kernel"
+}
+
+# The loopback would have to be built by this machine with the other one's tools: there the class is simulated. The
+# initrd's busybox is of the other machine, too.
+make_foreign_kernel() { # make_foreign_kernel IMAGE RELEASE
+    (cd "$work/debs" && as_guest apt-get download -q "$1:$arch" "busybox-static:$arch")
+    dpkg-deb -x "$work"/debs/linux-image-*.deb "$work/kernel"
+    dpkg-deb -x "$work"/debs/busybox-static*.deb "$work/kernel"
+    depmod -b "$work/kernel" "$2"
+    echo "$2" >"$work/kernel/release"
     mv "$work/kernel" "$kernel"
 }
 
@@ -67,7 +80,7 @@ build_loopback() {
 make_initrd() {
     local root=$work/initrd module
     mkdir -p "$root"/{bin,dev,proc,sys,disk,modules}
-    cp /bin/busybox "$root/bin/busybox"
+    if [ "$arch" = amd64 ]; then cp /bin/busybox "$root/bin/"; else cp "$kernel/bin/busybox" "$root/bin/"; fi
     for module in virtio_pci virtio_blk ext4; do
         modprobe -d "$kernel" -S "$release" --show-depends "$module"
     done | awk '/^insmod/ && !seen[$2]++ { print $2 }' | while read -r module; do
@@ -81,9 +94,9 @@ make_initrd() {
 }
 
 make_system() {
-    mmdebstrap --quiet --variant=minbase --architectures=amd64 --aptopt='APT::Install-Recommends "false"' \
+    mmdebstrap --quiet --variant=minbase --architectures="$arch" --aptopt='APT::Install-Recommends "false"' \
         --aptopt='Acquire::Languages "none"' --include="$packages" \
-        bookworm "$work/system.tar" "$directory/apt/host-sources.list"
+        bookworm "$work/system.tar" "$directory/apt/$arch-sources.list"
     mv "$work/system.tar" "$directory/system.tar"
 }
 
@@ -101,7 +114,7 @@ make_disk() {
     cp "$here/disk/board-modules.conf" "$root/etc/modules-load.d/"
     cp "$here/disk/board-modprobe.conf" "$root/etc/modprobe.d/"
     cp "$here/disk/70-board.rules" "$root/etc/udev/rules.d/"
-    for unit in "$here"/disk/*.service; do
+    for unit in "${units[@]}"; do
         install -m 644 "$unit" "$root/etc/systemd/system/"
         ln -s "../$(basename "$unit")" "$root/etc/systemd/system/multi-user.target.wants/"
     done
@@ -109,7 +122,11 @@ make_disk() {
     mv "$work/disk.ext4" "$directory/disk.ext4"
 }
 
-make_once "$kernel" make_kernel "$(declare -f build_loopback)"
+# What is soldered to the board needs the loopback and is of no use without it.
+units=("$here"/disk/*.service)
+[ "$arch" = amd64 ] || units=("$here/disk/board-story.service")
+
+make_once "$kernel" make_kernel "$(declare -f build_loopback make_foreign_kernel)" "$arch"
 release=$(cat "$kernel/release")
 ln -sf "kernel/boot/vmlinuz-$release" "$directory/vmlinuz"
 make_once "$directory/initrd.img" make_initrd "$release" "$(cat "$here/disk/init")"

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Plays the story of the virtual board and tells how it went: docs/board.md.
-# Usage: [DEB=FILE] [ONLY="check …"] tests/board/run.sh
+# Usage: [ARCH=amd64|arm64] [DEB=FILE] [ONLY="check …"] tests/board/run.sh
 #
-#   DEB    the package to install; without it `make deb ARCH=amd64` makes one
+#   ARCH   amd64 plays the story of the wall, with camera, display and GPIO lines; arm64, of which every instruction
+#          is translated, only that of the package, with a simulated class
+#   DEB    the package to install; without it `make deb` makes one
 #   ONLY   plays only these checks, by the names of their functions in guest/chapters.py
 #
 # What is built stays in target/board, what was found in target/board/out. Where a virtual board cannot be had this
@@ -10,9 +12,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=tests/board
-directory=$(realpath -m "${CARGO_TARGET_DIR:-target}/board")
+arch=${ARCH:-amd64}
+case $arch in
+amd64) directory=board story=wall story_s=1800 ;;
+arm64) directory=board-arm64 story=package story_s=1800 ;;
+*) echo "board: there is none of architecture $arch" >&2; exit 2 ;;
+esac
+directory=$(realpath -m "${CARGO_TARGET_DIR:-target}/$directory")
 share=$directory/share
-story_s=1500
 
 skip() {
     echo "board: SKIPPED: $1" >&2
@@ -25,7 +32,7 @@ install_tools() {
     command -v apt-get >/dev/null || skip "the board is made of Debian packages, and there is no apt-get"
     [ -f "$directory/apt/host.conf" ] || $here/apt.sh "$directory/apt" >"$directory/apt.log" 2>&1 \
         || skip "Debian packages cannot be had: $(tail -n 1 "$directory/apt.log")"
-    local host="env APT_CONFIG=$directory/apt/host.conf DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
+    host="env APT_CONFIG=$directory/apt/host.conf DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
     # qemu-utils may be there from the backports already, and both must be of one version.
     { command -v qemu-system-x86_64 && command -v qemu-img; } >/dev/null \
         || $host -t bookworm-backports qemu-system-x86 qemu-utils >"$directory/tools.log" 2>&1 \
@@ -33,6 +40,18 @@ install_tools() {
     { command -v mmdebstrap && command -v cpio && command -v modprobe && [ -x /bin/busybox ]; } >/dev/null \
         || $host mmdebstrap cpio kmod busybox-static make gcc >"$directory/tools.log" 2>&1 \
         || skip "tools cannot be installed: $(tail -n 1 "$directory/tools.log")"
+    [ "$arch" = amd64 ] || install_foreign_tools
+}
+
+# Packages of another architecture are configured by their own programs, which the kernel hands to qemu-user.
+install_foreign_tools() {
+    { command -v qemu-system-aarch64 && command -v arch-test && command -v qemu-aarch64-static; } >/dev/null \
+        || { $host -t bookworm-backports qemu-system-arm qemu-utils && $host arch-test qemu-user-static binfmt-support; } \
+            >"$directory/tools.log" 2>&1 \
+        || skip "tools cannot be installed: $(tail -n 1 "$directory/tools.log")"
+    [ -e /proc/sys/fs/binfmt_misc/status ] || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/null || true
+    [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 >/dev/null 2>&1 || true
+    arch-test arm64 >/dev/null || skip "this kernel runs no programs of arm64 (binfmt_misc)"
 }
 
 # Eight seconds of two classes, as their cameras deliver them.
@@ -49,7 +68,10 @@ draw_pictures() {
 lay_out_share() {
     rm -rf "$share"
     mkdir -p "$share/out" "$share/golden"
-    cp -r $here/guest $here/moodring.toml "$directory/pictures" "$share/"
+    cp -r $here/guest "$share/"
+    cp $here/$story.toml "$share/moodring.toml"
+    echo $story >"$share/story"
+    [ ! -d "$directory/pictures" ] || cp -r "$directory/pictures" "$share/"
     cp tests/golden/display/*.txt "$share/golden/"
     cp "$1" "$share/moodring.deb"
     [ -z "${ONLY:-}" ] || echo "$ONLY" >"$share/only"
@@ -59,19 +81,19 @@ mkdir -p "$directory"
 begun=$SECONDS
 install_tools
 if [ -z "${DEB:-}" ]; then
-    make deb ARCH=amd64
-    DEB=$(find target/debian -name 'moodring_*_amd64.deb' -printf '%T@ %p\n' | sort -n | awk 'END { print $2 }')
+    make deb ARCH="$arch"
+    DEB=$(find target/debian -name "moodring_*_$arch.deb" -printf '%T@ %p\n' | sort -n | awk 'END { print $2 }')
 fi
 [ -f "$DEB" ] || { echo "board: there is no package ${DEB:-}" >&2; exit 1; }
-draw_pictures
-$here/guest.sh "$directory" >"$directory/guest.log" 2>&1 \
+[ $story = package ] || draw_pictures
+$here/guest.sh "$directory" "$arch" >"$directory/guest.log" 2>&1 \
     || skip "the board's disk cannot be built: $(tail -n 1 "$directory/guest.log")"
 lay_out_share "$DEB"
 echo "board: made ready in $((SECONDS - begun)) s"
 
 begun=$SECONDS
 status=0
-$here/boot.sh "$directory" "$share" $story_s >"$directory/console.txt" 2>&1 || status=$?
+$here/boot.sh "$arch" "$directory" "$share" $story_s >"$directory/console.txt" 2>&1 || status=$?
 grep -a '^board: ' "$directory/console.txt" | tr -d '\r' || true
 rm -rf "$directory/out"
 mv "$share/out" "$directory/out"

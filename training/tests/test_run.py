@@ -1,4 +1,4 @@
-"""Schedules, checkpoints, exactly resumed runs, warm start, cards and reports."""
+"""Schedules, checkpoints, exactly resumed runs, cards and reports."""
 
 import tomllib
 from dataclasses import replace
@@ -13,8 +13,6 @@ from moodtrain.data import synthetic
 from moodtrain.expression import train as expression
 from moodtrain.expression.targets import build_targets, split
 from moodtrain.heads import train as heads
-from moodtrain.heads.net import HeadsNet
-from moodtrain.heads.warm_start import unfuse
 
 
 def test_schedule_warms_up_stays_and_cools_down():
@@ -62,15 +60,6 @@ def test_heads_run_resumes_to_the_same_weights(tmp_path):
     again.train_step()
     for a, b in zip(whole.net.state_dict().values(), again.net.state_dict().values()):
         torch.testing.assert_close(a, b)
-
-
-def test_unfusing_keeps_the_function():
-    torch.manual_seed(0)
-    net = HeadsNet().eval()
-    x = torch.rand(2, 1, 64, 64)
-    before = net(x)[0].head_ltrb
-    unfuse(net, [x, torch.rand(2, 1, 64, 64)])
-    torch.testing.assert_close(net(x)[0].head_ltrb, before, atol=1e-4, rtol=1e-4)
 
 
 class FakeModel:

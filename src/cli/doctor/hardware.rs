@@ -143,7 +143,71 @@ fn gpio_chips(config: &Config, board: &Board) -> Vec<Finding> {
             format!("lights.gpio.pins: no line is known at pin {pin} of this board; set lights.gpio.lines");
         Finding::new(Level::Fault, "gpio", what)
     }));
+    findings.extend(shared_lines(&lines_in_use(config, board)));
     findings
+}
+
+/// A line that something of the configuration uses.
+struct UsedLine {
+    user: String,
+    chip: String,
+    line: u32,
+}
+
+/// The lines of everything that hangs on one; pins without a known line are told elsewhere.
+fn lines_in_use(config: &Config, board: &Board) -> Vec<UsedLine> {
+    let (button, switch, light) = (&config.button, &config.privacy.switch, &config.camera.light);
+    let has_light = light.kind == CameraLightKind::Gpio;
+    let one = [
+        (button.enabled, "button", &button.chip, button.line, button.pin),
+        (switch.enabled, "privacy.switch", &switch.chip, switch.line, switch.pin),
+        (has_light, "camera.light", &light.chip, light.line, light.pin),
+    ];
+    let mut used: Vec<_> = one
+        .into_iter()
+        .filter(|(used, ..)| *used)
+        .filter_map(|(_, user, chip, line, pin)| {
+            let line = line.or_else(|| board.line_at_pin(pin))?;
+            Some(UsedLine { user: user.into(), chip: board.gpio_chip(chip), line })
+        })
+        .collect();
+    let lamps = &config.lights.gpio;
+    if config.lights.kind == LightsKind::Gpio {
+        let by_pins = lamps.pins.iter().filter_map(|pin| board.line_at_pin(*pin));
+        let lines = if lamps.lines.is_empty() { by_pins.collect() } else { lamps.lines.clone() };
+        let chip = board.gpio_chip(&lamps.chip);
+        let lamp = |(index, line)| UsedLine {
+            user: format!("lights.gpio, light {}", index + 1),
+            chip: chip.clone(),
+            line,
+        };
+        used.extend(lines.into_iter().enumerate().map(lamp));
+    }
+    let display = &config.display;
+    if display.kind == DisplayKind::St7789 {
+        let wired = [
+            ("dc", Some(display.dc_line)),
+            ("reset", display.reset_line),
+            ("backlight", display.backlight_line),
+        ];
+        used.extend(wired.into_iter().filter_map(|(wire, line)| {
+            Some(UsedLine { user: format!("display.{wire}_line"), chip: board.gpio_chip(""), line: line? })
+        }));
+    }
+    used
+}
+
+/// Two things on one line, also where one names a pin and the other the line behind it: the kernel gives a line to
+/// whoever comes first.
+fn shared_lines(used: &[UsedLine]) -> Vec<Finding> {
+    let clash = |(index, later): (usize, &UsedLine)| {
+        let first = used[..index].iter().find(|first| first.chip == later.chip && first.line == later.line)?;
+        let (chip, line) = (&later.chip, later.line);
+        let what =
+            format!("{} and {} both use line {line} of {chip}: move one of them", first.user, later.user);
+        Some(Finding::new(Level::Fault, "gpio", what))
+    };
+    used.iter().enumerate().filter_map(clash).collect()
 }
 
 fn gpio_chip(board: &Board, chip: &chips::Chip) -> Finding {
@@ -300,6 +364,25 @@ mod tests {
         assert!(needed.contains("Fault gpio button.chip pinctrl-rp1 is none of the chips above"), "{needed}");
         config.board.profile = config::Profile::Pc;
         assert!(told(&config, &machine).contains("Fault spi board.spi must name a device"));
+    }
+
+    #[test]
+    fn two_things_on_one_line_are_told_also_where_one_names_its_pin() {
+        let (_root, machine) = machine(&[PI]);
+        let mut config = Config::default();
+        config.lights.kind = LightsKind::Gpio;
+        config.button.enabled = true;
+        assert!(!told(&config, &machine).contains("both use"));
+        config.button.line = Some(6);
+        let clash = told(&config, &machine);
+        let expected = "Fault gpio button and lights.gpio, light 2 both use line 6 of pinctrl-rp1: move one";
+        assert!(clash.contains(expected), "{clash}");
+        config.button.chip = "/dev/gpiochip1".into();
+        assert!(!told(&config, &machine).contains("both use"));
+        config.display.kind = DisplayKind::St7789;
+        config.display.reset_line = Some(13);
+        let clash = told(&config, &machine);
+        assert!(clash.contains("lights.gpio, light 3 and display.reset_line both use line 13"), "{clash}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ def play(check):
         told, passed = str(failure), False
     except Exception:  # whatever goes wrong is a failed check, not the end of the story
         told, passed = traceback.format_exc(limit=3), False
-    result = {"name": check.__doc__.strip().rstrip("."), "passed": passed,
+    result = {"name": chapters.name(check), "passed": passed,
               "seconds": round(time.monotonic() - begun, 1), "told": told}
     if not passed:
         # What a check took away and did not bring back must not fail the next ones.
@@ -50,14 +50,13 @@ def listen(chapter):
 def main():
     chapter = int(CHAPTER.read_text()) if CHAPTER.exists() else 0
     CHAPTER.write_text(str(chapter + 1))
-    only = (board.SHARE / "only").read_text().split() if (board.SHARE / "only").exists() else None
     listeners = listen(chapter)
-    chosen = [[check for check in checks if only is None or check.__name__ in only] for checks in chapters.CHAPTERS]
-    for check in chosen[chapter]:
+    story = chapters.story()
+    for check in story[chapter]:
         play(check)
     for listener in listeners:
         listener.kill()
-    goes_on = any(chosen[chapter + 1:])
+    goes_on = any(story[chapter + 1:])
     subprocess.run(["systemctl", "reboot" if goes_on else "poweroff"], check=False)
 
 
