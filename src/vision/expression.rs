@@ -26,6 +26,40 @@ pub struct Reader {
     crop: Crop,
 }
 
+/// Which way round a face is read. Readings in turn are surer than ones of the same view: what the network gets wrong
+/// of a face it often gets right of its mirror image (docs/models.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// As the camera sees it.
+    #[default]
+    AsSeen,
+    /// Left and right exchanged.
+    Mirrored,
+}
+
+impl View {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::AsSeen => Self::Mirrored,
+            Self::Mirrored => Self::AsSeen,
+        }
+    }
+
+    /// Copies `face`, lines of `width` pixels, into `pixels` this way round; as far as the shorter of them goes.
+    fn copy(self, face: &[i8], width: usize, pixels: &mut [i8]) {
+        match self {
+            Self::AsSeen => pixels.iter_mut().zip(face).for_each(|(pixel, &luma)| *pixel = luma),
+            Self::Mirrored => {
+                let lines = pixels.chunks_exact_mut(width.max(1)).zip(face.chunks_exact(width.max(1)));
+                lines.for_each(|(to, from)| {
+                    to.iter_mut().zip(from.iter().rev()).for_each(|(to, &luma)| *to = luma)
+                });
+            }
+        }
+    }
+}
+
 /// How long the parts of reading one face took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadingTime {
@@ -96,7 +130,7 @@ impl Reader {
             PixelBox { x: (width - side) / 2.0, y: (height - side) / 2.0, width: side, height: side };
         let mut face = vec![0; self.face_pixels()];
         self.crop.cut(luma, middle, self.input, &mut face);
-        self.read(&face, &mut ReadingTime::default())
+        self.read(&face, View::AsSeen, &mut ReadingTime::default())
     }
 
     /// Runs the network once more: its bare time is the same for every input.
@@ -107,18 +141,23 @@ impl Reader {
         self.network.run(&mut |_| (), &mut |_| ())
     }
 
-    /// Reads a face that was cut out by [`Reader::cut`]; one of another length is read as far as it goes.
+    /// Reads a face that was cut out by [`Reader::cut`] from one `view`; one of another length as far as it goes.
     ///
     /// # Errors
     /// [`EngineError::Call`].
-    pub fn read(&mut self, face: &[i8], time: &mut ReadingTime) -> Result<Expressions, EngineError> {
-        let Self { network, output, quantization, readout, .. } = self;
+    pub fn read(
+        &mut self,
+        face: &[i8],
+        view: View,
+        time: &mut ReadingTime,
+    ) -> Result<Expressions, EngineError> {
+        let Self { network, input, output, quantization, readout, .. } = self;
         let (started, mut lighting) = (Instant::now(), Duration::ZERO);
         let mut expressions = Expressions::UNKNOWN;
         network.run(
             &mut |pixels| {
                 let started = Instant::now();
-                pixels.iter_mut().zip(face).for_each(|(pixel, &luma)| *pixel = luma);
+                view.copy(face, input.0, pixels);
                 if let Some(normalization) = readout.normalization {
                     normalize(pixels, normalization);
                 }
@@ -194,6 +233,16 @@ mod tests {
         let raw = [76, -77, -128, -128, -128, -128, -128, -128];
         let Expressions(seven) = probabilities(&raw, SOFTMAX, 2.0);
         assert!((seven[0] - 2.0 / 3.0).abs() < 0.01 && (seven[1] - 1.0 / 3.0).abs() < 0.01, "{seven:?}");
+    }
+
+    #[test]
+    fn a_mirrored_face_has_its_lines_the_other_way_round() {
+        let (face, mut pixels) = ([1, 2, 3, 4, 5, 6], [0; 6]);
+        View::AsSeen.copy(&face, 3, &mut pixels);
+        assert_eq!(pixels, face);
+        View::AsSeen.other().copy(&face, 3, &mut pixels);
+        assert_eq!(pixels, [3, 2, 1, 6, 5, 4]);
+        assert_eq!(View::Mirrored.other(), View::AsSeen);
     }
 
     #[test]

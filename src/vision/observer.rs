@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::delegate::{self, Delegation};
 use super::detector::Detector;
 use super::engine::EngineError;
+use super::expression::View;
 use super::heads::Head;
 use super::luma::{Luma, LumaDecoder, LumaError};
 use super::model_card::{CardError, Cards};
@@ -97,7 +98,7 @@ pub struct Vision {
     /// Of each head, in their order.
     judgements: Vec<Judgement>,
     turn: Vec<usize>,
-    faces: Vec<Cut>,
+    faces: Vec<(Cut, View)>,
     stages: Stages,
 }
 
@@ -157,7 +158,9 @@ impl Vision {
         if let Some(readers) = &mut self.readers {
             self.seats.by_need(&self.places, &mut self.turn, now);
             self.faces.clear();
-            self.faces.extend(self.turn.iter().filter_map(|&index| self.judgements[index].cut));
+            self.faces.extend(self.turn.iter().filter_map(|&index| {
+                Some((self.judgements[index].cut?, self.seats.next_view(self.places[index])))
+            }));
             let (seats, places, turn) = (&mut self.seats, &self.places, &self.turn);
             let judgements = &self.judgements;
             let time = readers.read(&self.faces, self.reading_budget, |index, expressions| {
@@ -197,7 +200,8 @@ impl Vision {
         readable(&self.judgements, &mut self.turn);
         if let Some(readers) = &mut self.readers {
             self.faces.clear();
-            self.faces.extend(self.turn.iter().filter_map(|&index| self.judgements[index].cut));
+            let cuts = self.turn.iter().filter_map(|&index| self.judgements[index].cut);
+            self.faces.extend(cuts.map(|cut| (cut, View::AsSeen)));
             let turn = &self.turn;
             let time = readers.read(&self.faces, Duration::MAX, |index, expressions| {
                 let person = &mut people[turn[index]];

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, EngineError};
-use super::expression::{Reader, ReadingTime};
+use super::expression::{Reader, ReadingTime, View};
 use super::luma::Luma;
 use super::verdict::Appearance;
 use super::{Expressions, PixelBox, VisionError};
@@ -68,14 +68,14 @@ impl Readers {
         Some((Cut(start), reader.cut(luma, bounds, &mut self.cuts[start..])))
     }
 
-    /// Reads `faces` in their order until `budget` is spent, but at least the first, and hands each to
+    /// Reads `faces`, each from its view, in their order until `budget` is spent, but at least the first, and hands each to
     /// `found` with its index. Returns the time taken, averaged over the readers that work side by side.
     ///
     /// # Errors
     /// [`EngineError::Call`] when a network fails.
     pub fn read(
         &mut self,
-        faces: &[Cut],
+        faces: &[(Cut, View)],
         budget: Duration,
         mut found: impl FnMut(usize, Expressions),
     ) -> Result<ReadingTime, EngineError> {
@@ -84,12 +84,12 @@ impl Readers {
         side_by_side(&mut self.workers, faces.len(), |worker| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&Cut(start)) = faces.get(index) else { return Ok(()) };
+                let Some(&(Cut(start), view)) = faces.get(index) else { return Ok(()) };
                 if index > 0 && started.elapsed() >= budget {
                     return Ok(());
                 }
                 let face = cuts.get(start..start + worker.reader.face_pixels()).unwrap_or_default();
-                let expressions = worker.reader.read(face, &mut worker.time)?;
+                let expressions = worker.reader.read(face, view, &mut worker.time)?;
                 worker.read.push((index, expressions));
             }
         })?;

@@ -16,6 +16,7 @@ use track::Track;
 
 pub(super) use belief::facing;
 
+use super::expression::View;
 use super::heads::{Head, MAX_HEADS};
 use super::{Expressions, Face, Person, Reading, SeatId, Verdict};
 use crate::config;
@@ -45,6 +46,8 @@ struct Seat {
     verdict: Verdict,
     facing: FacingBelief,
     reading: Option<Reading>,
+    /// From which side its face is read next.
+    next_view: View,
     belief: ExpressionBelief,
     /// When this seat was first seen, and when it was last looked for.
     since: Instant,
@@ -142,10 +145,16 @@ impl Seats {
         self.seats[place].verdict = verdict;
     }
 
+    /// From which side the face at `place` is to be read: readings take turns.
+    pub fn next_view(&self, place: usize) -> View {
+        self.seats[place].next_view
+    }
+
     /// Takes in what was read of the face at `place`; `weight`, 0..=1, is how much such a reading tells.
     pub fn read(&mut self, place: usize, expressions: Expressions, weight: f32, now: Instant) {
         let seat = &mut self.seats[place];
         seat.reading = Some(Reading { expressions, read_at: now });
+        seat.next_view = seat.next_view.other();
         seat.belief.read(expressions, weight, now, &self.memory);
     }
 
@@ -214,6 +223,7 @@ impl Seat {
             verdict: Verdict::Ok,
             facing: FacingBelief::new(head.face_score, face_threshold, now),
             reading: None,
+            next_view: View::default(),
             belief: ExpressionBelief::default(),
             since: now,
             sought_at: now,

@@ -201,7 +201,8 @@ fn lines_in_use(config: &Config, board: &Board) -> Vec<UsedLine> {
 /// whoever comes first.
 fn shared_lines(used: &[UsedLine]) -> Vec<Finding> {
     let clash = |(index, later): (usize, &UsedLine)| {
-        let first = used[..index].iter().find(|first| first.chip == later.chip && first.line == later.line)?;
+        let first =
+            used[..index].iter().find(|first| first.chip == later.chip && first.line == later.line)?;
         let (chip, line) = (&later.chip, later.line);
         let what =
             format!("{} and {} both use line {line} of {chip}: move one of them", first.user, later.user);

@@ -179,3 +179,15 @@ proptest! {
         prop_assert!(heads.iter().all(|&index| second[index] == first[shuffled[index]]));
     }
 }
+
+#[test]
+fn each_face_is_read_from_both_sides_in_turn() {
+    let (mut seats, start) = (seats(), Instant::now());
+    let mut places = Vec::new();
+    seats.follow(&[head(0.0, 0.0, 40.0), head(60.0, 0.0, 40.0)], start, &mut places);
+    assert_eq!(seats.next_view(places[0]), View::AsSeen);
+    seats.read(places[0], Expressions::UNKNOWN, 1.0, start);
+    assert_eq!([places[0], places[1]].map(|place| seats.next_view(place)), [View::Mirrored, View::AsSeen]);
+    seats.read(places[0], Expressions::UNKNOWN, 1.0, start + BEAT);
+    assert_eq!(seats.next_view(places[0]), View::AsSeen);
+}

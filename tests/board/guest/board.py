@@ -20,6 +20,7 @@ FOLLOWED = OUT / "followed.txt"
 # Lines of the GPIO chip, as configured in moodring.toml.
 CAMERA_LIGHT, BUTTON, SWITCH = 0, 1, 2
 DISPLAY_ADDRESS = 0x3C
+WIDTH = 128
 PIXEL = 4
 
 

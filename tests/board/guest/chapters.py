@@ -94,7 +94,7 @@ def shows_mood():
     """The display shows the mood: its word, and the picture that the page serves"""
     def alike():
         with urllib.request.urlopen("http://127.0.0.1:8080/display.png", timeout=10) as answer:
-            page = pixels.decode_png(answer.read())
+            page = pixels.decode_png(answer.read(), board.WIDTH)
         rows = board.display()
         word = board.messages()[-1][1]["word"]
         # The golden page of the usual word has the name of the state.
@@ -244,12 +244,12 @@ def wrong_address():
 
 
 def wrong_group():
-    """User in no group: one line each for camera, display and GPIO; page and broker run"""
+    """User in no group: one line each for display and GPIO; a switch that cannot be read keeps the camera closed"""
     journal = Journal()
     board.restart_with(unit="SupplementaryGroups=")
     told = [journal.says("/dev/i2c-board", "group"), journal.says("/dev/gpiochip-board", "group")]
-    await_mood("mood", lambda mood: mood["state"] in ("starting", "stale"), 60)
-    expect(not camera_light(), "the light is on")
+    await_mood("paused mood", lambda mood: mood["state"] == "paused", 60)
+    expect(not board.users_of(CAMERA) and not camera_light(), "the camera is open")
     return " | ".join(told)
 
 

@@ -3,10 +3,12 @@ import struct
 import zlib
 
 
-def decode_png(data):
-    """Rows of characters, 1 where a pixel is brighter than half."""
+def decode_png(data, wanted_width):
+    """Rows of characters, 1 where a pixel is brighter than half; of a picture that was enlarged, one of each block."""
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    scale = max(1, width // wanted_width)
+    columns = range(scale // 2, width, scale)
     at, packed = 8, b""
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -21,10 +23,12 @@ def decode_png(data):
         line = bytearray(raw[start + 1:start + 1 + line_bytes])
         _unfilter(raw[start], line, above, step)
         above = line
+        if y % scale != scale // 2:
+            continue
         if bits == 8:
-            rows.append("".join("1" if line[x * channels] > 127 else "0" for x in range(width)))
+            rows.append("".join("1" if line[x * channels] > 127 else "0" for x in columns))
         else:
-            rows.append("".join(str(line[x // 8] >> (7 - x % 8) & 1) for x in range(width)))
+            rows.append("".join(str(line[x // 8] >> (7 - x % 8) & 1) for x in columns))
     return rows
 
 
