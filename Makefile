@@ -35,8 +35,8 @@ test-aarch64: setup ## on 64-bit ARM under qemu: networks (bit for bit as on thi
 	scripts/cross-aarch64.sh cargo test --locked --test networks --test delegates
 	scripts/cross-aarch64.sh cargo test --locked --lib -- vision:: mood::
 
-board-test: setup ## install the package on a virtual board and play its story [DEB=file ONLY="checks"]
-	@DEB="$(DEB)" ONLY="$(ONLY)" tests/board/run.sh
+board-test: setup ## install the package on a virtual board and play its story [ARCH=amd64|arm64 DEB=file ONLY="checks"]
+	@ARCH="$(ARCH)" DEB="$(DEB)" ONLY="$(ONLY)" tests/board/run.sh
 
 lint: ## format, clippy, rustdoc, dependencies
 	@scripts/setup.sh lint

@@ -18,7 +18,7 @@ use crate::config;
 pub enum LightError {
     /// Its GPIO line.
     #[error("camera.light: {0}")]
-    Gpio(#[from] GpioError),
+    Gpio(GpioError),
     /// Its file in the LED class.
     #[error("camera.light.path: {} cannot be used ({reason}); `ls /sys/class/leds` lists what there is", .path.display())]
     Led {
@@ -27,6 +27,13 @@ pub enum LightError {
         /// The system's reason.
         reason: std::io::Error,
     },
+}
+
+/// No source of its own: the line's error is told in full, and a chain would tell it twice.
+impl From<GpioError> for LightError {
+    fn from(error: GpioError) -> Self {
+        Self::Gpio(error)
+    }
 }
 
 /// Something that can be lit: hardware, or a script in tests.

@@ -46,11 +46,13 @@ install_tools() {
 # Packages of another architecture are configured by their own programs, which the kernel hands to qemu-user.
 install_foreign_tools() {
     { command -v qemu-system-aarch64 && command -v arch-test && command -v qemu-aarch64-static; } >/dev/null \
-        || { $host -t bookworm-backports qemu-system-arm qemu-utils && $host arch-test qemu-user-static binfmt-support; } \
+        || { $host -t bookworm-backports qemu-system-arm qemu-utils && $host arch-test qemu-user-static; } \
             >"$directory/tools.log" 2>&1 \
         || skip "tools cannot be installed: $(tail -n 1 "$directory/tools.log")"
-    [ -e /proc/sys/fs/binfmt_misc/status ] || mount -t binfmt_misc none /proc/sys/fs/binfmt_misc 2>/dev/null || true
-    [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 >/dev/null 2>&1 || true
+    # Where systemd runs, the package's installation has registered it.
+    local binfmt=/proc/sys/fs/binfmt_misc
+    [ -e $binfmt/status ] || mount -t binfmt_misc none $binfmt 2>/dev/null || true
+    [ -e $binfmt/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$binfmt/register 2>/dev/null || true
     arch-test arm64 >/dev/null || skip "this kernel runs no programs of arm64 (binfmt_misc)"
 }
 
