@@ -39,4 +39,9 @@ fi
 scripts/fetch-litert.sh aarch64 target/litert/aarch64 >&2
 
 export CARGO_BUILD_TARGET=$TRIPLE
+if [ "$(uname -m)" != aarch64 ]; then
+    # As in .cargo/config.toml; tests that compile and start programs themselves look here.
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/scripts/run-aarch64.sh
+    export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
+fi
 exec "$@"
