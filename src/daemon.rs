@@ -182,7 +182,8 @@ impl Recording {
         stop: &Stop,
     ) -> tokio::task::JoinHandle<()> {
         let Self { timetable, disk } = self;
-        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, anew, stop.clone()))
+        let lines = lesson::Lines { moods, commands, anew, records: None };
+        tokio::spawn(lesson::run(config.clone(), timetable, disk, lines, stop.clone()))
     }
 }
 

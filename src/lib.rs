@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod device;
 pub mod latest;
 pub mod law;
 pub mod mood;

@@ -12,6 +12,7 @@ pub mod mqtt;
 #[cfg(test)]
 mod samples;
 mod situation;
+pub mod spool;
 mod terminal;
 pub mod web;
 
