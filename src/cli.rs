@@ -10,6 +10,7 @@ mod doctor;
 mod lessons;
 mod light_off;
 mod logging;
+mod mqtt;
 mod notice;
 mod package;
 mod probe_delegate;
@@ -68,6 +69,9 @@ enum Command {
     /// Show or forget what is usual in the room
     #[command(subcommand)]
     Usual(usual::Arguments),
+    /// Show this device's name at the broker, or delete what the broker keeps of it
+    #[command(subcommand)]
+    Mqtt(mqtt::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -110,6 +114,7 @@ impl Cli {
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
+            Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {

@@ -3,7 +3,10 @@
 //! Threads: `camera` (always drains the driver), `vision` (takes the newest frame), those of display and
 //! lights; one current-thread tokio runtime on the calling thread for mood, MQTT and web.
 
+mod happenings;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,15 +27,18 @@ use crate::control::{self, Control, Kept};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
-use crate::outputs::{self, Bulletin, Pairing, mqtt};
+use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
 use crate::panel;
 use crate::supervisor::{self, Counters, Stop, Supervisor};
+use crate::vision::model_card::{Cards, ModelCard, Task};
 use crate::vision::{self, Vision};
 
 /// Observations that may wait for the mood; more are dropped and counted.
 const OBSERVATIONS_WAITING: usize = 8;
 /// Commands about lessons that may wait.
 const COMMANDS_WAITING: usize = 4;
+/// Records of lessons that may wait to be told.
+const RECORDS_WAITING: usize = 64;
 /// What the parts get for stopping, all together.
 const STOP_PATIENCE: Duration = Duration::from_millis(900);
 
@@ -109,10 +115,25 @@ async fn serve(
 
     let climate = Arc::new(Climate::default());
     tokio::spawn(keep_cool(config.clone(), Arc::clone(&climate), stop.clone()));
-    let known = outputs::Known { counters: Arc::clone(&counters), climate: Arc::clone(&climate) };
-    let mut outputs = outputs::start(config, moods.clone(), known, &stop).await?;
-    let mut supervisor = Supervisor::new(stop.clone());
     let camera_health = Arc::new(CameraHealth::default());
+    let known = outputs::Known {
+        counters: Arc::clone(&counters),
+        climate: Arc::clone(&climate),
+        camera: Some(camera_health.subscribe()),
+        models: models(config),
+    };
+    let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
+    let (events, happened) = Events::channel();
+    tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
+    let sources = outputs::Sources {
+        moods: moods.clone(),
+        known,
+        control: Some(control.clone()),
+        records,
+        events: happened,
+    };
+    let mut outputs = outputs::start(config, sources, &stop).await?;
+    let mut supervisor = Supervisor::new(stop.clone());
     tokio::spawn(tell_of_camera(camera_health.subscribe(), outputs.bulletin.clone()));
     let shared = Shared {
         switch: Arc::clone(control.camera()),
@@ -123,14 +144,20 @@ async fn serve(
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
 
-    let recorder = recording
-        .map(|recording| recording.start(config, moods.clone(), commands, control.anew().clone(), &stop));
+    let lines = lesson::Lines {
+        moods: moods.clone(),
+        commands,
+        anew: control.anew().clone(),
+        records: outputs.mqtt.is_some().then_some(records_sender),
+    };
+    let recorder = recording.map(|recording| recording.start(config, lines, &stop));
     let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(control.clone().obey_signals());
     tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
+    tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
     tokio::spawn(log_counters(Arc::clone(&counters), climate, stop.clone()));
     started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone(), control });
@@ -173,17 +200,29 @@ impl Recording {
         Ok(Some(Self { timetable, disk }))
     }
 
-    fn start(
-        self,
-        config: &Config,
-        moods: outputs::Moods,
-        commands: mpsc::Receiver<lesson::Command>,
-        anew: watch::Sender<u64>,
-        stop: &Stop,
-    ) -> tokio::task::JoinHandle<()> {
+    fn start(self, config: &Config, lines: lesson::Lines, stop: &Stop) -> tokio::task::JoinHandle<()> {
         let Self { timetable, disk } = self;
-        let lines = lesson::Lines { moods, commands, anew, records: None };
         tokio::spawn(lesson::run(config.clone(), timetable, disk, lines, stop.clone()))
+    }
+}
+
+/// What of the device the administrator hears of when it changes.
+fn watched(control: &Control, camera: &CameraHealth, climate: &Arc<Climate>) -> happenings::Watched {
+    happenings::Watched {
+        camera: camera.subscribe(),
+        paused_by_hand: control.paused_by_hand(),
+        switch: control.switched(),
+        climate: Arc::clone(climate),
+    }
+}
+
+/// Versions of the networks that are loaded, as their cards say.
+fn models(config: &Config) -> outputs::Models {
+    let cards = Cards::of(config);
+    let version = |path: &Path, task| ModelCard::read(path, task).ok().map(|card| card.version);
+    outputs::Models {
+        heads: version(&cards.heads, Task::Heads),
+        expression: cards.expression.and_then(|path| version(&path, Task::Expression)),
     }
 }
 
@@ -203,6 +242,13 @@ async fn show_pairing(mut until: watch::Receiver<Option<Instant>>, bulletin: Bul
     while until.changed().await.is_ok() {
         let until = *until.borrow_and_update();
         bulletin.offer_pairing(until.map(|until| Pairing { code: None, until }));
+    }
+}
+
+/// Shows on lights and displays which device this is whenever somebody asks for it.
+async fn show_identity(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
+    while until.changed().await.is_ok() {
+        bulletin.identify(*until.borrow_and_update());
     }
 }
 

@@ -5,10 +5,13 @@
 //! backs off and comes back.
 
 pub mod broker;
+pub mod discovery;
 pub mod display;
+mod events;
 mod health;
 pub mod lights;
 pub mod mqtt;
+mod process;
 #[cfg(test)]
 mod samples;
 mod situation;
@@ -23,16 +26,22 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
+pub use events::{DeviceEvent, EventKind, Events};
 pub use health::Health;
+pub use mqtt::payload::Models;
 pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
 
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
-use crate::camera::BackOff;
+use crate::camera::{BackOff, CameraState};
 use crate::config::{BrokerKind, Config, DisplayKind, LightsKind};
+use crate::control::Control;
+use crate::device::DeviceId;
 use crate::mood::Mood;
+use crate::mood::lesson::Record;
 use crate::supervisor::{Counters, Stop};
 use broker::{Broker, BrokerError};
+use spool::Spool;
 use terminal::Terminal;
 
 /// The newest mood; at first one in the state `starting`.
@@ -91,6 +100,33 @@ pub struct Known {
     pub counters: Arc<Counters>,
     /// How warm it is.
     pub climate: Arc<Climate>,
+    /// What the camera is doing.
+    pub camera: Option<watch::Receiver<CameraState>>,
+    /// Versions of the networks.
+    pub models: Models,
+}
+
+/// What the outputs get from the rest of the device.
+#[derive(Debug)]
+pub struct Sources {
+    /// The newest mood.
+    pub moods: Moods,
+    /// What may be told of the device.
+    pub known: Known,
+    /// What commands from the broker are carried out by.
+    pub control: Option<Control>,
+    /// What happens to lessons.
+    pub records: mpsc::Receiver<Record>,
+    /// What happens to the device.
+    pub events: mpsc::Receiver<DeviceEvent>,
+}
+
+impl Sources {
+    /// Nothing but moods.
+    pub fn of(moods: Moods) -> Self {
+        let (records, events) = (mpsc::channel(1).1, mpsc::channel(1).1);
+        Self { moods, known: Known::default(), control: None, records, events }
+    }
 }
 
 /// Starts the outputs that `config` asks for, on the tokio runtime in which this is awaited.
@@ -101,12 +137,13 @@ pub struct Known {
 ///
 /// # Errors
 /// The embedded broker cannot listen, or a thread cannot be started.
-pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> Result<Outputs, StartError> {
+pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
+    let Sources { moods, known, control, records, events } = sources;
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
-    let mqtt = starter.mqtt(config)?;
+    let mqtt = starter.mqtt(config, Told { known: known.clone(), control, records, events })?;
     let terminal = Arc::new(Terminal::default());
     let board = Board::of(&config.board, &Machine::here());
     starter.display(config, &board, &terminal)?;
@@ -117,6 +154,14 @@ pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> 
         bulletin.page_is_at(page);
     }
     Ok(Outputs { mqtt, web, health: starter.health, bulletin, running })
+}
+
+/// What MQTT gets beyond the mood.
+struct Told {
+    known: Known,
+    control: Option<Control>,
+    records: mpsc::Receiver<Record>,
+    events: mpsc::Receiver<DeviceEvent>,
 }
 
 /// What every output gets.
@@ -154,7 +199,7 @@ impl Starter {
         builder.spawn(thread).map(drop).map_err(|source| StartError::Thread { name, source })
     }
 
-    fn mqtt(&mut self, config: &Config) -> Result<Option<mqtt::Address>, StartError> {
+    fn mqtt(&mut self, config: &Config, told: Told) -> Result<Option<mqtt::Address>, StartError> {
         let address = match config.mqtt.broker {
             BrokerKind::Off => return Ok(None),
             BrokerKind::Embedded => {
@@ -162,16 +207,51 @@ impl Starter {
             }
             BrokerKind::External => mqtt::Address { host: config.mqtt.host.clone(), port: config.mqtt.port },
         };
-        let publisher = mqtt::Publisher {
+        let storage = config.storage.directory();
+        let target = mqtt::Target {
             address: address.clone(),
             room: config.room.clone(),
+            device: DeviceId::here(&storage),
             config: config.mqtt.clone(),
-            moods: self.moods.clone(),
-            health: self.new_health("mqtt"),
-            stop: self.stop.clone(),
+        };
+        let Told { known, control, records, events } = told;
+        let author = mqtt::Author::new(&target);
+        let spool = self.spool(config, mqtt::Feed { author, records, events });
+        let publisher = mqtt::Publisher::new(target, self.moods.clone(), spool, self.stop.clone())
+            .reporting(mqtt::Sampler::of_device(known, self.bulletin.subscribe()))
+            .remembering(storage)
+            .shown_by(self.new_health("mqtt"));
+        let publisher = match control {
+            Some(control) => publisher.obeying(control),
+            None => publisher,
         };
         self.task(publisher.run());
         Ok(Some(address))
+    }
+
+    /// Opens the spool, and lets it be fed and kept. With the embedded broker nobody is ever away: memory is enough.
+    fn spool(&self, config: &Config, feed: mqtt::Feed) -> Spool {
+        let limit = usize::try_from(config.mqtt.spool_entries).unwrap_or(usize::MAX);
+        if config.mqtt.broker == BrokerKind::Embedded {
+            let spool = Spool::in_memory(limit);
+            self.task(feed.run(spool.clone(), None, self.stop.clone()));
+            return spool;
+        }
+        let (spool, keeper) = Spool::open(&config.storage.directory(), limit);
+        let note = keeper.uncertain().map(|numbers| {
+            let (first, last) = (numbers.start(), numbers.end());
+            format!("not stopped in order: of the messages {first} to {last} some may be missing")
+        });
+        // What is fed at the very end is kept too.
+        let (stop, fed) = (self.stop.clone(), Stop::default());
+        let kept = fed.clone();
+        let feeding = feed.run(spool.clone(), note, stop);
+        self.task(async move {
+            feeding.await;
+            fed.request();
+        });
+        self.task(keeper.run(kept));
+        spool
     }
 
     fn display(
@@ -215,10 +295,10 @@ impl Starter {
             // A zone that is not known was a fault of the configuration.
             zone: config.lessons.zone().unwrap_or(TimeZone::UTC),
         };
-        let (moods, stop) = (self.moods.clone(), self.stop.clone());
+        let (moods, situations, stop) = (self.moods.clone(), self.bulletin.subscribe(), self.stop.clone());
         self.thread("lights", move || {
-            let (moods, health, stop) = (&moods, &health, &stop);
-            lights::LightLoop { open, brightness, moods, health, stop }.run(BackOff::default());
+            let (moods, situations, health, stop) = (&moods, &situations, &health, &stop);
+            lights::LightLoop { open, brightness, moods, situations, health, stop }.run(BackOff::default());
         })
     }
 

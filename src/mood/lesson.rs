@@ -20,6 +20,7 @@ mod timetable;
 mod usual;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use calendar::CalendarError;
@@ -74,7 +75,7 @@ pub struct OpenLesson {
 }
 
 /// What began or ended a lesson.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The timetable or the calendar.

@@ -311,6 +311,8 @@ pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines
     }
     let rest = recorder.rest();
     tell(&mut recorder, records.as_ref());
+    // Who listens need not wait for the disk.
+    drop(records);
     if let Some(batch) = rest {
         writer.write(&mut recorder, batch).await;
     }
