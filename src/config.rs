@@ -20,6 +20,7 @@ mod seats;
 mod signals;
 mod storage;
 mod thermal;
+mod webhook;
 pub mod zone;
 
 use std::path::PathBuf;
@@ -44,6 +45,7 @@ pub use seats::Seats;
 pub use signals::{Attention, AttentionDetail, EngagementWeights, Pace, Signals, Usual, Word};
 pub use storage::Storage;
 pub use thermal::Thermal;
+pub use webhook::{Message, Webhook};
 pub use zone::{Zone, ZoneKind};
 
 /// The whole configuration. Every key has a default: an empty file is valid.
@@ -88,6 +90,8 @@ pub struct Config {
     pub storage: Storage,
     /// Publishing to a broker.
     pub mqtt: Mqtt,
+    /// Telling a server by HTTP.
+    pub webhook: Vec<Webhook>,
     /// The page and the API.
     pub web: Web,
     /// The screen on the wall.

@@ -148,7 +148,7 @@ async fn serve(
         moods: moods.clone(),
         commands,
         anew: control.anew().clone(),
-        records: outputs.mqtt.is_some().then_some(records_sender),
+        records: outputs.tells_lessons.then_some(records_sender),
     };
     let recorder = recording.map(|recording| recording.start(config, lines, &stop));
     let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };

@@ -4,10 +4,12 @@
 //! task (mqtt, web) or a thread (display, lights). None waits for another: one that fails says so once,
 //! backs off and comes back.
 
+mod backoff;
 pub mod broker;
 pub mod discovery;
 pub mod display;
 mod events;
+mod feed;
 mod health;
 pub mod lights;
 pub mod mqtt;
@@ -17,7 +19,9 @@ mod samples;
 mod situation;
 pub mod spool;
 mod terminal;
+mod told;
 pub mod web;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,15 +38,14 @@ pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
 use crate::camera::{BackOff, CameraState};
-use crate::config::{BrokerKind, Config, DisplayKind, LightsKind};
+use crate::config::{Config, DisplayKind, LightsKind};
 use crate::control::Control;
-use crate::device::DeviceId;
 use crate::mood::Mood;
 use crate::mood::lesson::Record;
 use crate::supervisor::{Counters, Stop};
-use broker::{Broker, BrokerError};
-use spool::Spool;
+use broker::BrokerError;
 use terminal::Terminal;
+use told::Told;
 
 /// The newest mood; at first one in the state `starting`.
 pub type Moods = watch::Receiver<Arc<Mood>>;
@@ -70,6 +73,8 @@ pub struct Outputs {
     pub mqtt: Option<mqtt::Address>,
     /// Where the page is, if it is served. None also while its port is taken; [`Health::problem`] says so.
     pub web: Option<SocketAddr>,
+    /// Whether anybody is told of lessons.
+    pub tells_lessons: bool,
     /// One for each output that was started.
     pub health: Vec<Arc<Health>>,
     /// Where other parts tell how they are, for the displays.
@@ -87,7 +92,7 @@ impl Outputs {
         tokio::time::timeout(timeout, self.running.recv()).await.is_ok()
     }
 
-    /// The health of the output called `name`: `mqtt`, `web`, `display` or `lights`.
+    /// The health of the output called `name`: `mqtt`, `webhook`, `web`, `display` or `lights`.
     pub fn health_of(&self, name: &str) -> Option<&Arc<Health>> {
         self.health.iter().find(|health| health.name() == name)
     }
@@ -143,7 +148,9 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     let Sources { moods, known, control, records, events } = sources;
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
-    let mqtt = starter.mqtt(config, Told { known: known.clone(), control, records, events })?;
+    let mqtt = told::broker(config)?;
+    let told = Told { known: known.clone(), control, records, events };
+    let tells_lessons = starter.tell(config, mqtt.clone(), told);
     let terminal = Arc::new(Terminal::default());
     let board = Board::of(&config.board, &Machine::here());
     starter.display(config, &board, &terminal)?;
@@ -153,15 +160,7 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
-    Ok(Outputs { mqtt, web, health: starter.health, bulletin, running })
-}
-
-/// What MQTT gets beyond the mood.
-struct Told {
-    known: Known,
-    control: Option<Control>,
-    records: mpsc::Receiver<Record>,
-    events: mpsc::Receiver<DeviceEvent>,
+    Ok(Outputs { mqtt, web, tells_lessons, health: starter.health, bulletin, running })
 }
 
 /// What every output gets.
@@ -197,61 +196,6 @@ impl Starter {
         };
         let builder = std::thread::Builder::new().name(name.into());
         builder.spawn(thread).map(drop).map_err(|source| StartError::Thread { name, source })
-    }
-
-    fn mqtt(&mut self, config: &Config, told: Told) -> Result<Option<mqtt::Address>, StartError> {
-        let address = match config.mqtt.broker {
-            BrokerKind::Off => return Ok(None),
-            BrokerKind::Embedded => {
-                mqtt::Address { host: "127.0.0.1".into(), port: Broker::start(config.mqtt.port)?.port }
-            }
-            BrokerKind::External => mqtt::Address { host: config.mqtt.host.clone(), port: config.mqtt.port },
-        };
-        let storage = config.storage.directory();
-        let target = mqtt::Target {
-            address: address.clone(),
-            room: config.room.clone(),
-            device: DeviceId::here(&storage),
-            config: config.mqtt.clone(),
-        };
-        let Told { known, control, records, events } = told;
-        let author = mqtt::Author::new(&target);
-        let spool = self.spool(config, mqtt::Feed { author, records, events });
-        let publisher = mqtt::Publisher::new(target, self.moods.clone(), spool, self.stop.clone())
-            .reporting(mqtt::Sampler::of_device(known, self.bulletin.subscribe()))
-            .remembering(storage)
-            .shown_by(self.new_health("mqtt"));
-        let publisher = match control {
-            Some(control) => publisher.obeying(control),
-            None => publisher,
-        };
-        self.task(publisher.run());
-        Ok(Some(address))
-    }
-
-    /// Opens the spool, and lets it be fed and kept. With the embedded broker nobody is ever away: memory is enough.
-    fn spool(&self, config: &Config, feed: mqtt::Feed) -> Spool {
-        let limit = usize::try_from(config.mqtt.spool_entries).unwrap_or(usize::MAX);
-        if config.mqtt.broker == BrokerKind::Embedded {
-            let spool = Spool::in_memory(limit);
-            self.task(feed.run(spool.clone(), None, self.stop.clone()));
-            return spool;
-        }
-        let (spool, keeper) = Spool::open(&config.storage.directory(), limit);
-        let note = keeper.uncertain().map(|numbers| {
-            let (first, last) = (numbers.start(), numbers.end());
-            format!("not stopped in order: of the messages {first} to {last} some may be missing")
-        });
-        // What is fed at the very end is kept too.
-        let (stop, fed) = (self.stop.clone(), Stop::default());
-        let kept = fed.clone();
-        let feeding = feed.run(spool.clone(), note, stop);
-        self.task(async move {
-            feeding.await;
-            fed.request();
-        });
-        self.task(keeper.run(kept));
-        spool
     }
 
     fn display(

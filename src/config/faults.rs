@@ -8,7 +8,7 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{CameraKind, Config, LessonBegin, zone};
+use super::{CameraKind, Config, LessonBegin, webhook, zone};
 
 /// More faults than this are not looked for: the file is something else then.
 const MOST_FAULTS: usize = 50;
@@ -320,6 +320,7 @@ impl Config {
 
     fn validate_outputs(&self, complaints: &mut Complaints) {
         self.mqtt.check(complaints);
+        webhook::check(&self.webhook, complaints);
         if !self.web.listen.ip().is_loopback() {
             complaints.add("web.listen", "must be a loopback address such as 127.0.0.1:8080");
         }
@@ -338,7 +339,7 @@ impl Complaints {
         self.0.push(Complaint { key: key.into(), message: message.into() });
     }
 
-    pub(super) fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
+    pub(super) fn range(&mut self, key: impl Into<Cow<'static, str>>, value: f64, low: f64, high: f64) {
         // Not `value < low || …`: that would let NaN through.
         if !(low..=high).contains(&value) {
             self.add(key, format!("is {value}, but must be from {low} to {high}"));
@@ -464,7 +465,10 @@ mod tests {
             ("[mqtt]\nhealth_every_s = 1\n", "x.toml:2:18: mqtt.health_every_s is 1, but must be from 10"),
             ("[mqtt]\nspool_entries = 0\n", "x.toml:2:17: mqtt.spool_entries is 0"),
             ("[mqtt]\ndiscovery_prefix = \"a/b\"\n", "x.toml:2:20: mqtt.discovery_prefix is \"a/b\""),
-            ("[mqtt.tls]\nca_file = \"ca.pem\"\n", "x.toml:2:11: mqtt.tls.ca_file is given, but mqtt.tls.enabled"),
+            (
+                "[mqtt.tls]\nca_file = \"ca.pem\"\n",
+                "x.toml:2:11: mqtt.tls.ca_file is given, but mqtt.tls.enabled",
+            ),
             ("[mqtt.tls]\nenabled = true\nkey_file = \"k\"\n", "mqtt.tls.certificate_file is needed beside"),
             ("[mqtt]\npassword_file = \"p\"\n", "mqtt.username is needed beside mqtt.password_file"),
         ] {

@@ -4,24 +4,21 @@
 //! and waits in front of the next attempt with full jitter. docs/mqtt.md describes what is sent. A [`Publisher`] needs
 //! nothing of the rest of the daemon, so that many can run in one process.
 
-mod backoff;
 mod client;
 mod command;
-mod feed;
 mod forget;
 mod outbox;
 pub mod payload;
 mod publisher;
-mod secrets;
+pub(super) mod secrets;
 mod vitals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use command::{AnyCommand, COMMAND_SCHEMA};
-pub use feed::Feed;
 pub use forget::forget;
-pub use payload::{Author, STATUS_SCHEMA, Vitals};
+pub use payload::{Author, Place, STATUS_SCHEMA, Vitals};
 pub use vitals::Sampler;
 
 use crate::config;

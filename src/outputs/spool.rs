@@ -33,7 +33,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Minute, Self::Lesson, Self::Event];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Lesson, Self::Event];
 
     /// The word in the file and in the topic.
     pub const fn name(self) -> &'static str {

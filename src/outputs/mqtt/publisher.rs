@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::backoff::{self, Backoff};
 use super::client::{self, Event, Link, LinkError, Message, Received, Sender, Settings};
 use super::outbox::{Answer, Item, Outbox, Parcel};
 use super::payload::{
@@ -16,6 +15,7 @@ use super::payload::{
 };
 use super::{Address, Publisher, Topics};
 use crate::mood;
+use crate::outputs::backoff::{self, Backoff};
 use crate::outputs::spool::{Entry, Kind};
 
 /// The farewell may take this long, whatever the broker does.
@@ -121,7 +121,10 @@ impl Publisher {
                 }
                 Event::Refused(number, reason) => self.refused(session, number, &reason),
                 Event::NotSubscribed(reason) => {
-                    tracing::warn!(reason, "the broker lets nobody send commands to this device; look at its ACL");
+                    tracing::warn!(
+                        reason,
+                        "the broker lets nobody send commands to this device; look at its ACL"
+                    );
                 }
                 Event::Received(message) => self.received(session, &message),
                 Event::Closed => return End::Stopped,
@@ -133,7 +136,11 @@ impl Publisher {
 
     /// Waits for what the link says next, and hands it what becomes due meanwhile. The library's future
     /// is never dropped half-way: it may hold a half-read packet. None: the time for it is over.
-    async fn next_event(&mut self, session: &mut Session, link: &mut Link) -> Option<Result<Event, LinkError>> {
+    async fn next_event(
+        &mut self,
+        session: &mut Session,
+        link: &mut Link,
+    ) -> Option<Result<Event, LinkError>> {
         let (stop, spool) = (self.stop.clone(), self.spool.clone());
         let reports = self.sampler.is_some();
         let mut link_event = pin!(link.next());
@@ -302,7 +309,9 @@ impl Publisher {
             }
             LinkError::Credentials => "mend mqtt.username or the first line of mqtt.password_file",
             LinkError::NothingListens => "start the broker, or mend mqtt.host and mqtt.port",
-            LinkError::Tls(_) => "look at mqtt.tls.ca_file, and whether mqtt.host is the name in the broker's certificate",
+            LinkError::Tls(_) => {
+                "look at mqtt.tls.ca_file, and whether mqtt.host is the name in the broker's certificate"
+            }
             LinkError::Unreachable(_) | LinkError::Timeout => "look at mqtt.host, mqtt.port and the network",
             LinkError::Refused(_) => "look at the broker's log",
             LinkError::Lost(_) => "connecting again",

@@ -24,14 +24,14 @@ const KEY: &str = "mqtt-key";
 
 /// Where secrets come from.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Secrets {
+pub(in crate::outputs) struct Secrets {
     /// Folder of the service's credentials.
     credentials: Option<PathBuf>,
 }
 
 impl Secrets {
     /// Those of this process.
-    pub(super) fn here() -> Self {
+    pub(in crate::outputs) fn here() -> Self {
         Self { credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) }
     }
 
@@ -72,13 +72,18 @@ impl Secrets {
         let private = PrivateKeyDer::from_pem_slice(&pem(key, &path)?)
             .map_err(|error| format!("{key} {} holds no key in PEM: {error}", path.display()))?;
         let with_key = builder.with_client_auth_cert(chain, private);
-        let with_key =
-            with_key.map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
+        let with_key = with_key
+            .map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
         Ok(Some(Arc::new(with_key)))
     }
 
     /// The file of the configuration, else the service's credential `name`; with the name that complaints use.
-    fn path(&self, key: &'static str, configured: &Path, name: &'static str) -> Option<(&'static str, PathBuf)> {
+    pub(in crate::outputs) fn path<'a>(
+        &self,
+        key: &'a str,
+        configured: &Path,
+        name: &'a str,
+    ) -> Option<(&'a str, PathBuf)> {
         if !configured.as_os_str().is_empty() {
             return Some((key, configured.to_owned()));
         }
@@ -97,12 +102,22 @@ fn authorities(tls: &Tls) -> Result<RootCertStore, String> {
     // Systems trust a few old certificates that cannot be parsed; the others do.
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        return Err("nobody can vouch for the broker: no usable certificate in mqtt.tls.ca_file, or in the system".into());
+        return Err(
+            "nobody can vouch for the broker: no usable certificate in mqtt.tls.ca_file, or in the system"
+                .into(),
+        );
     }
     Ok(roots)
 }
 
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// One line that names `key` and the file.
+pub(in crate::outputs) fn certificates(
+    key: &str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let bytes = pem(key, path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match all {
@@ -112,7 +127,7 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
     }
 }
 
-fn pem(key: &'static str, path: &Path) -> Result<Vec<u8>, String> {
+fn pem(key: &str, path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path);
     let read = file.and_then(|file| file.take(MOST_PEM_BYTES).read_to_end(&mut bytes));
@@ -120,7 +135,11 @@ fn pem(key: &'static str, path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn first_line(key: &'static str, path: &Path) -> Result<String, String> {
+/// The first line of a file, without its end.
+///
+/// # Errors
+/// One line that names `key` and the file.
+pub(in crate::outputs) fn first_line(key: &str, path: &Path) -> Result<String, String> {
     let problem = |error| format!("{key} {} cannot be read: {error}", path.display());
     let file = std::fs::File::open(path).map_err(problem)?;
     let mut line = String::new();
