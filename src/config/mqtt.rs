@@ -141,14 +141,16 @@ impl Mqtt {
                     complaints.add("mqtt.host", "is needed when mqtt.broker is \"external\"");
                 }
                 if self.port == 0 {
-                    complaints.add("mqtt.port", "must not be 0 for an external broker; the usual one is 1883");
+                    complaints
+                        .add("mqtt.port", "must not be 0 for an external broker; the usual one is 1883");
                 }
             }
             BrokerKind::Embedded if self.protocol == Protocol::V5 => {
                 complaints.add("mqtt.protocol", "must be 4 for the embedded broker, which speaks MQTT 3.1.1");
             }
             BrokerKind::Embedded if self.tls.enabled => {
-                complaints.add("mqtt.tls.enabled", "is for external brokers; the embedded one is on loopback");
+                complaints
+                    .add("mqtt.tls.enabled", "is for external brokers; the embedded one is on loopback");
             }
             BrokerKind::Embedded | BrokerKind::Off => {}
         }
@@ -166,7 +168,8 @@ impl Mqtt {
             ("mqtt.tls.key_file", &tls.key_file),
         ];
         for (key, _) in files.iter().filter(|(_, path)| !tls.enabled && !path.as_os_str().is_empty()) {
-            complaints.add(*key, "is given, but mqtt.tls.enabled is false: the connection would not be encrypted");
+            complaints
+                .add(*key, "is given, but mqtt.tls.enabled is false: the connection would not be encrypted");
         }
         if tls.certificate_file.as_os_str().is_empty() && !tls.key_file.as_os_str().is_empty() {
             complaints.add("mqtt.tls.certificate_file", "is needed beside mqtt.tls.key_file");
