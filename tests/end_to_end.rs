@@ -40,26 +40,29 @@ fn assert_true_to_the_class(payload: &Value) {
     assert!((facing - FACING).abs() <= 0.1, "facing {facing}, in truth {FACING}");
 }
 
-fn schema() -> jsonschema::Validator {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mood.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    jsonschema::validator_for(&schema).unwrap()
+/// The documented schema of what is published on the last level `leaf` of a topic.
+fn schema(leaf: &str) -> jsonschema::Validator {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let name = format!("{leaf}.schema.json");
+    let path = if leaf == "mood" { docs.join(name) } else { docs.join("schemas").join(name) };
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{leaf} is an undocumented topic"));
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 fn run_and_watch(directory: &Path, broker: &str, port: u16) {
     let config = configuration(directory, broker, port);
     let mut daemon = Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
     let messages = subscribe(port);
-    let schema = schema();
+    let mut schemas = std::collections::HashMap::new();
     let mood = next(&messages, |message| {
-        if message.topic.ends_with("/mood") {
-            let payload = message.json();
-            assert!(schema.is_valid(&payload), "{payload}");
-        } else {
-            assert_eq!(message.topic, "moodring/test/a1/status", "an undocumented topic");
-        }
-        settled(message)
+        let leaf = message.topic.strip_prefix("moodring/test/a1/").expect("an undocumented topic").to_owned();
+        let payload = message.json();
+        let schema = schemas.entry(leaf.clone()).or_insert_with(|| schema(&leaf));
+        assert!(schema.is_valid(&payload), "{leaf}: {payload}");
+        settled(message) && schemas.len() >= 4
     });
+    let seen: std::collections::BTreeSet<_> = schemas.keys().map(String::as_str).collect();
+    assert_eq!(seen, ["event", "health", "mood", "status"].into());
     assert_true_to_the_class(&mood.json());
 
     daemon.signal("TERM");

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::events::{DeviceEvent, EventKind};
 use super::mqtt::Author;
-use super::spool::{Keeper, Kind, Spool};
+use super::spool::{Kind, Spool};
 use crate::mood::lesson::Record;
 use crate::supervisor::Stop;
 
@@ -22,12 +22,8 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Messages of `kinds` go into `spool`, which `keeper` keeps, if it is kept.
-    pub(super) fn new(spool: Spool, kinds: Vec<Kind>, keeper: Option<&Keeper>) -> Self {
-        let note = keeper.and_then(Keeper::uncertain).map(|numbers| {
-            let (first, last) = (numbers.start(), numbers.end());
-            format!("not stopped in order: of the messages {first} to {last} some may be missing")
-        });
+    /// Messages of `kinds` go into `spool`; the first, `started`, says `note`.
+    pub(super) fn new(spool: Spool, kinds: Vec<Kind>, note: Option<String>) -> Self {
         Self { spool, kinds, note, told_of_loss: false }
     }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::config::BrokerKind;
 
 /// Set to 1 to write the schema anew.
 const BLESS: &str = "MOODRING_BLESS";

@@ -50,19 +50,22 @@ impl Starter {
     /// Starts whatever is told what happens: the broker at `address`, and webhooks. False if nobody is.
     pub(super) fn tell(&mut self, config: &Config, address: Option<mqtt::Address>, told: Told) -> bool {
         let Told { known, control, records, events } = told;
-        let device = DeviceId::here(&config.storage.directory());
+        if address.is_none() && config.webhook.is_empty() {
+            return false;
+        }
+        // A demo leaves nothing behind.
+        let is_demo = config.mqtt.broker == BrokerKind::Embedded && config.webhook.is_empty();
+        let storage = config.storage.directory();
+        let device = if is_demo { DeviceId::in_passing() } else { DeviceId::here(&storage) };
         let place = Place::new(&config.room, &device);
         let author = Author { place, lesson_titles: config.mqtt.lesson_titles };
         let fed = Stop::default();
         let Spools { broker, webhooks, sinks } = self.spools(config, &fed);
-        let is_told = !sinks.is_empty();
-        if is_told {
-            let feeding = Feed { author, records, events }.run(sinks, self.stop.clone());
-            self.task(async move {
-                feeding.await;
-                fed.request();
-            });
-        }
+        let feeding = Feed { author, records, events }.run(sinks, self.stop.clone());
+        self.task(async move {
+            feeding.await;
+            fed.request();
+        });
         for (webhook, spool) in config.webhook.iter().zip(webhooks) {
             let health = self.new_health("webhook");
             self.task(Webhook::new(webhook.clone(), spool, health, self.stop.clone()).run());
@@ -72,7 +75,7 @@ impl Starter {
             let target = mqtt::Target { address, room, device, config: config_of_mqtt };
             let publisher = mqtt::Publisher::new(target, self.moods.clone(), spool, self.stop.clone())
                 .reporting(mqtt::Sampler::of_device(known, self.bulletin.subscribe()))
-                .remembering(config.storage.directory())
+                .remembering(storage)
                 .shown_by(self.new_health("mqtt"));
             let publisher = match control {
                 Some(control) => publisher.obeying(control),
@@ -80,7 +83,7 @@ impl Starter {
             };
             self.task(publisher.run());
         }
-        is_told
+        true
     }
 
     /// Opens the spools; those on the disk are kept until `fed`. With the embedded broker nobody is ever away: memory is
@@ -117,7 +120,11 @@ impl Starter {
         fed: &Stop,
     ) -> Spool {
         let (spool, keeper) = Spool::open(folder, limit(entries));
-        sinks.push(Sink::new(spool.clone(), kinds, Some(&keeper)));
+        let note = keeper.uncertain().map(|numbers| {
+            let (first, last) = (numbers.start(), numbers.end());
+            format!("not stopped in order: of the messages {first} to {last} some may be missing")
+        });
+        sinks.push(Sink::new(spool.clone(), kinds, note));
         self.task(keeper.run(fed.clone()));
         spool
     }
