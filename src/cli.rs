@@ -12,6 +12,7 @@ mod light_off;
 mod logging;
 mod mqtt;
 mod notice;
+mod overlay;
 mod package;
 mod probe_delegate;
 mod run;
@@ -46,7 +47,7 @@ const EXAMPLES: &str = "Examples:
   moodring lessons export last --config moodring.toml --output lesson.html
   moodring notice --config moodring.toml > notice.html
 
-Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
+Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 (run) to be started anew";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -72,6 +73,9 @@ enum Command {
     /// Show this device's name at the broker, or delete what the broker keeps of it
     #[command(subcommand)]
     Mqtt(mqtt::Arguments),
+    /// Make settings for many devices: keys, and signed overlays of the configuration
+    #[command(subcommand)]
+    Overlay(overlay::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -115,6 +119,7 @@ impl Cli {
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
+            Command::Overlay(arguments) => overlay::run(&arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {
@@ -127,6 +132,9 @@ impl Cli {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
+                if error.is::<BeginAnew>() {
+                    return ExitCode::from(BEGIN_ANEW);
+                }
                 if !error.is::<AlreadyTold>() {
                     eprintln!("moodring: {error:#}");
                 }
@@ -136,6 +144,14 @@ impl Cli {
         }
     }
 }
+
+/// Exit code that asks the service manager for another start: EX_TEMPFAIL of sysexits.h.
+const BEGIN_ANEW: u8 = 75;
+
+/// The daemon ended in order, to begin anew with another configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("begins anew")]
+struct BeginAnew;
 
 /// The command failed, and what failed was told while it went on.
 #[derive(Debug, thiserror::Error)]

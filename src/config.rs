@@ -7,6 +7,7 @@ mod board;
 mod display;
 mod engine;
 mod faults;
+mod fleet;
 mod lessons;
 mod lights;
 mod mqtt;
@@ -32,6 +33,7 @@ pub use board::{Board, Profile};
 pub use display::{Display, DisplayKind};
 pub use engine::{Delegate, Engine, ExternalDelegate};
 pub use faults::{ConfigError, Fault};
+pub use fleet::Fleet;
 pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use lights::{GpioLights, LedLight, Lights, LightsKind, PwmLights, RingLights};
 pub use mqtt::{BrokerKind, Mqtt, Protocol, Tls};
@@ -92,6 +94,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Telling a server by HTTP.
     pub webhook: Vec<Webhook>,
+    /// Settings that the administrator of many devices lays over this file.
+    pub fleet: Fleet,
     /// The page and the API.
     pub web: Web,
     /// The screen on the wall.

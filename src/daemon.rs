@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::board::thermal::{self, Climate, Governor, Sensors};
@@ -28,6 +29,7 @@ use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
 use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
+use crate::overlay::{self, Overlays};
 use crate::panel;
 use crate::supervisor::{self, Counters, Stop, Supervisor};
 use crate::vision::model_card::{Cards, ModelCard, Task};
@@ -39,6 +41,8 @@ const OBSERVATIONS_WAITING: usize = 8;
 const COMMANDS_WAITING: usize = 4;
 /// Records of lessons that may wait to be told.
 const RECORDS_WAITING: usize = 64;
+/// An event is in the spool after this long.
+const EVENT_PATIENCE: Duration = Duration::from_millis(200);
 /// What the parts get for stopping, all together.
 const STOP_PATIENCE: Duration = Duration::from_millis(900);
 
@@ -49,6 +53,8 @@ pub struct Limits {
     pub run_for: Option<Duration>,
     /// Begins as if nobody ever paused it, and leaves no trace of a pause: a demo.
     pub forget_pauses: bool,
+    /// What the administrator lays over the configuration, where that is allowed.
+    pub overlays: Option<Overlays>,
 }
 
 /// Where the running daemon can be reached.
@@ -69,6 +75,8 @@ pub struct Report {
     pub moods: u64,
     /// The last mood whose state was `live`.
     pub last_live: Option<Arc<Mood>>,
+    /// It ended to be started anew, with another configuration.
+    pub begins_anew: bool,
 }
 
 /// Runs until a signal, the limit or the failure of a part; `started` is called once everything runs.
@@ -124,6 +132,8 @@ async fn serve(
     };
     let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
     let (events, happened) = Events::channel();
+    let (overlaid, overlays) =
+        limits.overlays.clone().map(|overlays| hear_overlays(overlays, &events, &stop)).unzip();
     tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
     let sources = outputs::Sources {
         moods: moods.clone(),
@@ -131,6 +141,7 @@ async fn serve(
         control: Some(control.clone()),
         records,
         events: happened,
+        overlays,
     };
     let mut outputs = outputs::start(config, sources, &stop).await?;
     let mut supervisor = Supervisor::new(stop.clone());
@@ -180,7 +191,27 @@ async fn serve(
         drop(tokio::time::timeout(left, writer).await);
     }
     let last_live = watcher.await.unwrap_or_default();
-    result.map(|()| Report { moods: counters.moods.get(), last_live })
+    let begins_anew = match overlaid {
+        Some(overlaid) => overlaid.await.unwrap_or_default(),
+        None => false,
+    };
+    result.map(|()| Report { moods: counters.moods.get(), last_live, begins_anew })
+}
+
+/// Takes overlays as they arrive, and stops everything when one is to hold: then the device begins anew.
+fn hear_overlays(overlays: Overlays, events: &Events, stop: &Stop) -> (JoinHandle<bool>, overlay::Inbox) {
+    let (inbox, arrivals) = overlay::Inbox::channel();
+    let (events, stop) = (events.clone(), stop.clone());
+    let task = tokio::spawn(async move {
+        let begins_anew = overlay::obey(overlays, arrivals, events, stop.clone()).await;
+        if begins_anew {
+            // Time for the event to be spooled.
+            tokio::time::sleep(EVENT_PATIENCE).await;
+            stop.request();
+        }
+        begins_anew
+    });
+    (task, inbox)
 }
 
 /// What recording lessons needs, made before anything runs.
@@ -200,7 +231,7 @@ impl Recording {
         Ok(Some(Self { timetable, disk }))
     }
 
-    fn start(self, config: &Config, lines: lesson::Lines, stop: &Stop) -> tokio::task::JoinHandle<()> {
+    fn start(self, config: &Config, lines: lesson::Lines, stop: &Stop) -> JoinHandle<()> {
         let Self { timetable, disk } = self;
         tokio::spawn(lesson::run(config.clone(), timetable, disk, lines, stop.clone()))
     }

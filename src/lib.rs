@@ -22,6 +22,7 @@ pub mod law;
 pub mod mood;
 pub mod notice;
 pub mod outputs;
+pub mod overlay;
 pub mod panel;
 pub mod supervisor;
 pub mod vision;

@@ -42,6 +42,7 @@ use crate::config::{Config, DisplayKind, LightsKind};
 use crate::control::Control;
 use crate::mood::Mood;
 use crate::mood::lesson::Record;
+use crate::overlay;
 use crate::supervisor::{Counters, Stop};
 use broker::BrokerError;
 use terminal::Terminal;
@@ -124,13 +125,15 @@ pub struct Sources {
     pub records: mpsc::Receiver<Record>,
     /// What happens to the device.
     pub events: mpsc::Receiver<DeviceEvent>,
+    /// Where settings go that the administrator lays over the configuration, if they are wanted.
+    pub overlays: Option<overlay::Inbox>,
 }
 
 impl Sources {
     /// Nothing but moods.
     pub fn of(moods: Moods) -> Self {
         let (records, events) = (mpsc::channel(1).1, mpsc::channel(1).1);
-        Self { moods, known: Known::default(), control: None, records, events }
+        Self { moods, known: Known::default(), control: None, records, events, overlays: None }
     }
 }
 
@@ -145,11 +148,11 @@ impl Sources {
 pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
-    let Sources { moods, known, control, records, events } = sources;
+    let Sources { moods, known, control, records, events, overlays } = sources;
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
     let mqtt = told::broker(config)?;
-    let told = Told { known: known.clone(), control, records, events };
+    let told = Told { known: known.clone(), control, records, events, overlays };
     let tells_lessons = starter.tell(config, mqtt.clone(), told);
     let terminal = Arc::new(Terminal::default());
     let board = Board::of(&config.board, &Machine::here());

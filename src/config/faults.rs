@@ -321,6 +321,7 @@ impl Config {
     fn validate_outputs(&self, complaints: &mut Complaints) {
         self.mqtt.check(complaints);
         webhook::check(&self.webhook, complaints);
+        self.fleet.check(complaints);
         if !self.web.listen.ip().is_loopback() {
             complaints.add("web.listen", "must be a loopback address such as 127.0.0.1:8080");
         }

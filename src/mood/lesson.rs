@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use calendar::CalendarError;
+pub(crate) use disk::write_whole;
 pub use disk::{Disk, remove_report};
 pub use minute::{Figure, Figures, Minute};
 pub use moments::{Moment, MomentKind};

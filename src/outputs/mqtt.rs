@@ -27,6 +27,7 @@ use crate::device::DeviceId;
 use crate::outputs::discovery::Discovery;
 use crate::outputs::spool::{Kind, Spool};
 use crate::outputs::{Health, Moods};
+use crate::overlay::Inbox;
 use crate::supervisor::Stop;
 use command::Obedience;
 use secrets::Secrets;
@@ -113,6 +114,7 @@ pub struct Publisher {
     secrets: Secrets,
     sampler: Option<Sampler>,
     obedience: Option<Obedience>,
+    overlays: Option<Inbox>,
     discovery: Discovery,
     reconnects: u64,
     stop: Stop,
@@ -131,6 +133,7 @@ impl Publisher {
             secrets: Secrets::here(),
             sampler: None,
             obedience: None,
+            overlays: None,
             reconnects: 0,
             stop,
         }
@@ -147,6 +150,12 @@ impl Publisher {
     pub fn obeying(self, control: Control) -> Self {
         let obedience = self.target.config.commands.then(|| Obedience::new(control));
         Self { obedience, ..self }
+    }
+
+    /// Puts settings that the administrator lays over the configuration into `inbox`.
+    #[must_use]
+    pub fn overlaid(self, inbox: Option<Inbox>) -> Self {
+        Self { overlays: inbox, ..self }
     }
 
     /// Remembers in the folder `storage` what was announced to Home Assistant, so that it can be taken back.

@@ -14,6 +14,7 @@ use crate::config::{BrokerKind, Config};
 use crate::control::Control;
 use crate::device::DeviceId;
 use crate::mood::lesson::Record;
+use crate::overlay;
 use crate::supervisor::Stop;
 
 /// What may be told, and what commands from the broker are carried out by.
@@ -22,6 +23,7 @@ pub(super) struct Told {
     pub(super) control: Option<Control>,
     pub(super) records: mpsc::Receiver<Record>,
     pub(super) events: mpsc::Receiver<DeviceEvent>,
+    pub(super) overlays: Option<overlay::Inbox>,
 }
 
 /// The spools, by whom they are for.
@@ -49,7 +51,7 @@ pub(super) fn broker(config: &Config) -> Result<Option<mqtt::Address>, BrokerErr
 impl Starter {
     /// Starts whatever is told what happens: the broker at `address`, and webhooks. False if nobody is.
     pub(super) fn tell(&mut self, config: &Config, address: Option<mqtt::Address>, told: Told) -> bool {
-        let Told { known, control, records, events } = told;
+        let Told { known, control, records, events, overlays } = told;
         if address.is_none() && config.webhook.is_empty() {
             return false;
         }
@@ -81,7 +83,7 @@ impl Starter {
                 Some(control) => publisher.obeying(control),
                 None => publisher,
             };
-            self.task(publisher.run());
+            self.task(publisher.overlaid(overlays).run());
         }
         true
     }

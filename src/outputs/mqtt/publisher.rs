@@ -17,6 +17,7 @@ use super::{Address, Publisher, Topics};
 use crate::mood;
 use crate::outputs::backoff::{self, Backoff};
 use crate::outputs::spool::{Entry, Kind};
+use crate::overlay::{Arrival, Scope};
 
 /// The farewell may take this long, whatever the broker does.
 pub(super) const FAREWELL: Duration = Duration::from_millis(500);
@@ -197,7 +198,9 @@ impl Publisher {
         session.outbox.connected();
         let commands = self.obedience.is_some().then(|| self.topics.command("+"));
         let birth = self.discovery.birth_topic().map(str::to_owned);
-        for filter in commands.into_iter().chain(birth) {
+        let overlaid =
+            self.overlays.is_some().then(|| Scope::ALL.map(|scope| scope.topic(&self.target.room)));
+        for filter in commands.into_iter().chain(birth).chain(overlaid.into_iter().flatten()) {
             session.subscribing += u32::from(session.sender.subscribe(&filter));
         }
         if self.discovery.is_due() {
@@ -234,6 +237,12 @@ impl Publisher {
     fn received(&mut self, session: &mut Session, message: &Received) {
         if self.discovery.is_birth(message.retained, &message.topic, &message.payload) {
             session.outbox.discovery_is_due();
+        }
+        if let Some(inbox) = &self.overlays {
+            let scope = Scope::ALL.into_iter().find(|scope| scope.topic(&self.target.room) == message.topic);
+            scope
+                .into_iter()
+                .for_each(|scope| inbox.put(Arrival { scope, message: message.payload.clone() }));
         }
         let command = self.topics.command_of(&message.topic);
         if let (Some(command), Some(obedience)) = (command, &mut self.obedience) {

@@ -1,6 +1,7 @@
 //! Against the embedded broker and against a real Mosquitto.
 
 mod contract;
+mod overlays;
 mod safety;
 mod spooling;
 mod version_5;
