@@ -9,7 +9,8 @@ fn overlays_of_site_and_room_arrive_whenever_they_were_published() {
     runtime().block_on(async {
         let mut administrator = Dashboard::new(mosquitto.port, "moodring/school/room-1/status");
         let publish = |client: &AsyncClient, topic: &str, text: &str| {
-            client.try_publish(topic.to_owned(), QoS::AtLeastOnce, true, text.to_owned()).unwrap();
+            let options = rumqttc_v4::PublishOptions::at_least_once().retain(true);
+            client.try_publish(topic, text.to_owned(), options).unwrap();
         };
         publish(&administrator.client, "moodring/school/overlay", "of the site");
         publish(&administrator.client, "moodring/school/room-2/overlay", "of somebody else");
