@@ -221,7 +221,7 @@ mod tests {
         let stranger = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let told = explain_io(&Error::new(ErrorKind::InvalidData, stranger), false);
         assert!(matches!(told, LinkError::Tls(_)), "{told}");
-        let asked_for_ours = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCa);
+        let asked_for_ours = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
         let told = explain_io(&Error::new(ErrorKind::InvalidData, asked_for_ours), true).to_string();
         assert!(told.contains("does not trust this device"), "{told}");
     }
