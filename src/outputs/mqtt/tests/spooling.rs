@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::outputs::events::{DeviceEvent, EventKind};
 
-/// Spools an event; its number.
-fn happen(device: &Device) -> u64 {
+/// Spools an event.
+fn happen(device: &Device) {
     let author = Author::new(&target(0, config::Mqtt::default()));
     let at = jiff::Timestamp::now();
     author.event(&device.spool, DeviceEvent { kind: EventKind::Paused, at, detail: None });
-    device.spool.figures().sequence
 }
 
 /// Numbers that came in order of arrival until `last` did.
@@ -110,7 +109,9 @@ fn only_a_receipt_deletes_and_what_got_none_is_sent_again() {
     let (port, acknowledged) = moody_broker(6);
     runtime().block_on(async {
         let device = device(port, config::Mqtt::default());
-        let last = (0..20).map(|_| happen(&device)).last().unwrap();
+        for _ in 0..20 {
+            happen(&device);
+        }
         // Time is the test's: pauses between attempts cost nothing.
         tokio::time::pause();
         let deadline = std::time::Instant::now() + PATIENCE;
@@ -122,7 +123,7 @@ fn only_a_receipt_deletes_and_what_got_none_is_sent_again() {
         }
         let numbers: Vec<u64> = acknowledged.try_iter().collect();
         let different: BTreeSet<u64> = numbers.iter().copied().collect();
-        assert_eq!(different, (1..=last).collect(), "every one was acknowledged: {numbers:?}");
+        assert_eq!(different, (1..=20).collect(), "every one was acknowledged: {numbers:?}");
     });
 }
 
