@@ -10,7 +10,9 @@ mod doctor;
 mod lessons;
 mod light_off;
 mod logging;
+mod mqtt;
 mod notice;
+mod overlay;
 mod package;
 mod probe_delegate;
 mod run;
@@ -45,7 +47,7 @@ const EXAMPLES: &str = "Examples:
   moodring lessons export last --config moodring.toml --output lesson.html
   moodring notice --config moodring.toml > notice.html
 
-Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
+Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 (run) to be started anew";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -68,6 +70,12 @@ enum Command {
     /// Show or forget what is usual in the room
     #[command(subcommand)]
     Usual(usual::Arguments),
+    /// Show this device's name at the broker, or delete what the broker keeps of it
+    #[command(subcommand)]
+    Mqtt(mqtt::Arguments),
+    /// Make settings for many devices: keys, and signed overlays of the configuration
+    #[command(subcommand)]
+    Overlay(overlay::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -110,6 +118,8 @@ impl Cli {
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
+            Command::Mqtt(arguments) => mqtt::run(&arguments),
+            Command::Overlay(arguments) => overlay::run(&arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {
@@ -122,6 +132,9 @@ impl Cli {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
+                if error.is::<BeginAnew>() {
+                    return ExitCode::from(BEGIN_ANEW);
+                }
                 if !error.is::<AlreadyTold>() {
                     eprintln!("moodring: {error:#}");
                 }
@@ -131,6 +144,14 @@ impl Cli {
         }
     }
 }
+
+/// Exit code that asks the service manager for another start: EX_TEMPFAIL of sysexits.h.
+const BEGIN_ANEW: u8 = 75;
+
+/// The daemon ended in order, to begin anew with another configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("begins anew")]
+struct BeginAnew;
 
 /// The command failed, and what failed was told while it went on.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,10 @@ mod board;
 mod display;
 mod engine;
 mod faults;
+mod fleet;
 mod lessons;
 mod lights;
+mod mqtt;
 mod night;
 mod panel;
 mod privacy;
@@ -19,6 +21,7 @@ mod seats;
 mod signals;
 mod storage;
 mod thermal;
+mod webhook;
 pub mod zone;
 
 use std::path::PathBuf;
@@ -30,8 +33,10 @@ pub use board::{Board, Profile};
 pub use display::{Display, DisplayKind};
 pub use engine::{Delegate, Engine, ExternalDelegate};
 pub use faults::{ConfigError, Fault};
+pub use fleet::Fleet;
 pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use lights::{GpioLights, LedLight, Lights, LightsKind, PwmLights, RingLights};
+pub use mqtt::{BrokerKind, Mqtt, Protocol, Tls};
 pub use night::{ClockTime, Night};
 pub use panel::{Button, CameraLight, CameraLightKind, Level, PrivacySwitch};
 pub use privacy::Privacy;
@@ -42,6 +47,7 @@ pub use seats::Seats;
 pub use signals::{Attention, AttentionDetail, EngagementWeights, Pace, Signals, Usual, Word};
 pub use storage::Storage;
 pub use thermal::Thermal;
+pub use webhook::{Message, Webhook};
 pub use zone::{Zone, ZoneKind};
 
 /// The whole configuration. Every key has a default: an empty file is valid.
@@ -86,6 +92,10 @@ pub struct Config {
     pub storage: Storage,
     /// Publishing to a broker.
     pub mqtt: Mqtt,
+    /// Telling a server by HTTP.
+    pub webhook: Vec<Webhook>,
+    /// Settings that the administrator of many devices lays over this file.
+    pub fleet: Fleet,
     /// The page and the API.
     pub web: Web,
     /// The screen on the wall.
@@ -335,49 +345,6 @@ pub struct Mood {
 impl Default for Mood {
     fn default() -> Self {
         Self { mode: Mode::Mood, window_s: 30.0, stale_after_s: 10.0, min_people: 5, publish_every_s: 1.0 }
-    }
-}
-
-/// Where the broker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum BrokerKind {
-    /// No MQTT.
-    Off,
-    /// A broker inside this process, on loopback only.
-    Embedded,
-    /// The broker at `host` and `port`.
-    External,
-}
-
-/// Publishing to a broker.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Mqtt {
-    /// `off`, `embedded` or `external`.
-    pub broker: BrokerKind,
-    /// Host name or address of an external broker.
-    pub host: String,
-    /// TCP port; for the embedded broker the port it opens on loopback (0: any free one).
-    pub port: u16,
-    /// User name at the broker; empty for none.
-    pub username: String,
-    /// File whose first line is the password. Never write a password into this configuration.
-    pub password_file: PathBuf,
-    /// Seconds between signs of life on an idle connection, 5 to 600.
-    pub keep_alive_s: u16,
-}
-
-impl Default for Mqtt {
-    fn default() -> Self {
-        Self {
-            broker: BrokerKind::Off,
-            host: "localhost".into(),
-            port: 1883,
-            username: String::new(),
-            password_file: PathBuf::new(),
-            keep_alive_s: 30,
-        }
     }
 }
 

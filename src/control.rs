@@ -69,6 +69,8 @@ struct Inner {
     /// Counts how often a lesson began or ended, or a pause began.
     anew: watch::Sender<u64>,
     pairing: watch::Sender<Option<Instant>>,
+    identifying: watch::Sender<Option<Instant>>,
+    switched: watch::Sender<SwitchPosition>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
 }
 
@@ -113,6 +115,8 @@ impl Control {
             asked: watch::Sender::new(paused_by_hand),
             anew: watch::Sender::default(),
             pairing: watch::Sender::new(None),
+            identifying: watch::Sender::new(None),
+            switched: watch::Sender::new(switch),
             lessons,
         }))
     }
@@ -141,6 +145,16 @@ impl Control {
     /// Until when the page for pairing is to be shown, from now on.
     pub fn pairing(&self) -> watch::Receiver<Option<Instant>> {
         self.0.pairing.subscribe()
+    }
+
+    /// Until when lights and displays are to show which device this is, from now on.
+    pub fn identifying(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.identifying.subscribe()
+    }
+
+    /// Where the privacy switch stands, from now on.
+    pub fn switched(&self) -> watch::Receiver<SwitchPosition> {
+        self.0.switched.subscribe()
     }
 
     /// Where the privacy switch stands.
@@ -181,6 +195,7 @@ impl Control {
             info!(?position, paused_by_hand = wishes.paused_by_hand, "privacy switch");
         }
         wishes.switch = position;
+        self.0.switched.send_if_modified(|old| std::mem::replace(old, position) != position);
         self.carry_out(*wishes);
     }
 
@@ -198,6 +213,12 @@ impl Control {
     pub fn show_pairing(&self, until: Instant, by: Asker) {
         info!(?by, "the page for pairing is shown");
         self.0.pairing.send_replace(Some(until));
+    }
+
+    /// Lets lights and displays show which device this is until `until`.
+    pub fn identify(&self, until: Instant, by: Asker) {
+        info!(?by, "shows which device it is");
+        self.0.identifying.send_replace(Some(until));
     }
 
     /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.

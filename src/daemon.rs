@@ -3,13 +3,17 @@
 //! Threads: `camera` (always drains the driver), `vision` (takes the newest frame), those of display and
 //! lights; one current-thread tokio runtime on the calling thread for mood, MQTT and web.
 
+mod happenings;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::board::thermal::{self, Climate, Governor, Sensors};
@@ -24,15 +28,21 @@ use crate::control::{self, Control, Kept};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
-use crate::outputs::{self, Bulletin, Pairing, mqtt};
+use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
+use crate::overlay::{self, Overlays};
 use crate::panel;
 use crate::supervisor::{self, Counters, Stop, Supervisor};
+use crate::vision::model_card::{Cards, ModelCard, Task};
 use crate::vision::{self, Vision};
 
 /// Observations that may wait for the mood; more are dropped and counted.
 const OBSERVATIONS_WAITING: usize = 8;
 /// Commands about lessons that may wait.
 const COMMANDS_WAITING: usize = 4;
+/// Records of lessons that may wait to be told.
+const RECORDS_WAITING: usize = 64;
+/// An event is in the spool after this long.
+const EVENT_PATIENCE: Duration = Duration::from_millis(200);
 /// What the parts get for stopping, all together.
 const STOP_PATIENCE: Duration = Duration::from_millis(900);
 
@@ -43,6 +53,8 @@ pub struct Limits {
     pub run_for: Option<Duration>,
     /// Begins as if nobody ever paused it, and leaves no trace of a pause: a demo.
     pub forget_pauses: bool,
+    /// What the administrator lays over the configuration, where that is allowed.
+    pub overlays: Option<Overlays>,
 }
 
 /// Where the running daemon can be reached.
@@ -63,6 +75,8 @@ pub struct Report {
     pub moods: u64,
     /// The last mood whose state was `live`.
     pub last_live: Option<Arc<Mood>>,
+    /// It ended to be started anew, with another configuration.
+    pub begins_anew: bool,
 }
 
 /// Runs until a signal, the limit or the failure of a part; `started` is called once everything runs.
@@ -109,10 +123,28 @@ async fn serve(
 
     let climate = Arc::new(Climate::default());
     tokio::spawn(keep_cool(config.clone(), Arc::clone(&climate), stop.clone()));
-    let known = outputs::Known { counters: Arc::clone(&counters), climate: Arc::clone(&climate) };
-    let mut outputs = outputs::start(config, moods.clone(), known, &stop).await?;
-    let mut supervisor = Supervisor::new(stop.clone());
     let camera_health = Arc::new(CameraHealth::default());
+    let known = outputs::Known {
+        counters: Arc::clone(&counters),
+        climate: Arc::clone(&climate),
+        camera: Some(camera_health.subscribe()),
+        models: models(config),
+    };
+    let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
+    let (events, happened) = Events::channel();
+    let (overlaid, overlays) =
+        limits.overlays.clone().map(|overlays| hear_overlays(overlays, &events, &stop)).unzip();
+    tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
+    let sources = outputs::Sources {
+        moods: moods.clone(),
+        known,
+        control: Some(control.clone()),
+        records,
+        events: happened,
+        overlays,
+    };
+    let mut outputs = outputs::start(config, sources, &stop).await?;
+    let mut supervisor = Supervisor::new(stop.clone());
     tokio::spawn(tell_of_camera(camera_health.subscribe(), outputs.bulletin.clone()));
     let shared = Shared {
         switch: Arc::clone(control.camera()),
@@ -123,14 +155,20 @@ async fn serve(
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
 
-    let recorder = recording
-        .map(|recording| recording.start(config, moods.clone(), commands, control.anew().clone(), &stop));
+    let lines = lesson::Lines {
+        moods: moods.clone(),
+        commands,
+        anew: control.anew().clone(),
+        records: outputs.tells_lessons.then_some(records_sender),
+    };
+    let recorder = recording.map(|recording| recording.start(config, lines, &stop));
     let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(control.clone().obey_signals());
     tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
+    tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
     tokio::spawn(log_counters(Arc::clone(&counters), climate, stop.clone()));
     started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone(), control });
@@ -153,7 +191,27 @@ async fn serve(
         drop(tokio::time::timeout(left, writer).await);
     }
     let last_live = watcher.await.unwrap_or_default();
-    result.map(|()| Report { moods: counters.moods.get(), last_live })
+    let begins_anew = match overlaid {
+        Some(overlaid) => overlaid.await.unwrap_or_default(),
+        None => false,
+    };
+    result.map(|()| Report { moods: counters.moods.get(), last_live, begins_anew })
+}
+
+/// Takes overlays as they arrive, and stops everything when one is to hold: then the device begins anew.
+fn hear_overlays(overlays: Overlays, events: &Events, stop: &Stop) -> (JoinHandle<bool>, overlay::Inbox) {
+    let (inbox, arrivals) = overlay::Inbox::channel();
+    let (events, stop) = (events.clone(), stop.clone());
+    let task = tokio::spawn(async move {
+        let begins_anew = overlay::obey(overlays, arrivals, events, stop.clone()).await;
+        if begins_anew {
+            // Time for the event to be spooled.
+            tokio::time::sleep(EVENT_PATIENCE).await;
+            stop.request();
+        }
+        begins_anew
+    });
+    (task, inbox)
 }
 
 /// What recording lessons needs, made before anything runs.
@@ -173,16 +231,29 @@ impl Recording {
         Ok(Some(Self { timetable, disk }))
     }
 
-    fn start(
-        self,
-        config: &Config,
-        moods: outputs::Moods,
-        commands: mpsc::Receiver<lesson::Command>,
-        anew: watch::Sender<u64>,
-        stop: &Stop,
-    ) -> tokio::task::JoinHandle<()> {
+    fn start(self, config: &Config, lines: lesson::Lines, stop: &Stop) -> JoinHandle<()> {
         let Self { timetable, disk } = self;
-        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, anew, stop.clone()))
+        tokio::spawn(lesson::run(config.clone(), timetable, disk, lines, stop.clone()))
+    }
+}
+
+/// What of the device the administrator hears of when it changes.
+fn watched(control: &Control, camera: &CameraHealth, climate: &Arc<Climate>) -> happenings::Watched {
+    happenings::Watched {
+        camera: camera.subscribe(),
+        paused_by_hand: control.paused_by_hand(),
+        switch: control.switched(),
+        climate: Arc::clone(climate),
+    }
+}
+
+/// Versions of the networks that are loaded, as their cards say.
+fn models(config: &Config) -> outputs::Models {
+    let cards = Cards::of(config);
+    let version = |path: &Path, task| ModelCard::read(path, task).ok().map(|card| card.version);
+    outputs::Models {
+        heads: version(&cards.heads, Task::Heads),
+        expression: cards.expression.and_then(|path| version(&path, Task::Expression)),
     }
 }
 
@@ -202,6 +273,13 @@ async fn show_pairing(mut until: watch::Receiver<Option<Instant>>, bulletin: Bul
     while until.changed().await.is_ok() {
         let until = *until.borrow_and_update();
         bulletin.offer_pairing(until.map(|until| Pairing { code: None, until }));
+    }
+}
+
+/// Shows on lights and displays which device this is whenever somebody asks for it.
+async fn show_identity(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
+    while until.changed().await.is_ok() {
+        bulletin.identify(*until.borrow_and_update());
     }
 }
 

@@ -4,16 +4,24 @@
 //! task (mqtt, web) or a thread (display, lights). None waits for another: one that fails says so once,
 //! backs off and comes back.
 
+mod backoff;
 pub mod broker;
+pub mod discovery;
 pub mod display;
+mod events;
+mod feed;
 mod health;
 pub mod lights;
 pub mod mqtt;
+mod process;
 #[cfg(test)]
 mod samples;
 mod situation;
+pub mod spool;
 mod terminal;
+mod told;
 pub mod web;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,17 +30,23 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
+pub use events::{DeviceEvent, EventKind, Events};
 pub use health::Health;
+pub use mqtt::payload::Models;
 pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
 
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
-use crate::camera::BackOff;
-use crate::config::{BrokerKind, Config, DisplayKind, LightsKind};
+use crate::camera::{BackOff, CameraState};
+use crate::config::{Config, DisplayKind, LightsKind};
+use crate::control::Control;
 use crate::mood::Mood;
+use crate::mood::lesson::Record;
+use crate::overlay;
 use crate::supervisor::{Counters, Stop};
-use broker::{Broker, BrokerError};
+use broker::BrokerError;
 use terminal::Terminal;
+use told::Told;
 
 /// The newest mood; at first one in the state `starting`.
 pub type Moods = watch::Receiver<Arc<Mood>>;
@@ -60,6 +74,8 @@ pub struct Outputs {
     pub mqtt: Option<mqtt::Address>,
     /// Where the page is, if it is served. None also while its port is taken; [`Health::problem`] says so.
     pub web: Option<SocketAddr>,
+    /// Whether anybody is told of lessons.
+    pub tells_lessons: bool,
     /// One for each output that was started.
     pub health: Vec<Arc<Health>>,
     /// Where other parts tell how they are, for the displays.
@@ -77,7 +93,7 @@ impl Outputs {
         tokio::time::timeout(timeout, self.running.recv()).await.is_ok()
     }
 
-    /// The health of the output called `name`: `mqtt`, `web`, `display` or `lights`.
+    /// The health of the output called `name`: `mqtt`, `webhook`, `web`, `display` or `lights`.
     pub fn health_of(&self, name: &str) -> Option<&Arc<Health>> {
         self.health.iter().find(|health| health.name() == name)
     }
@@ -90,6 +106,35 @@ pub struct Known {
     pub counters: Arc<Counters>,
     /// How warm it is.
     pub climate: Arc<Climate>,
+    /// What the camera is doing.
+    pub camera: Option<watch::Receiver<CameraState>>,
+    /// Versions of the networks.
+    pub models: Models,
+}
+
+/// What the outputs get from the rest of the device.
+#[derive(Debug)]
+pub struct Sources {
+    /// The newest mood.
+    pub moods: Moods,
+    /// What may be told of the device.
+    pub known: Known,
+    /// What commands from the broker are carried out by.
+    pub control: Option<Control>,
+    /// What happens to lessons.
+    pub records: mpsc::Receiver<Record>,
+    /// What happens to the device.
+    pub events: mpsc::Receiver<DeviceEvent>,
+    /// Where settings go that the administrator lays over the configuration, if they are wanted.
+    pub overlays: Option<overlay::Inbox>,
+}
+
+impl Sources {
+    /// Nothing but moods.
+    pub fn of(moods: Moods) -> Self {
+        let (records, events) = (mpsc::channel(1).1, mpsc::channel(1).1);
+        Self { moods, known: Known::default(), control: None, records, events, overlays: None }
+    }
 }
 
 /// Starts the outputs that `config` asks for, on the tokio runtime in which this is awaited.
@@ -100,12 +145,15 @@ pub struct Known {
 ///
 /// # Errors
 /// The embedded broker cannot listen, or a thread cannot be started.
-pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> Result<Outputs, StartError> {
+pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
+    let Sources { moods, known, control, records, events, overlays } = sources;
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
-    let mqtt = starter.mqtt(config)?;
+    let mqtt = told::broker(config)?;
+    let told = Told { known: known.clone(), control, records, events, overlays };
+    let tells_lessons = starter.tell(config, mqtt.clone(), told);
     let terminal = Arc::new(Terminal::default());
     let board = Board::of(&config.board, &Machine::here());
     starter.display(config, &board, &terminal)?;
@@ -115,7 +163,7 @@ pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> 
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
-    Ok(Outputs { mqtt, web, health: starter.health, bulletin, running })
+    Ok(Outputs { mqtt, web, tells_lessons, health: starter.health, bulletin, running })
 }
 
 /// What every output gets.
@@ -151,26 +199,6 @@ impl Starter {
         };
         let builder = std::thread::Builder::new().name(name.into());
         builder.spawn(thread).map(drop).map_err(|source| StartError::Thread { name, source })
-    }
-
-    fn mqtt(&mut self, config: &Config) -> Result<Option<mqtt::Address>, StartError> {
-        let address = match config.mqtt.broker {
-            BrokerKind::Off => return Ok(None),
-            BrokerKind::Embedded => {
-                mqtt::Address { host: "127.0.0.1".into(), port: Broker::start(config.mqtt.port)?.port }
-            }
-            BrokerKind::External => mqtt::Address { host: config.mqtt.host.clone(), port: config.mqtt.port },
-        };
-        let publisher = mqtt::Publisher {
-            address: address.clone(),
-            room: config.room.clone(),
-            config: config.mqtt.clone(),
-            moods: self.moods.clone(),
-            health: self.new_health("mqtt"),
-            stop: self.stop.clone(),
-        };
-        self.task(publisher.run());
-        Ok(Some(address))
     }
 
     fn display(
@@ -214,10 +242,10 @@ impl Starter {
             // A zone that is not known was a fault of the configuration.
             zone: config.lessons.zone().unwrap_or(TimeZone::UTC),
         };
-        let (moods, stop) = (self.moods.clone(), self.stop.clone());
+        let (moods, situations, stop) = (self.moods.clone(), self.bulletin.subscribe(), self.stop.clone());
         self.thread("lights", move || {
-            let (moods, health, stop) = (&moods, &health, &stop);
-            lights::LightLoop { open, brightness, moods, health, stop }.run(BackOff::default());
+            let (moods, situations, health, stop) = (&moods, &situations, &health, &stop);
+            lights::LightLoop { open, brightness, moods, situations, health, stop }.run(BackOff::default());
         })
     }
 

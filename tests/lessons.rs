@@ -53,7 +53,7 @@ fn writer() {
     let open = store.open_lesson().unwrap();
     let newest = store.lessons().unwrap().last().map(|lesson| lesson.begun_at);
     let mut at: Timestamp = match &open {
-        Some(OpenLesson { lesson, last_minute }) => last_minute.map_or(lesson.begun_at, |(_, at)| at),
+        Some(OpenLesson { lesson, last_minute, .. }) => last_minute.map_or(lesson.begun_at, |(_, at)| at),
         None => newest.unwrap_or("2026-11-23T08:00:00Z".parse().unwrap()),
     };
     let mut recorder = Recorder::new(&config, Timetable::new(&config.lessons).unwrap(), open);

@@ -5,7 +5,7 @@
 
 mod sensors;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use sensors::{Reading, Sensors, Throttled, Zone, zones};
@@ -105,6 +105,8 @@ pub struct Climate {
     /// Bits of the factor by which vision works slower.
     slowdown: AtomicU64,
     throttled: AtomicU32,
+    /// Whether there is a firmware that says so.
+    firmware_says: AtomicBool,
 }
 
 impl Default for Climate {
@@ -113,6 +115,7 @@ impl Default for Climate {
             celsius: AtomicU64::new(f64::NAN.to_bits()),
             slowdown: AtomicU64::new(1.0f64.to_bits()),
             throttled: AtomicU32::new(0),
+            firmware_says: AtomicBool::new(false),
         }
     }
 }
@@ -133,6 +136,11 @@ impl Climate {
         Throttled(self.throttled.load(Ordering::Relaxed))
     }
 
+    /// The same where there is a firmware that says anything.
+    pub fn firmware_says(&self) -> Option<Throttled> {
+        self.firmware_says.load(Ordering::Relaxed).then(|| self.throttled())
+    }
+
     /// What is worth a note, in words.
     pub fn note(&self) -> Option<String> {
         if self.throttled().is_undervolted() {
@@ -146,6 +154,7 @@ impl Climate {
     fn set(&self, reading: &Reading, slowdown: f64) {
         self.celsius.store(reading.celsius.unwrap_or(f64::NAN).to_bits(), Ordering::Relaxed);
         self.throttled.store(reading.throttled.unwrap_or_default().0, Ordering::Relaxed);
+        self.firmware_says.store(reading.throttled.is_some(), Ordering::Relaxed);
         self.slowdown.store(slowdown.to_bits(), Ordering::Relaxed);
     }
 }

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use tracing::info;
+
+use super::BeginAnew;
 use crate::config::Config;
+use crate::overlay::Overlays;
 use crate::{daemon, law};
 
 #[derive(Debug, clap::Args)]
@@ -13,8 +17,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.config)?;
+    let file = Config::load(&arguments.config)?;
+    let overlays = Overlays::of(&file);
+    let (config, laid) = overlays.as_ref().map_or_else(|| (file, Vec::new()), Overlays::configuration);
     law::permit(&config)?;
     super::logging::start(&config.log.filter)?;
-    daemon::run(&config, &daemon::Limits::default(), |_| ()).map(drop)
+    for overlay in laid {
+        info!(overlay, "over the configuration");
+    }
+    let report = daemon::run(&config, &daemon::Limits { overlays, ..Default::default() }, |_| ())?;
+    if report.begins_anew { Err(BeginAnew.into()) } else { Ok(()) }
 }

@@ -8,7 +8,7 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{BrokerKind, CameraKind, Config, LessonBegin, zone};
+use super::{CameraKind, Config, LessonBegin, webhook, zone};
 
 /// More faults than this are not looked for: the file is something else then.
 const MOST_FAULTS: usize = 50;
@@ -319,19 +319,9 @@ impl Config {
     }
 
     fn validate_outputs(&self, complaints: &mut Complaints) {
-        let mqtt = &self.mqtt;
-        complaints.range("mqtt.keep_alive_s", f64::from(mqtt.keep_alive_s), 5.0, 600.0);
-        if mqtt.broker == BrokerKind::External {
-            if mqtt.host.is_empty() {
-                complaints.add("mqtt.host", "is needed when mqtt.broker is \"external\"");
-            }
-            if mqtt.port == 0 {
-                complaints.add("mqtt.port", "must not be 0 for an external broker; the usual one is 1883");
-            }
-        }
-        if mqtt.username.is_empty() && !mqtt.password_file.as_os_str().is_empty() {
-            complaints.add("mqtt.username", "is needed beside mqtt.password_file");
-        }
+        self.mqtt.check(complaints);
+        webhook::check(&self.webhook, complaints);
+        self.fleet.check(complaints);
         if !self.web.listen.ip().is_loopback() {
             complaints.add("web.listen", "must be a loopback address such as 127.0.0.1:8080");
         }
@@ -350,14 +340,14 @@ impl Complaints {
         self.0.push(Complaint { key: key.into(), message: message.into() });
     }
 
-    pub(super) fn range(&mut self, key: &'static str, value: f64, low: f64, high: f64) {
+    pub(super) fn range(&mut self, key: impl Into<Cow<'static, str>>, value: f64, low: f64, high: f64) {
         // Not `value < low || …`: that would let NaN through.
         if !(low..=high).contains(&value) {
             self.add(key, format!("is {value}, but must be from {low} to {high}"));
         }
     }
 
-    fn topic_level(&mut self, key: &'static str, value: &str) {
+    pub(super) fn topic_level(&mut self, key: &'static str, value: &str) {
         let forbidden = |c: char| matches!(c, '/' | '+' | '#') || c.is_control();
         if value.is_empty() || value.len() > 64 || value.contains(forbidden) || value.starts_with('$') {
             self.add(
@@ -463,6 +453,28 @@ mod tests {
                 told.contains("x.toml:2:16: purpose.jurisdiction is") && told.contains("\"IN\""),
                 "{told}"
             );
+        }
+    }
+
+    #[test]
+    fn faults_of_the_broker_are_told_with_their_place() {
+        let told = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
+        assert!(told("[mqtt]\nbroker = \"external\"\nprotocol = 5\n[mqtt.tls]\nenabled = true\n").is_ok());
+        for (text, fault) in [
+            ("[mqtt]\nprotocol = 3\n", "x.toml:2:12: protocol is 3, but must be 4 (MQTT 3.1.1) or 5"),
+            ("[mqtt]\nbroker = \"embedded\"\nprotocol = 5\n", "x.toml:3:12: mqtt.protocol must be 4"),
+            ("[mqtt]\nhealth_every_s = 1\n", "x.toml:2:18: mqtt.health_every_s is 1, but must be from 10"),
+            ("[mqtt]\nspool_entries = 0\n", "x.toml:2:17: mqtt.spool_entries is 0"),
+            ("[mqtt]\ndiscovery_prefix = \"a/b\"\n", "x.toml:2:20: mqtt.discovery_prefix is \"a/b\""),
+            (
+                "[mqtt.tls]\nca_file = \"ca.pem\"\n",
+                "x.toml:2:11: mqtt.tls.ca_file is given, but mqtt.tls.enabled",
+            ),
+            ("[mqtt.tls]\nenabled = true\nkey_file = \"k\"\n", "mqtt.tls.certificate_file is needed beside"),
+            ("[mqtt]\npassword_file = \"p\"\n", "mqtt.username is needed beside mqtt.password_file"),
+        ] {
+            let error = told(text).unwrap_err();
+            assert!(error.contains(fault), "{error}");
         }
     }
 

@@ -9,6 +9,7 @@ mod disk;
 mod minute;
 mod moments;
 mod page;
+mod record;
 mod recorder;
 mod report;
 mod schema;
@@ -19,16 +20,20 @@ mod timetable;
 mod usual;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use calendar::CalendarError;
+pub(crate) use disk::write_whole;
 pub use disk::{Disk, remove_report};
-pub use minute::{Figure, Minute};
+pub use minute::{Figure, Figures, Minute};
 pub use moments::{Moment, MomentKind};
 pub use page::html;
-pub use recorder::{Batch, Recorder, Write, run};
+pub use record::{Ending, Heading, Record, Totals};
+pub use recorder::{Batch, Lines, Recorder, Write, run};
 pub use report::{PaceSpan, Quality, Report, Summary};
 pub use schema::FILE_NAME;
+pub(crate) use schema::make_folder;
 pub use store::{Store, StoreError};
 pub use table::csv;
 pub use timetable::{Period, Timetable};
@@ -66,10 +71,12 @@ pub struct OpenLesson {
     pub lesson: Lesson,
     /// Number and begin of its last minute on disk, if it has one.
     pub last_minute: Option<(u32, Timestamp)>,
+    /// Its minutes on disk, in order.
+    pub minutes: Vec<Minute>,
 }
 
 /// What began or ended a lesson.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The timetable or the calendar.

@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 use crate::camera::BackOff;
 use crate::config::Night;
 use crate::mood::{Mood, State, Word};
-use crate::outputs::{Health, Moods};
+use crate::outputs::{Health, Moods, Situations};
 use crate::supervisor::Stop;
 
 pub use colour::{Eyes, Palette, colour, linear, srgb};
@@ -60,6 +60,12 @@ pub fn light(mood: &Mood) -> Light {
         State::Stale => Glow::Breathing,
     };
     Light { word: mood.word, glow }
+}
+
+/// What the light should show while somebody asks which device this is, `left` before the end: no mood's colour, a second
+/// on and a second off. The fader makes a swell of it, at half a hertz.
+fn blink(left: Duration) -> Light {
+    if left.as_secs().is_multiple_of(2) { Light { word: Word::Unsure, glow: Glow::Full } } else { Light::OFF }
 }
 
 /// Light that shows one colour: a ring, a lamp, or three.
@@ -111,6 +117,7 @@ pub(super) struct LightLoop<'a, Open> {
     pub(super) open: Open,
     pub(super) brightness: Brightness,
     pub(super) moods: &'a Moods,
+    pub(super) situations: &'a Situations,
     pub(super) health: &'a Arc<Health>,
     pub(super) stop: &'a Stop,
 }
@@ -159,7 +166,8 @@ impl<Open: FnMut() -> Result<Box<dyn Ring>, String>> LightLoop<'_, Open> {
         let palette = lit.map_or_else(Palette::default, |lit| lit.0.palette());
         let dims = lit.is_none_or(|lit| lit.0.can_be_dimmed());
         let limit = if dims { self.brightness.at(Timestamp::now()) } else { 1.0 };
-        fader.step(light(mood), palette, limit, STEP)
+        let identifying = self.situations.borrow().identifying_at(Instant::now());
+        fader.step(identifying.map_or_else(|| light(mood), blink), palette, limit, STEP)
     }
 
     /// Tells a problem; returns how long to wait before the next attempt.

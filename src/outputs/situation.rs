@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ pub struct Situation {
     pub page: Option<SocketAddr>,
     /// What a phone needs to be paired, while it may be.
     pub pairing: Option<Pairing>,
+    /// Until then lights and displays show which device this is.
+    pub identify_until: Option<Instant>,
 }
 
 /// An offer to pair a phone with the device.
@@ -39,6 +41,11 @@ impl Situation {
     /// What is offered for pairing at `now`.
     pub fn pairing_at(&self, now: Instant) -> Option<&Pairing> {
         self.pairing.as_ref().filter(|pairing| now < pairing.until)
+    }
+
+    /// For how long after `now` it is to be shown which device this is, if it is.
+    pub fn identifying_at(&self, now: Instant) -> Option<Duration> {
+        self.identify_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 }
 
@@ -73,6 +80,11 @@ impl Bulletin {
         self.0.send_modify(|situation| situation.page = Some(page));
     }
 
+    /// Lets lights and displays show until `until` which device this is.
+    pub fn identify(&self, until: Option<Instant>) {
+        self.0.send_modify(|situation| situation.identify_until = until);
+    }
+
     /// Shows the page for pairing until `pairing.until`; `None` takes it away before.
     pub fn offer_pairing(&self, pairing: Option<Pairing>) {
         self.0.send_modify(|situation| situation.pairing = pairing);
@@ -81,8 +93,6 @@ impl Bulletin {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A number that only grows, shared by one writer and many readers.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub struct Counters {
     pub observations_dropped: Count,
     /// Moods handed to the outputs.
     pub moods: Count,
+    /// How long it took to read the newest picture: heads found, faces read.
+    pub cycle_time: Told<Duration>,
     /// What runs the networks; none before they are ready.
     pub engine: Told<EngineState>,
 }

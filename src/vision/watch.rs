@@ -58,11 +58,13 @@ impl WatchLoop<'_> {
                 Taken::Timeout => continue,
                 Taken::Closed => return Ok(()),
             };
+            let read_since = Instant::now();
             match vision.observe(&frame) {
                 Ok(observation) => {
                     if std::mem::take(&mut broken) {
                         info!("pictures can be read again");
                     }
+                    self.counters.cycle_time.tell(read_since.elapsed());
                     count(vision, self.counters);
                     let works = vision.delegation().fault().is_none();
                     if delegated.replace(works) != Some(works) {

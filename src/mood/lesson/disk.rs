@@ -105,7 +105,7 @@ fn report_path(directory: &Path, id: i64) -> PathBuf {
 }
 
 /// Writes a file so that it is there whole or not at all, also when the power goes.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;

@@ -3,7 +3,10 @@
 //! Intervals are averaged like the shares: moods of one minute come from overlapping windows, so their errors are
 //! nearly the same, and a mean of sixty is hardly surer than one.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -130,6 +133,27 @@ impl Figures {
         let (below, above) =
             (reach(|share| share.value - share.low), reach(|share| share.high - share.value));
         Some(Level { value: sum.min(1.0), low: (sum - below).max(0.0), high: (sum + above).min(1.0) })
+    }
+}
+
+/// As it is serialised: an object with a [`Level`] or null for each figure, and nothing else.
+impl JsonSchema for Figures {
+    fn schema_name() -> Cow<'static, str> {
+        "Figures".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let level = generator.subschema_for::<Option<Level>>();
+        let names = Figure::ALL.map(Figure::name);
+        let properties: serde_json::Map<String, serde_json::Value> =
+            names.iter().map(|name| ((*name).to_owned(), level.clone().to_value())).collect();
+        json_schema!({
+            "description": "Means of the figures, each with its 90 % interval; null where a figure is not told.",
+            "type": "object",
+            "properties": properties,
+            "required": names,
+            "additionalProperties": false,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::disk::{Disk, Writer};
 use super::minute::MinuteUnderWay;
+use super::record::{Chronicle, Record};
 use super::session::{Decision, Session, UnderWay};
 use super::{Beginning, Cause, Command, Minute, OpenLesson, Timetable, seconds};
 use crate::config;
@@ -78,6 +79,9 @@ pub struct Recorder {
     deleted_on: Option<i64>,
     /// Whether a lesson began or ended since this was last looked at.
     turned: bool,
+    chronicle: Chronicle,
+    /// What outputs were not told yet.
+    records: Vec<Record>,
 }
 
 /// The lesson that is being recorded.
@@ -95,6 +99,8 @@ impl Recorder {
             mode: config.mood.mode,
             keep: SignedDuration::from_hours(24 * i64::from(config.lessons.keep_days)),
             session: Session::new(&config.lessons, timetable),
+            chronicle: Chronicle::resume(open.as_ref()),
+            records: Vec::new(),
             lesson: None,
             found_open: open,
             waiting: Vec::new(),
@@ -185,16 +191,32 @@ impl Recorder {
         let live = matches!(&write, Write::Minute(minute) if minute.live > 0.0);
         match &mut self.held {
             Some(held) => held.push(write),
-            None => self.waiting.push(write),
+            None => self.is_due(write),
         }
         if live {
-            self.waiting.extend(self.held.take().unwrap_or_default());
+            for write in self.held.take().unwrap_or_default() {
+                self.is_due(write);
+            }
         }
+    }
+
+    /// From now on `write` is due on the disk, and outputs may hear of it.
+    fn is_due(&mut self, write: Write) {
+        self.records.extend(self.chronicle.follow(&write));
+        if self.records.len() > MOST_WAITING {
+            self.records.remove(0);
+        }
+        self.waiting.push(write);
+    }
+
+    /// What became due since this was last asked, the oldest first.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
     }
 
     /// At the first mood: does the lesson that was open go on?
     fn resume(&mut self, at: Timestamp) {
-        let Some(OpenLesson { lesson, last_minute: last }) = self.found_open.take() else { return };
+        let Some(OpenLesson { lesson, last_minute: last, .. }) = self.found_open.take() else { return };
         let last_at = last.map_or(lesson.begun_at, |(_, at)| at);
         let away = at.duration_since(last_at);
         if (SignedDuration::ZERO..=RESUME_WITHIN).contains(&away) && lesson.mode == self.mode {
@@ -206,7 +228,7 @@ impl Recorder {
             self.session.resume(at);
         } else {
             let end = if last.is_some() { last_at + SignedDuration::from_mins(1) } else { last_at };
-            self.waiting.push(Write::End { at: end, cause: Cause::Interrupted });
+            self.is_due(Write::End { at: end, cause: Cause::Interrupted });
         }
     }
 
@@ -229,7 +251,7 @@ impl Recorder {
                 self.wait(Write::Minute(Box::new(current.minute.finish())));
                 // Nobody was there: a lesson of the timetable that was not held.
                 if self.held.take().is_none() {
-                    self.waiting.push(Write::End { at, cause });
+                    self.is_due(Write::End { at, cause });
                 }
             }
         }
@@ -245,17 +267,22 @@ fn start_of(begun_at: Timestamp, number: u32) -> Timestamp {
     begun_at + SignedDuration::from_mins(number.into())
 }
 
-/// Records until `stop` is requested or the moods end. `commands` are what somebody asks for by hand; `anew` counts
-/// up whenever a lesson began or ended, for those who begin anew with each.
-pub async fn run(
-    config: config::Config,
-    timetable: Timetable,
-    disk: Disk,
-    mut moods: watch::Receiver<Arc<Mood>>,
-    mut commands: mpsc::Receiver<Command>,
-    anew: watch::Sender<u64>,
-    stop: Stop,
-) {
+/// What connects the recorder with the others.
+#[derive(Debug)]
+pub struct Lines {
+    /// What is recorded.
+    pub moods: watch::Receiver<Arc<Mood>>,
+    /// What somebody asks for by hand.
+    pub commands: mpsc::Receiver<Command>,
+    /// Counts up whenever a lesson began or ended, for those who begin anew with each.
+    pub anew: watch::Sender<u64>,
+    /// Who wants to hear of lessons; what a full queue does not take is dropped and told.
+    pub records: Option<mpsc::Sender<Record>>,
+}
+
+/// Records until `stop` is requested or the moods end.
+pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines: Lines, stop: Stop) {
+    let Lines { mut moods, mut commands, anew, records } = lines;
     let mut writer = Writer::new(disk);
     let open = writer.open_lesson().await;
     let mut recorder = Recorder::new(&config, timetable, open);
@@ -280,8 +307,23 @@ pub async fn run(
         if std::mem::take(&mut recorder.turned) {
             anew.send_modify(|count| *count += 1);
         }
+        tell(&mut recorder, records.as_ref());
     }
-    if let Some(batch) = recorder.rest() {
+    let rest = recorder.rest();
+    tell(&mut recorder, records.as_ref());
+    // Who listens need not wait for the disk.
+    drop(records);
+    if let Some(batch) = rest {
         writer.write(&mut recorder, batch).await;
+    }
+}
+
+/// Hands on what is new; an output that does not keep up loses it rather than hold the recorder up.
+fn tell(recorder: &mut Recorder, records: Option<&mpsc::Sender<Record>>) {
+    let new = recorder.take_records();
+    let Some(records) = records else { return };
+    let lost = new.into_iter().filter_map(|record| records.try_send(record).err()).count();
+    if lost > 0 {
+        tracing::warn!(lost, "records of lessons were not told: nobody took them in time");
     }
 }

@@ -72,7 +72,7 @@ pub(super) const MIGRATIONS: [&str; 2] = [
 ];
 
 /// Makes the folder, readable by its owner only: figures of a class are nobody else's business.
-pub(super) fn make_folder(directory: &Path) -> std::io::Result<()> {
+pub(crate) fn make_folder(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

@@ -198,7 +198,8 @@ impl Store {
         let sql = "SELECT number, at FROM minute WHERE lesson = ? ORDER BY number DESC LIMIT 1";
         let last = self.connection.query_row(sql, [lesson.id], |row| Ok((row.get(0)?, time(row, 1)?)));
         let last_minute = last.optional().map_err(at)?;
-        Ok(Some(OpenLesson { lesson, last_minute }))
+        let minutes = self.minutes(lesson.id)?;
+        Ok(Some(OpenLesson { lesson, last_minute, minutes }))
     }
 
     /// Deletes these lessons with their rows, and gives the space back.

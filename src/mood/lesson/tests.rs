@@ -365,7 +365,9 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     let disk = Disk::new(&config).unwrap();
     let (anew, begun_anew) = tokio::sync::watch::channel(0);
     let (timetable, end) = (Timetable::default(), stop.clone());
-    let task = tokio::spawn(run(config.clone(), timetable, disk, published, received, anew, end));
+    let (sender, mut records) = tokio::sync::mpsc::channel(16);
+    let lines = Lines { moods: published, commands: received, anew, records: Some(sender) };
+    let task = tokio::spawn(run(config.clone(), timetable, disk, lines, end));
     let told = async |second| {
         moods.send_replace(std::sync::Arc::new(mood(second, State::Live)));
         // The task has taken it in once nothing but time can go on.
@@ -388,4 +390,46 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     assert_eq!((lesson.title.as_str(), lesson.ended_by), ("Guest", Some(Cause::Command)));
     let page = std::fs::read_to_string(config.storage.directory.join("reports/lesson-1.html")).unwrap();
     assert!(page.contains("<h1>Guest</h1>"));
+    // What outputs heard is what is kept.
+    let mut told = Vec::new();
+    while let Some(record) = records.recv().await {
+        told.push(record);
+    }
+    assert!(matches!(&told[0], Record::Begun(heading) if heading.begun_at == lesson.begun_at));
+    let minutes: Vec<Minute> = told[1..told.len() - 1]
+        .iter()
+        .map(|record| match record {
+            Record::Minute { lesson: of, minute } if *of == lesson.begun_at => Minute::clone(minute),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(minutes, store.minutes(1).unwrap());
+    let Some(Record::Ended(ending)) = told.last() else { panic!("no end: {told:?}") };
+    assert_eq!((ending.cause, ending.at), (Cause::Command, lesson.ended_at.unwrap()));
+    assert_eq!(ending.totals.as_ref().unwrap().people, Some(28.0));
+}
+
+#[test]
+fn a_lesson_that_was_not_held_is_not_told_and_one_that_goes_on_after_a_restart_is_told_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path()).unwrap();
+    let mut first = recorder(&Config::default(), &store);
+    play(&mut first, &mut store, 0..100, |_| State::TooFew);
+    assert_eq!(first.take_records(), []);
+    play(&mut first, &mut store, 100..1000, |_| State::Live);
+    let begun = first.take_records();
+    assert!(matches!(begun[0], Record::Begun(_)) && begun.len() > 10);
+    if let Some(rest) = first.rest() {
+        store.commit(&rest).unwrap();
+    }
+    let mut second = recorder(&Config::default(), &store);
+    play(&mut second, &mut store, 1030..1300, |_| State::Live);
+    play(&mut second, &mut store, 1300..2000, |_| State::TooFew);
+    let records = second.take_records();
+    let Some(Record::Ended(ending)) = records.last() else { panic!("no end: {records:?}") };
+    assert!(!records.iter().any(|record| matches!(record, Record::Begun(_))), "it had begun before");
+    let lesson = store.lesson(1).unwrap();
+    assert_eq!((ending.heading.begun_at, ending.at), (lesson.begun_at, lesson.ended_at.unwrap()));
+    let totals = ending.totals.as_ref().unwrap();
+    assert_eq!((totals.minutes, totals.word), (18, Word::Attentive));
 }

@@ -119,6 +119,9 @@ impl Pages {
 
 /// The pages for `mood` in this `situation` at `now`.
 pub fn draw(mood: &Mood, situation: &Situation, turns: Turns, now: Instant) -> Pages {
+    if situation.identifying_at(now).is_some() {
+        return Pages::one(identity(mood), turns.glance);
+    }
     if let Some(offer) = situation.pairing_at(now) {
         return Pages::one(pairing(offer, situation.page), turns.glance);
     }
@@ -174,6 +177,12 @@ fn trouble(part: &str, problem: &str) -> Page {
     };
     let said_already = problem.strip_prefix("camera gone: ").unwrap_or(problem);
     Page::Notice { title, sign, text: Text::Small(said_already.to_owned()) }
+}
+
+/// Which device this is, for who stands before several.
+fn identity(mood: &Mood) -> Page {
+    let text = Text::Small(format!("{} {}", mood.site, mood.room));
+    Page::Notice { title: "this is".into(), sign: Sign::Camera, text }
 }
 
 fn pairing(offer: &Pairing, page: Option<SocketAddr>) -> Page {
@@ -314,6 +323,21 @@ mod tests {
         situation.page = Some(SocketAddr::from(([192, 168, 1, 23], 8080)));
         assert!(matches!(first(&situation, now), Page::Pairing { code: None, .. }));
         assert!(matches!(first(&situation, now + Duration::from_secs(60)), Page::Glance { .. }));
+    }
+
+    #[test]
+    fn which_device_it_is_goes_before_all_else_for_its_time() {
+        let now = Instant::now();
+        let pairing = Pairing { code: None, until: now + Duration::from_secs(60) };
+        let identify_until = Some(now + Duration::from_secs(10));
+        let situation = Situation { pairing: Some(pairing), identify_until, ..troubled(&["mqtt"]) };
+        let first = |now| draw(&samples::paused(), &situation, TURNS, now).first().clone();
+        let shown = first(now);
+        let Page::Notice { title, text, .. } = shown else { panic!("{shown:?}") };
+        assert_eq!((title.as_str(), text), ("this is", Text::Small("school room-1".into())));
+        assert!(
+            matches!(first(now + Duration::from_secs(10)), Page::Notice { title, .. } if title == "no page")
+        );
     }
 
     #[test]

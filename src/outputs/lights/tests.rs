@@ -243,7 +243,8 @@ fn a_light_that_is_away_is_told_once_and_comes_back() {
         Ok(Box::new(Scripted { shows_left, last, seen, stop }) as Box<dyn Ring>)
     };
     let brightness = Brightness { by_day: 1.0, night: Night::default(), zone: TimeZone::UTC };
-    LightLoop { open, brightness, moods: &moods, health: &health, stop: &stop }
+    let situations = crate::outputs::Bulletin::default().subscribe();
+    LightLoop { open, brightness, moods: &moods, situations: &situations, health: &health, stop: &stop }
         .run(BackOff::new(Duration::ZERO, Duration::ZERO));
     let not_there = Some("not there".to_owned());
     let pulled_out = Some("the light does not answer: pulled out".to_owned());

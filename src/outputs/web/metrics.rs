@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::board::thermal::Climate;
 use crate::mood::{Mood, State};
+use crate::outputs::process::resident_bytes;
 use crate::outputs::{Health, Known};
 use crate::supervisor::Counters;
 
@@ -124,13 +125,6 @@ fn register_mood(registry: &mut Registry, mood: &Mood) {
         }
         registry.register("expression_ratio", "Share of each expression in the class", family);
     }
-}
-
-/// Resident memory of this process (proc_pid_status(5)), where the system tells it.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 #[cfg(test)]

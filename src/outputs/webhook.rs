@@ -1,0 +1,207 @@
+//! Tells a server by HTTP what happens: `spool ──POST──▶ the address of [[webhook]]`, for schools without a broker.
+//!
+//! Its one decision: the same payloads as over MQTT, from a spool of its own, one at a time, and an entry is forgotten
+//! only when the server has said that it has it. docs/webhooks.md describes what is sent, and how a server checks it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use sha2::Sha256;
+use tokio::time::{Instant, sleep};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::Health;
+use super::backoff::{self, Backoff};
+use super::mqtt::secrets::{Secrets, certificates, first_line};
+use super::spool::{Entry, Kind, Spool};
+use crate::config::{self, Message};
+use crate::supervisor::Stop;
+
+/// Names the time of sending, and the signature over time and body.
+const SIGNATURE: &str = "Moodring-Signature";
+/// A shorter secret is guessed.
+const LEAST_SECRET: usize = 16;
+/// Answers of the server that mean: this message will never do. Any other is tried again.
+const NEVER: [u16; 3] = [400, 413, 422];
+
+/// Folder of the spool of `webhook` within the storage folder.
+pub(super) fn folder(storage: &Path, webhook: &config::Webhook) -> PathBuf {
+    storage.join("webhooks").join(&webhook.name)
+}
+
+/// What `webhook` wants to be told.
+pub(super) fn kinds(webhook: &config::Webhook) -> Vec<Kind> {
+    let kind = |message: &Message| match message {
+        Message::Event => Kind::Event,
+        Message::Lesson => Kind::Lesson,
+        Message::Minute => Kind::Minute,
+    };
+    webhook.messages.iter().map(kind).collect()
+}
+
+/// One server.
+pub(super) struct Webhook {
+    config: config::Webhook,
+    spool: Spool,
+    health: Arc<Health>,
+    secrets: Secrets,
+    stop: Stop,
+}
+
+/// What became of a message.
+enum Outcome {
+    Taken,
+    /// The server will never take this one.
+    Refused(String),
+    /// Again later.
+    Failed(String),
+}
+
+impl Webhook {
+    /// Tells the server of `config` what is in `spool`, once it [runs](Webhook::run), until `stop` is requested.
+    pub(super) fn new(config: config::Webhook, spool: Spool, health: Arc<Health>, stop: Stop) -> Self {
+        Self { config, spool, health, secrets: Secrets::here(), stop }
+    }
+
+    /// Posts one message after the other until the stop; what is under way then is sent again after the next start.
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::default();
+        let mut works_since = None;
+        loop {
+            let Some(entry) = self.spool.next() else {
+                tokio::select! {
+                    () = self.stop.requested() => return,
+                    () = self.spool.grown() => continue,
+                }
+            };
+            let outcome = tokio::select! {
+                () = self.stop.requested() => return,
+                outcome = self.post(&entry) => outcome,
+            };
+            match outcome {
+                Outcome::Taken => {
+                    works_since.get_or_insert_with(Instant::now);
+                    self.health.works();
+                    self.health.published.increment();
+                }
+                Outcome::Refused(answer) => {
+                    let (name, bytes) = (&self.config.name, entry.payload.len());
+                    tracing::warn!(
+                        name,
+                        answer,
+                        bytes,
+                        "the server refuses a message for good: it is left out"
+                    );
+                    self.health.errors.increment();
+                }
+                Outcome::Failed(problem) => {
+                    self.spool.set_online(false);
+                    self.spool.rewind();
+                    self.health
+                        .failed(&format!("webhook {} at {}: {problem}", self.config.name, self.config.url));
+                    let lived = works_since.take().map_or(Duration::ZERO, |since: Instant| since.elapsed());
+                    tokio::select! {
+                        () = self.stop.requested() => return,
+                        () = sleep(backoff.after_loss(lived, backoff::random())) => continue,
+                    }
+                }
+            }
+            self.spool.acknowledged(entry.ordinal);
+            self.spool.set_online(true);
+        }
+    }
+
+    /// Posts one message. The secret and the certificates are read anew, so that mending a file is enough.
+    async fn post(&self, entry: &Entry) -> Outcome {
+        let prepared = self.secret().and_then(|secret| Ok((secret, self.agent()?)));
+        let (secret, agent) = match prepared {
+            Ok(prepared) => prepared,
+            Err(problem) => return Outcome::Failed(problem),
+        };
+        let (url, body) = (self.config.url.clone(), Arc::clone(&entry.payload));
+        let signature = sign(&secret, Timestamp::now(), &body);
+        // The library blocks; its timeout ends it, also when the stop has left it behind.
+        let posting = tokio::task::spawn_blocking(move || {
+            let request =
+                agent.post(&url).header("Content-Type", "application/json").header(SIGNATURE, &signature);
+            request.send(&body[..]).map(|answer| answer.status().as_u16())
+        });
+        match posting.await {
+            Ok(Ok(200..=299)) => Outcome::Taken,
+            Ok(Ok(status)) if NEVER.contains(&status) => Outcome::Refused(status.to_string()),
+            Ok(Ok(status)) => Outcome::Failed(format!("the server answers {status}; {}", advice(status))),
+            Ok(Err(error)) => {
+                Outcome::Failed(format!("{error}; look at its url, the network and the server's log"))
+            }
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    fn secret(&self) -> Result<String, String> {
+        let (key, credential) =
+            (format!("webhook.{}.secret_file", self.config.name), format!("webhook-{}", self.config.name));
+        let Some((key, path)) = self.secrets.path(&key, &self.config.secret_file, &credential) else {
+            return Err(format!(
+                "messages cannot be signed: set secret_file, or the credential {credential}"
+            ));
+        };
+        let secret = first_line(key, &path)?;
+        if secret.len() < LEAST_SECRET {
+            return Err(format!("{key} {} holds fewer than {LEAST_SECRET} characters", path.display()));
+        }
+        Ok(secret)
+    }
+
+    fn agent(&self) -> Result<ureq::Agent, String> {
+        let found = if self.config.ca_file.as_os_str().is_empty() {
+            rustls_native_certs::load_native_certs().certs
+        } else {
+            certificates(&format!("webhook.{}.ca_file", self.config.name), &self.config.ca_file)?
+        };
+        let roots: Vec<_> = found.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(provider)
+            .build();
+        let patience = Duration::try_from_secs_f64(self.config.timeout_s).unwrap_or(Duration::from_secs(10));
+        let settings = ureq::Agent::config_builder()
+            .timeout_global(Some(patience))
+            .http_status_as_error(false)
+            // A message goes to the address of the configuration and nowhere else.
+            .max_redirects(0)
+            .proxy(None)
+            .user_agent(concat!("moodring/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
+            .build();
+        Ok(settings.into())
+    }
+}
+
+/// What mends an answer that is no success.
+fn advice(status: u16) -> &'static str {
+    match status {
+        300..=399 => "set url to where it leads",
+        401 | 403 => "the server and secret_file must hold the same secret",
+        404 | 410 => "look at url",
+        _ => "look at the server's log",
+    }
+}
+
+/// `t=<seconds since 1970>,v1=<hex of HMAC-SHA256 over "<t>.<body>">` (RFC 2104): the time is signed too, so that an old
+/// message cannot be played back.
+fn sign(secret: &str, at: Timestamp, body: &[u8]) -> String {
+    let seconds = at.as_second();
+    // Any length of key will do (RFC 2104, section 3).
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body);
+    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={seconds},v1={digest}")
+}
+
+#[cfg(test)]
+mod tests;
