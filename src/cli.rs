@@ -4,6 +4,8 @@
 mod analyze;
 mod annotate;
 mod bench;
+#[cfg(feature = "campus")]
+mod campus;
 mod check;
 mod demo;
 mod doctor;
@@ -68,6 +70,10 @@ enum Command {
     /// Show or forget what is usual in the room
     #[command(subcommand)]
     Usual(usual::Arguments),
+    /// What a campus runs beside its devices
+    #[cfg(feature = "campus")]
+    #[command(subcommand)]
+    Campus(campus::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -110,6 +116,8 @@ impl Cli {
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
+            #[cfg(feature = "campus")]
+            Command::Campus(arguments) => campus::run(arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {
