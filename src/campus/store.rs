@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// They cannot be read.
     pub fn new(parameters: &str, password: Option<&str>) -> Result<Self, String> {
-        let mut config: Config = parameters.parse().map_err(|error| format!("{error}"))?;
+        let mut config: Config = parameters.parse().map_err(|error| in_words(&error))?;
         config.connect_timeout(CONNECT_TIMEOUT).application_name("moodring campus ingest");
         if let Some(password) = password {
             config.password(password);
@@ -187,9 +187,14 @@ fn late(what: &str) -> StoreError {
     StoreError::Unavailable { problem, mend: "look at the database's log and what else it does" }
 }
 
+/// The cause where there is one: the error itself says only where it happened.
+fn in_words(error: &tokio_postgres::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 fn explain(error: &tokio_postgres::Error) -> StoreError {
     let Some(told) = error.as_db_error() else {
-        let problem = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let problem = in_words(error);
         return StoreError::Unavailable { problem, mend: "start it, or mend --database" };
     };
     let code = told.code();

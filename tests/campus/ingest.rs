@@ -78,8 +78,8 @@ fn nonsense_is_remembered_and_stops_nothing_and_what_came_while_it_was_dead_arri
     let secret = mosquitto.password("moodring-ingest");
     let mut ingest = Ingest::start(&[mosquitto.port], &secret, &postgres, &["--client-id", "x"]);
     ingest.wait_for_log("connected to the broker");
-    let password = mosquitto.password(&device.name);
-    let send = |messages: &[Message]| deliver_all(mosquitto.port, (&device.name.clone(), &password), messages);
+    let (name, password) = (device.name.clone(), mosquitto.password(&device.name));
+    let send = |messages: &[Message]| deliver_all(mosquitto.port, (&name, &password), messages);
     let spoilt = |payload: String| Message { topic: "moodring/north/b-214/minute".into(), payload, retained: false };
     // Read, but no timestamp of PostgreSQL: the database finds it, the other rows of its batch stand.
     let mut too_early = Device::new(1, "north", "b-214").minute("-009998-01-01T00:00:00Z".parse().unwrap(), 0);
