@@ -135,13 +135,14 @@ try {
   const { context, page, errors } = await openPage(url);
   const card = room => page.locator(`[data-room$="/${room}"]`);
   const text = (room, part) => card(room).locator(part).innerText();
-  const wait = (what, found) => until(what, found);
+  const barOf = (room, figure) => card(room).locator(`[data-figure="${figure}"] .fill`).evaluate(fill => parseFloat(fill.style.width) / 100 * Number(fill.offsetWidth > 0));
   await card('lab').waitFor();
 
   await check('a room shows its word, people, facing and engagement', async () => {
     assert.equal(await text('a-101', '.word'), 'attentive');
     assert.equal(await text('a-101', '.number'), '28');
     assert.equal(await text('a-101', '[data-figure="facing"] b'), '82 %');
+    assert.ok(await barOf('a-101', 'facing') > 0.8 && await barOf('a-103', 'facing') < 0.5);
     assert.equal(await text('a-101', '[data-figure="engagement"] b'), '66 %');
     assert.equal(await text('a-103', '.pace'), 'too slow?');
   });
@@ -162,7 +163,7 @@ try {
   });
   await check('a new mood comes by itself', async () => {
     await tell(devices.get('a-102'), rooms[1], 'mood', mood({ ...rooms[1], people: 33 }));
-    await wait('33 people', async () => (await text('a-102', '.number')) === '33');
+    await until('33 people', async () => (await text('a-102', '.number')) === '33');
   });
   await check('Pause reaches the room, once and not retained, and its answer is seen', async () => {
     const device = devices.get('b-214');
@@ -170,28 +171,28 @@ try {
     device.on('message', (topic, payload, packet) => commands.push({ topic, retain: packet.retain, ...JSON.parse(payload) }));
     await device.subscribeAsync('moodring/north-campus/b-214/cmd/+', { qos: 1 });
     await card('b-214').getByRole('button', { name: 'Pause' }).click();
-    const command = await wait('the command', () => commands[0]);
+    const command = await until('the command', () => commands[0]);
     assert.deepEqual([command.topic, command.paused, command.retain], ['moodring/north-campus/b-214/cmd/pause', true, false]);
     assert.ok(command.id.length <= 64, command.id);
     const room = rooms[3];
     await tell(device, room, 'reply', { schema: 'moodring.reply/1', site: room.site, room: room.room, device: room.device, at: new Date().toISOString(), command: 'pause', id: command.id, ok: true, error: null });
     await tell(device, room, 'mood', mood(room, 'paused'));
-    await wait('Resume', async () => (await text('b-214', '.pause')) === 'Resume');
+    await until('Resume', async () => (await text('b-214', '.pause')) === 'Resume');
     assert.equal(await text('b-214', '.pill'), 'paused');
     assert.equal(commands.length, 1);
   });
   await check('a refusal is told', async () => {
     const room = rooms[4];
     await tell(devices.get('b-215'), room, 'reply', { schema: 'moodring.reply/1', site: room.site, room: room.room, device: room.device, at: new Date().toISOString(), command: 'pause', id: null, ok: false, error: 'the privacy switch is closed' });
-    await wait('the refusal', async () => /privacy switch/.test(await text('b-215', 'p.trouble')));
+    await until('the refusal', async () => /privacy switch/.test(await text('b-215', 'p.trouble')));
   });
   await check('a device that the broker has lost is told', async () => {
     await tell(devices.get('lab'), rooms[7], 'status', status(rooms[7], 'offline', 'lost'));
-    await wait('offline', async () => (await text('lab', '.pill')) === 'offline');
+    await until('offline', async () => (await text('lab', '.pill')) === 'offline');
     assert.ok(await card('lab').getByRole('button').isDisabled());
   });
   await check('the picture for the documentation', async () => {
-    await wait('b-215', async () => (await text('b-215', '.pill')) === 'live');
+    await until('b-215', async () => (await text('b-215', '.pill')) === 'live');
     if (process.argv[2]) await page.screenshot({ path: process.argv[2], fullPage: true, animations: 'disabled' });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `${overflow} px too wide`);

@@ -26,7 +26,7 @@ function troubleOf({ status, health, reply }, state) {
   if (state === 'offline') return 'The device was stopped.';
   if (state === 'silent') return 'The device has told nothing for three minutes.';
   const problem = Object.values(health?.problems ?? {})[0];
-  if (problem) return problem;
+  if (problem) return problem[0].toUpperCase() + problem.slice(1);
   if (health?.celsius >= 80) return `The device is at ${Math.round(health.celsius)} °C.`;
   if (health?.spool?.waiting > 60) return `${health.spool.waiting} messages wait at the device.`;
   return reply?.ok === false ? `It refused: ${reply.error}` : null;
@@ -44,7 +44,7 @@ function ageOf(at, now) {
 function drawMeter(item, value, low, high) {
   const known = Number.isFinite(value);
   item.querySelector('b').textContent = known ? percent(value) : '–';
-  item.querySelector('.fill').style.width = known ? percent(value) : '0';
+  item.querySelector('.fill').style.width = known ? `${100 * value}%` : '0';
   const whisker = item.querySelector('.whisker');
   whisker.hidden = !known;
   whisker.style.left = `${100 * low}%`;
@@ -170,6 +170,12 @@ async function refresh() {
   setTimeout(refresh, document.hidden ? 10 * EVERY_MS : EVERY_MS);
 }
 
+element('legend').append(...Object.entries(EXPRESSIONS).map(([name, colour]) => {
+  const item = document.createElement('span');
+  item.textContent = name;
+  item.style.setProperty('--colour', colour);
+  return item;
+}));
 element('find').addEventListener('input', () => {
   const wanted = element('find').value.trim().toLowerCase();
   for (const [key, card] of cards) card.hidden = !key.toLowerCase().includes(wanted);
