@@ -11,8 +11,10 @@ mod fleet;
 mod ingest;
 mod message;
 mod store;
+mod tls;
 
 pub use broker::Credentials;
 pub use fleet::Fleet;
 pub use ingest::{Ingest, Limits, Totals, maintain};
 pub use store::{Store, StoreError};
+pub use tls::trusting;

@@ -4,11 +4,14 @@
 //! once and never again by itself, so that no acknowledgement of an old connection can hit a message of a new one:
 //! packet numbers begin anew with each.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event as RawEvent, EventLoop, MqttOptions,
-    NetworkOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
+use rumqttc_v4::tokio_rustls::rustls::{self, ClientConfig};
+use rumqttc_v4::{
+    AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event as RawEvent, EventLoop, MqttOptions,
+    NetworkOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
+    TlsError, Transport,
 };
 
 /// Room in the library's queue of requests; who finds it full waits for the connection's task.
@@ -16,7 +19,7 @@ const QUEUE: usize = 64;
 /// A packet larger than this ends the connection; what is larger than a message of the contract is rejected before.
 const MOST_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT_S: u64 = 5;
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_S: u16 = 30;
 
 /// User name and password.
 #[derive(Debug, Clone)]
@@ -34,6 +37,7 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) client_id: String,
     pub(super) credentials: Option<Credentials>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
 /// A message, which the broker keeps until [`Sender::acknowledge`].
@@ -41,8 +45,8 @@ pub(super) struct Settings {
 pub(super) struct Delivery(Publish);
 
 impl Delivery {
-    pub(super) fn topic(&self) -> &str {
-        &self.0.topic
+    pub(super) fn topic(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0.topic)
     }
 
     pub(super) fn payload(&self) -> &[u8] {
@@ -76,6 +80,8 @@ pub(super) enum LinkError {
     Subscription,
     #[error("nothing listens there; start the broker, or mend --broker")]
     NothingListens,
+    #[error("shows no certificate that can be trusted: {0}; mend --ca or the broker's certificate")]
+    Tls(String),
     #[error("cannot be reached: {0}; look at --broker and the network")]
     Unreachable(String),
     #[error("sends more unacknowledged messages than {0}; lower its limit of messages in flight for one client")]
@@ -96,27 +102,36 @@ pub(super) struct Link {
 }
 
 /// Prepares a connection; it is made by the first [`Link::next`].
-pub(super) fn open(settings: Settings) -> (Sender, Link) {
-    let mut options = MqttOptions::new(settings.client_id, settings.host, settings.port);
+///
+/// # Errors
+/// The settings contradict each other.
+pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
+    let mut options = MqttOptions::new(settings.client_id, (settings.host, settings.port));
     options
-        .set_keep_alive(KEEP_ALIVE)
+        .set_keep_alive(KEEP_ALIVE_S)
         .set_max_packet_size(MOST_BYTES, MOST_BYTES)
         .set_clean_session(false)
-        .set_manual_acks(true);
+        .set_ack_mode(AckMode::Manual);
+    if let Some(tls) = settings.tls {
+        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
+    }
     if let Some(Credentials { username, password }) = settings.credentials {
         options.set_credentials(username, password);
     }
-    let (client, mut events) = AsyncClient::new(options, QUEUE);
+    let (client, mut events) = AsyncClient::builder(options)
+        .capacity(QUEUE)
+        .try_build()
+        .map_err(|error| LinkError::Unreachable(error.to_string()))?;
     let mut network = NetworkOptions::new();
     network.set_connection_timeout(CONNECT_TIMEOUT_S);
     events.set_network_options(network);
-    (Sender(client), Link { events, connected: false })
+    Ok((Sender(client), Link { events, connected: false }))
 }
 
 impl Sender {
     /// Asks for all of `filters` with QoS 1.
     pub(super) async fn subscribe(&self, filters: impl IntoIterator<Item = String>) -> bool {
-        let filters = filters.into_iter().map(|path| SubscribeFilter { path, qos: QoS::AtLeastOnce });
+        let filters = filters.into_iter().map(|path| SubscribeFilter::new(path, QoS::AtLeastOnce));
         self.0.subscribe_many(filters).await.is_ok()
     }
 
@@ -154,17 +169,26 @@ impl Link {
     }
 
     fn explain(&self, error: ConnectionError) -> LinkError {
-        use std::io::ErrorKind;
         match error {
             ConnectionError::ConnectionRefused(
                 ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
             ) => LinkError::Credentials,
             ConnectionError::ConnectionRefused(code) => LinkError::Refused(format!("{code:?}")),
             other if self.connected => LinkError::Lost(other.to_string()),
-            ConnectionError::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                LinkError::NothingListens
-            }
+            ConnectionError::Io(error) | ConnectionError::Tls(TlsError::Io(error)) => explain_io(&error),
+            ConnectionError::Tls(error) => LinkError::Tls(error.to_string()),
             other => LinkError::Unreachable(other.to_string()),
         }
+    }
+}
+
+fn explain_io(error: &std::io::Error) -> LinkError {
+    if error.kind() == std::io::ErrorKind::ConnectionRefused {
+        return LinkError::NothingListens;
+    }
+    // The library wraps what rustls says of a certificate in an error of the system.
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(fault) => LinkError::Tls(fault.to_string()),
+        None => LinkError::Unreachable(error.to_string()),
     }
 }

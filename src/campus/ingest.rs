@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rumqttc_v4::tokio_rustls::rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -61,6 +62,8 @@ pub struct Ingest {
     pub client_id: String,
     /// As whom to go to the broker.
     pub credentials: Option<Credentials>,
+    /// Whom to trust as the broker; without it there is no TLS.
+    pub tls: Option<Arc<ClientConfig>>,
     /// Where to.
     pub store: Store,
     /// What is told to Prometheus.
@@ -89,6 +92,7 @@ impl Ingest {
                 port,
                 client_id: self.client_id.clone(),
                 credentials: self.credentials.clone(),
+                tls: self.tls.clone(),
             };
             let end = self.connection(settings, &mut told).await;
             fleet.broker_up.store(false, Ordering::Relaxed);
@@ -112,7 +116,10 @@ impl Ingest {
     /// One connection from its beginning to its end.
     async fn connection(&mut self, settings: Settings, told: &mut String) -> End {
         let (host, port) = (settings.host.clone(), settings.port);
-        let (sender, link) = broker::open(settings);
+        let (sender, link) = match broker::open(settings) {
+            Ok(opened) => opened,
+            Err(error) => return End::Lost { error, worked: false },
+        };
         let (hand_in, mut events) = mpsc::channel(MOST_WAITING);
         let mut reader = Reader(tokio::spawn(read(link, hand_in)));
         let (mut gathered, mut worked, stop) = (Vec::new(), false, self.stop.clone());
@@ -139,6 +146,7 @@ impl Ingest {
                         sender.subscribe(LEAVES.map(|leaf| format!("moodring/+/+/{leaf}"))).await;
                     }
                     Event::Subscribed => {
+                        tracing::info!(host, port, "subscribed: the broker keeps what is missed from now on");
                         worked = true;
                         self.fleet.broker_up.store(true, Ordering::Relaxed);
                     }
@@ -177,7 +185,7 @@ impl Ingest {
 
     fn read(&self, delivery: &Delivery) -> Row {
         self.fleet.received.increment();
-        match message::read(delivery.topic(), delivery.payload(), Timestamp::now()) {
+        match message::read(&delivery.topic(), delivery.payload(), Timestamp::now()) {
             Ok(row) => {
                 self.fleet.note(&row);
                 row
@@ -191,9 +199,9 @@ impl Ingest {
         // The first of each hundred: somebody who sends nonsense all day must not fill the log.
         if self.fleet.rejected.get() % 100 == 1 {
             let topic = delivery.topic();
-            tracing::warn!(topic, reason, "a message cannot be read; the newest are in moodring.rejected");
+            tracing::warn!(%topic, reason, "a message cannot be read; the newest are in moodring.rejected");
         }
-        message::rejected(delivery.topic(), delivery.payload(), reason)
+        message::rejected(&delivery.topic(), delivery.payload(), reason)
     }
 
     /// Writes `rows`, each of its delivery, however long the database is away. False if the stop came first.

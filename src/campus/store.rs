@@ -1,15 +1,18 @@
 //! PostgreSQL: one connection, opened when it is needed, and the three things that are asked of it.
 //!
 //! Everything that is SQL stands in campus/postgres/schema.sql, which is built in; here are calls of its functions and
-//! what to do about their errors. There is no TLS: the database is on this machine, reached by socket, or in a network
-//! that is trusted (docs/decisions/campus.md).
+//! what to do about their errors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rumqttc_v4::tokio_rustls::rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::batch;
 use super::message::Row;
@@ -56,6 +59,7 @@ pub(super) struct Maintained {
 #[derive(Debug)]
 pub struct Store {
     config: Config,
+    tls: Option<Arc<ClientConfig>>,
     connection: Option<Connection>,
 }
 
@@ -73,11 +77,15 @@ impl Drop for Connection {
 
 impl Store {
     /// The database that `parameters` describe, as `host=/run/postgresql dbname=moodring user=moodring_ingest` or as
-    /// a postgresql:// address. Connects later.
+    /// a postgresql:// address. Connects later; only with TLS where `tls` says whom to trust.
     ///
     /// # Errors
     /// They cannot be read.
-    pub fn new(parameters: &str, password: Option<&str>) -> Result<Self, String> {
+    pub fn new(
+        parameters: &str,
+        password: Option<&str>,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, String> {
         let mut config: Config = parameters.parse().map_err(|error| in_words(&error))?;
         config.connect_timeout(CONNECT_TIMEOUT).application_name("moodring campus ingest");
         if let Some(password) = password {
@@ -86,7 +94,10 @@ impl Store {
         if config.get_hosts().is_empty() {
             config.host_path("/run/postgresql");
         }
-        Ok(Self { config, connection: None })
+        if tls.is_some() {
+            config.ssl_mode(SslMode::Require);
+        }
+        Ok(Self { config, tls, connection: None })
     }
 
     /// Where it is, for people.
@@ -151,13 +162,8 @@ impl Store {
     async fn client(&mut self) -> Result<&Client, StoreError> {
         if self.connection.as_ref().is_none_or(|connection| connection.client.is_closed()) {
             self.connection = None;
-            let (client, connection) = timeout(CONNECT_TIMEOUT, self.config.connect(NoTls))
-                .await
-                .map_err(|_| late("connecting"))?
-                .map_err(|error| explain(&error))?;
-            // Ends with the connection; its error is seen by whoever uses the client.
-            let driver = tokio::spawn(async move { drop(connection.await) });
-            self.connection = Some(Connection { client, driver });
+            let opened = timeout(CONNECT_TIMEOUT, open(&self.config, self.tls.as_ref())).await;
+            self.connection = Some(opened.map_err(|_| late("connecting"))?.map_err(|error| explain(&error))?);
         }
         match &self.connection {
             Some(connection) => Ok(&connection.client),
@@ -180,6 +186,21 @@ impl Store {
         }
         Err(error)
     }
+}
+
+/// Connects; the driver ends with the connection, and its error is seen by whoever uses the client.
+async fn open(config: &Config, tls: Option<&Arc<ClientConfig>>) -> Result<Connection, tokio_postgres::Error> {
+    let (client, driver) = match tls {
+        Some(tls) => {
+            let (client, driver) = config.connect(MakeRustlsConnect::new(ClientConfig::clone(tls))).await?;
+            (client, tokio::spawn(async move { drop(driver.await) }))
+        }
+        None => {
+            let (client, driver) = config.connect(NoTls).await?;
+            (client, tokio::spawn(async move { drop(driver.await) }))
+        }
+    };
+    Ok(Connection { client, driver })
 }
 
 fn late(what: &str) -> StoreError {
@@ -225,10 +246,10 @@ mod tests {
 
     #[test]
     fn a_place_is_told_without_the_password() {
-        let store = Store::new("host=db.example dbname=moodring user=moodring_ingest", Some("secret")).unwrap();
+        let store = Store::new("host=db.example dbname=moodring user=moodring_ingest", Some("secret"), None).unwrap();
         assert_eq!(store.place(), "PostgreSQL at db.example port 5432, database moodring");
-        let local = Store::new("dbname=moodring", None).unwrap();
+        let local = Store::new("dbname=moodring", None, None).unwrap();
         assert_eq!(local.place(), "PostgreSQL at /run/postgresql port 5432, database moodring");
-        assert!(Store::new("hosts=db", None).unwrap_err().contains("hosts"));
+        assert!(Store::new("hosts=db", None, None).unwrap_err().contains("hosts"));
     }
 }

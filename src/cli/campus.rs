@@ -31,6 +31,9 @@ pub(super) struct IngestArguments {
     /// File whose first line is the user's password
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust: the broker is spoken to by TLS, and only then
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Name of the session that the broker keeps while this is away; no two clients may share it
     #[arg(long, value_name = "ID", default_value = "moodring-ingest", value_parser = client_id)]
     client_id: String,
@@ -40,6 +43,9 @@ pub(super) struct IngestArguments {
     /// File whose first line is the database user's password
     #[arg(long, value_name = "FILE")]
     database_password_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust: the database is spoken to by TLS, and only so
+    #[arg(long, value_name = "FILE")]
+    database_ca: Option<PathBuf>,
     /// First apply campus/postgres/schema.sql, as the database's owner; without --broker that is all
     #[arg(long)]
     init: bool,
@@ -66,8 +72,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn ingest(arguments: IngestArguments) -> anyhow::Result<()> {
     let password = arguments.database_password_file.as_deref().map(first_line).transpose()?;
+    let database_tls = arguments.database_ca.as_deref().map(campus::trusting).transpose();
+    let database_tls = database_tls.map_err(|error| anyhow!("--database-ca: {error}"))?;
     let store = || {
-        Store::new(&arguments.database, password.as_deref()).map_err(|error| anyhow!("--database: {error}"))
+        Store::new(&arguments.database, password.as_deref(), database_tls.clone())
+            .map_err(|error| anyhow!("--database: {error}"))
     };
     if arguments.init {
         let mut store = store()?;
@@ -82,6 +91,7 @@ async fn ingest(arguments: IngestArguments) -> anyhow::Result<()> {
         brokers: arguments.broker.clone(),
         client_id: arguments.client_id.clone(),
         credentials: credentials(&arguments)?,
+        tls: arguments.ca.as_deref().map(campus::trusting).transpose().map_err(|error| anyhow!("--ca: {error}"))?,
         store: store()?,
         fleet: Arc::clone(&fleet),
         limits: Limits { once: arguments.once },

@@ -15,7 +15,7 @@ fn filled() -> (Mosquitto, Postgres) {
     let mosquitto = Mosquitto::start(&devices.iter().map(line).collect::<String>());
     let postgres = Postgres::start();
     let ingest = Ingest::start(&[mosquitto.port], &mosquitto.password("moodring-ingest"), &postgres, &[]);
-    ingest.wait_for_log("connected to the broker");
+    ingest.wait_for_log("subscribed");
     let now = Timestamp::now();
     for device in &mut devices {
         let begun_at = now - SignedDuration::from_mins(30);

@@ -34,7 +34,7 @@ fn every_row_arrives_once_though_sent_twice_and_though_the_database_is_cut_off()
     let mosquitto = Mosquitto::start(&devices.iter().map(user_line).collect::<String>());
     let postgres = Postgres::start();
     let ingest = Ingest::start(&[mosquitto.port], &mosquitto.password("moodring-ingest"), &postgres, &[]);
-    ingest.wait_for_log("connected to the broker");
+    ingest.wait_for_log("subscribed");
     let days = devices.each_mut().map(day);
     let send = |index: usize, messages: &[Message]| {
         let name = &devices[index].name;
@@ -77,7 +77,7 @@ fn nonsense_is_remembered_and_stops_nothing_and_what_came_while_it_was_dead_arri
     let postgres = Postgres::start();
     let secret = mosquitto.password("moodring-ingest");
     let mut ingest = Ingest::start(&[mosquitto.port], &secret, &postgres, &["--client-id", "x"]);
-    ingest.wait_for_log("connected to the broker");
+    ingest.wait_for_log("subscribed");
     let (name, password) = (device.name.clone(), mosquitto.password(&device.name));
     let send = |messages: &[Message]| deliver_all(mosquitto.port, (&name, &password), messages);
     let spoilt = |payload: String| Message { topic: "moodring/north/b-214/minute".into(), payload, retained: false };

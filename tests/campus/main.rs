@@ -14,3 +14,4 @@ mod database;
 mod ingest;
 mod nats;
 mod servers;
+mod sizes;

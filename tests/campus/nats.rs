@@ -68,7 +68,7 @@ fn killing_one_of_three_nodes_loses_nothing_that_was_acknowledged() {
     let secret = password(&cluster.folder, "moodring-ingest");
     // Both are at the first node, which goes.
     let ingest = Ingest::start(&cluster.ports, &secret, &postgres, &[]);
-    ingest.wait_for_log("connected to the broker");
+    ingest.wait_for_log("subscribed");
     let begun_at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
     let messages: Vec<Message> = (0..400).map(|number| device.minute(begun_at, number)).collect();
     let (sender, acknowledged) = mpsc::channel();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use rumqttc_v4::{Client, Event, MqttOptions, Packet, PublishOptions};
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, Process, free_port, moodring, skipped, wait_for_port};
@@ -293,12 +293,13 @@ pub(crate) fn deliver(brokers: &[u16], user: (&str, &str), messages: &[Message],
             std::thread::sleep(Duration::from_millis(50));
             continue;
         }
-        let mut options = MqttOptions::new(format!("device-{port}"), "127.0.0.1", port);
-        options.set_credentials(user.0, user.1).set_keep_alive(Duration::from_secs(5));
-        let (client, mut connection) = Client::new(options, 4);
+        let mut options = MqttOptions::new(format!("device-{port}"), ("127.0.0.1", port));
+        options.set_credentials(user.0, user.1).set_keep_alive(5).set_max_packet_size(64 * 1024, 64 * 1024);
+        let (client, mut connection) = Client::builder(options).capacity(4).build();
         let publish = |index: usize| {
             let Message { topic, payload, retained } = &messages[index];
-            client.try_publish(topic, QoS::AtLeastOnce, *retained, payload.as_bytes()).unwrap();
+            let options = PublishOptions::at_least_once().retain(*retained);
+            client.try_publish(topic.clone(), payload.clone().into_bytes(), options).unwrap();
         };
         for event in connection.iter() {
             assert!(Instant::now() < deadline, "only {acknowledged} of {} were acknowledged", messages.len());
