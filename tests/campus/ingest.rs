@@ -117,3 +117,38 @@ fn a_wrong_password_a_missing_schema_and_a_missing_server_are_told_with_what_to_
     bare.wait_for_log("was not maintained");
     assert!(bare.log().contains("moodring campus ingest --init"), "{}", bare.log());
 }
+
+#[test]
+fn broker_and_database_are_spoken_to_by_tls_and_only_if_their_authority_is_known() {
+    if !servers::have(&[POSTGRES, MOSQUITTO]) {
+        return;
+    }
+    let mut device = Device::new(1, "north", "b-214");
+    let mosquitto = Mosquitto::start(&user_line(&device));
+    let postgres = Postgres::start();
+    let certs = mosquitto.folder.path().join("certs");
+    postgres.secure(&certs);
+    let secret = mosquitto.password("moodring-ingest");
+    let ca = certs.join("ca.crt");
+    let start = |broker: &str, database: &str| {
+        let more = ["--ca", broker, "--database-ca", database, "--for", "120"];
+        Ingest::start(&[mosquitto.tls_port], &secret, &postgres, &more)
+    };
+    let known = ca.to_str().unwrap();
+    let ingest = start(known, known);
+    ingest.wait_for_log("subscribed");
+    let messages = device.lesson(begun_at(), 3);
+    deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &messages);
+    postgres.wait_for("select count(*) from moodring.minute", "3");
+    let plain = "select count(*) filter (where not ssl), count(*) > 0 from pg_stat_ssl join pg_stat_activity using (pid)
+        where application_name = 'moodring campus ingest'";
+    assert_eq!(postgres.rows(plain), [["0", "t"]]);
+    ingest.stop();
+
+    let foreign = tempfile::tempdir().unwrap();
+    servers::certificates(foreign.path());
+    let foreign = foreign.path().join("ca.crt");
+    let unknown = foreign.to_str().unwrap();
+    start(unknown, known).wait_for_log("shows no certificate that can be trusted");
+    start(known, unknown).wait_for_log("was not maintained: invalid peer certificate");
+}

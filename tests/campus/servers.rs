@@ -104,6 +104,20 @@ impl Postgres {
         assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(), "PostgreSQL does not start");
     }
 
+    /// Takes TLS too, with the certificate in `certs`.
+    pub(crate) fn secure(&self, certs: &Path) {
+        for name in ["server.crt", "server.key"] {
+            let path = self.data().join(name);
+            std::fs::copy(certs.join(name), &path).unwrap();
+            output(Command::new("chmod").arg("600").arg(&path));
+            if is_root() {
+                output(Command::new("chown").arg("nobody").arg(&path));
+            }
+        }
+        output(self.psql("moodring").args(["-c", "alter system set ssl = on", "-c", "select pg_reload_conf()"]));
+        self.wait_for("show ssl", "on");
+    }
+
     /// Cut off, as by a crash.
     pub(crate) fn cut_off(&self) {
         output(self.program("pg_ctl").args(["stop", "-m", "immediate", "-D"]).arg(self.data()));
@@ -197,7 +211,7 @@ impl Mosquitto {
     pub(crate) fn start(devices: &str) -> Self {
         let folder = access(devices);
         let (path, port, tls_port) = (folder.path().to_path_buf(), free_port(), free_port());
-        output(Command::new(campus("mosquitto/certificates.sh")).arg(path.join("certs")).args(["127.0.0.1", "localhost"]));
+        certificates(&path.join("certs"));
         let shipped = std::fs::read_to_string(campus("mosquitto/mosquitto.conf")).unwrap();
         let config = shipped
             .replace("/etc/mosquitto/certs", path.join("certs").to_str().unwrap())
@@ -223,6 +237,11 @@ impl Mosquitto {
     pub(crate) fn password(&self, user: &str) -> String {
         password(&self.folder, user)
     }
+}
+
+/// An authority and a certificate for this machine, as the README says.
+pub(crate) fn certificates(folder: &Path) {
+    output(Command::new(campus("mosquitto/certificates.sh")).arg(folder).args(["127.0.0.1", "localhost"]));
 }
 
 /// Users, passwords and access lists for `devices`, made by access.py.
