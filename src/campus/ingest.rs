@@ -12,6 +12,7 @@ use rumqttc_v4::tokio_rustls::rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::Instrument;
 
 use super::backoff::{self, Backoff};
 use super::batch::{self, MOST_ROWS};
@@ -86,7 +87,7 @@ impl Ingest {
         let (mut backoff, mut told) = (Backoff::default(), String::new());
         let fleet = Arc::clone(&self.fleet);
         for attempt in 0.. {
-            let (host, port) = self.brokers[attempt % self.brokers.len()].clone();
+            let Some((host, port)) = self.brokers.get(attempt % self.brokers.len().max(1)).cloned() else { break };
             let settings = Settings {
                 host: host.clone(),
                 port,
@@ -94,12 +95,13 @@ impl Ingest {
                 credentials: self.credentials.clone(),
                 tls: self.tls.clone(),
             };
-            let end = self.connection(settings, &mut told).await;
+            let end = self.connection(settings).instrument(tracing::info_span!("broker", host, port)).await;
             fleet.broker_up.store(false, Ordering::Relaxed);
             let End::Lost { error, worked } = end else { break };
             let problem = format!("MQTT broker at {host}:{port} {error}");
             if worked {
                 backoff.reset();
+                told.clear();
             }
             if told != problem {
                 tracing::warn!("{problem}");
@@ -114,8 +116,7 @@ impl Ingest {
     }
 
     /// One connection from its beginning to its end.
-    async fn connection(&mut self, settings: Settings, told: &mut String) -> End {
-        let (host, port) = (settings.host.clone(), settings.port);
+    async fn connection(&mut self, settings: Settings) -> End {
         let (sender, link) = match broker::open(settings) {
             Ok(opened) => opened,
             Err(error) => return End::Lost { error, worked: false },
@@ -139,20 +140,7 @@ impl Ingest {
             }
             let mut deliveries = Vec::with_capacity(gathered.len());
             for event in gathered.drain(..) {
-                match event {
-                    Event::Connected { session_kept } => {
-                        tracing::info!(host, port, session_kept, "connected to the broker");
-                        told.clear();
-                        sender.subscribe(LEAVES.map(|leaf| format!("moodring/+/+/{leaf}"))).await;
-                    }
-                    Event::Subscribed => {
-                        tracing::info!(host, port, "subscribed: the broker keeps what is missed from now on");
-                        worked = true;
-                        self.fleet.broker_up.store(true, Ordering::Relaxed);
-                    }
-                    Event::Delivery(delivery) => deliveries.push(delivery),
-                    Event::Closed | Event::Other => {}
-                }
+                worked |= self.heed(event, &sender, &mut deliveries).await;
             }
             if !self.take(&sender, &deliveries).await {
                 break;
@@ -163,6 +151,24 @@ impl Ingest {
         }
         farewell(&sender, &mut events).await;
         End::Stopped
+    }
+
+    /// Does what an event asks for, and puts a message to the others. True once the broker has our subscriptions.
+    async fn heed(&self, event: Event, sender: &Sender, deliveries: &mut Vec<Delivery>) -> bool {
+        match event {
+            Event::Connected { session_kept } => {
+                tracing::info!(session_kept, "connected to the broker");
+                sender.subscribe(LEAVES.map(|leaf| format!("moodring/+/+/{leaf}"))).await;
+            }
+            Event::Subscribed => {
+                tracing::info!("subscribed: the broker keeps what is missed from now on");
+                self.fleet.broker_up.store(true, Ordering::Relaxed);
+                return true;
+            }
+            Event::Delivery(delivery) => deliveries.push(delivery),
+            Event::Closed | Event::Other => {}
+        }
+        false
     }
 
     /// Writes what was delivered and acknowledges it. False if the stop came first.

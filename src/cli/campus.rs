@@ -99,29 +99,32 @@ async fn ingest(arguments: IngestArguments) -> anyhow::Result<()> {
     };
     tokio::spawn(campus::maintain(store()?, stop.clone()));
     tokio::spawn(supervisor::notify_service_manager(Vec::new(), stop.clone()));
-    let metrics = async {
-        match arguments.metrics {
-            Some(address) => fleet.serve(address).await,
-            None => std::future::pending().await,
-        }
-    };
-    let deadline = async {
-        match arguments.run_for {
-            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-            None => std::future::pending().await,
-        }
-        stop.request();
-        std::future::pending::<()>().await;
-    };
     let totals = tokio::select! {
         totals = ingest.run() => totals,
-        result = metrics => return result,
+        result = serve(fleet, arguments.metrics) => return result,
         result = supervisor::stop_on_signal(stop.clone()) => return result,
-        () = deadline => return Ok(()),
+        () = end_after(stop.clone(), arguments.run_for) => return Ok(()),
     };
     let Totals { received, fresh, repeated, rejected } = totals;
     println!("campus ingest: {received} received, {fresh} new, {repeated} had come before, {rejected} unreadable");
     Ok(())
+}
+
+/// Serves the metrics where they are wanted; ends only with an error.
+async fn serve(fleet: Arc<Fleet>, address: Option<SocketAddr>) -> anyhow::Result<()> {
+    match address {
+        Some(address) => fleet.serve(address).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Requests the stop after so many seconds; never completes, so that the ingest can take its leave.
+async fn end_after(stop: Stop, seconds: Option<u64>) {
+    if let Some(seconds) = seconds {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        stop.request();
+    }
+    std::future::pending().await
 }
 
 fn credentials(arguments: &IngestArguments) -> anyhow::Result<Option<Credentials>> {
