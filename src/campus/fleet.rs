@@ -119,7 +119,8 @@ impl Fleet {
     }
 
     fn register_devices(&self, registry: &mut Registry, now: Timestamp) {
-        let (online, age, camera) = (Gauges::default(), Gauges::default(), Family::<[_; 4], Gauge>::default());
+        let (online, age, camera) =
+            (Gauges::default(), Gauges::default(), Family::<[_; 4], Gauge>::default());
         let numbers: Vec<Gauges> = NUMBERS.iter().map(|_| Gauges::default()).collect();
         for (name, device) in self.devices.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let [room, site] = [&device.room, &device.site].map(String::clone);
@@ -176,8 +177,11 @@ impl Fleet {
 
 impl Health {
     fn of(columns: &Value) -> Option<Self> {
-        let number = |value: &Value| value.as_f64().or_else(|| value.as_bool().map(|holds| f64::from(u8::from(holds))));
-        let numbers = NUMBERS.iter().filter_map(|(field, metric, _)| Some((*metric, number(&columns[*field])?)));
+        let number = |value: &Value| {
+            value.as_f64().or_else(|| value.as_bool().map(|holds| f64::from(u8::from(holds))))
+        };
+        let numbers =
+            NUMBERS.iter().filter_map(|(field, metric, _)| Some((*metric, number(&columns[*field])?)));
         Some(Self {
             at: columns["at"].as_str()?.parse().ok()?,
             camera: columns["camera"].as_str()?.to_owned(),
@@ -202,7 +206,8 @@ mod tests {
             Row { table, columns }
         };
         fleet.note(&row(Table::Status, json!({"status": "online"})));
-        let health = json!({"at": "2026-11-20T09:41:00Z", "camera": "away", "spool_waiting": 7, "throttled": true});
+        let health =
+            json!({"at": "2026-11-20T09:41:00Z", "camera": "away", "spool_waiting": 7, "throttled": true});
         fleet.note(&row(Table::Health, health));
         let text = fleet.text("2026-11-20T09:41:30Z".parse().unwrap()).unwrap();
         let labels = "device=\"moodring-1\",site=\"school\",room=\"b-214\"";

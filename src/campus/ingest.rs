@@ -87,7 +87,9 @@ impl Ingest {
         let (mut backoff, mut told) = (Backoff::default(), String::new());
         let fleet = Arc::clone(&self.fleet);
         for attempt in 0.. {
-            let Some((host, port)) = self.brokers.get(attempt % self.brokers.len().max(1)).cloned() else { break };
+            let Some((host, port)) = self.brokers.get(attempt % self.brokers.len().max(1)).cloned() else {
+                break;
+            };
             let settings = Settings {
                 host: host.clone(),
                 port,
@@ -281,7 +283,12 @@ pub async fn maintain(mut store: Store, stop: Stop) {
             Ok(done) => {
                 if let Some(done) = done {
                     let super::store::Maintained { partitions, days, forgotten } = done;
-                    tracing::info!(partitions, days, forgotten, "maintained: new partitions, days rolled up, rows forgotten");
+                    tracing::info!(
+                        partitions,
+                        days,
+                        forgotten,
+                        "maintained: new partitions, days rolled up, rows forgotten"
+                    );
                 }
                 MAINTAIN_EVERY
             }

@@ -96,8 +96,8 @@ impl<'a> Place<'a> {
     }
 
     fn row<T: Payload>(&self, table: Table, payload: &[u8], now: Timestamp) -> Result<Row> {
-        let payload: T =
-            serde_json::from_slice(payload).map_err(|error| Unreadable(format!("not of the schema: {error}")))?;
+        let payload: T = serde_json::from_slice(payload)
+            .map_err(|error| Unreadable(format!("not of the schema: {error}")))?;
         let head = payload.head();
         let schema = format!("moodring.{}/1", self.leaf);
         ensure(head.schema == schema, || format!("schema {:.64?} instead of {schema:?}", head.schema))?;
@@ -184,7 +184,9 @@ type Figures = BTreeMap<String, Option<Level>>;
 
 fn check_figures(figures: &Figures) -> Result<()> {
     for figure in Figure::ALL {
-        let Some(Level { value, low, high }) = figures.get(figure.name()).copied().flatten() else { continue };
+        let Some(Level { value, low, high }) = figures.get(figure.name()).copied().flatten() else {
+            continue;
+        };
         let (least, most) = figure.scale();
         ensure([value, low, high].iter().all(|value| (least..=most).contains(value)), || {
             format!("{} is not from {least} to {most}", figure.name())
@@ -209,7 +211,9 @@ fn text(name: &str, text: Option<&String>, most: usize) -> Result<()> {
 }
 
 fn within(name: &str, value: Option<f64>, most: f64) -> Result<()> {
-    ensure(value.is_none_or(|value| (0.0..=most).contains(&value)), || format!("{name} is not from 0 to {most}"))
+    ensure(value.is_none_or(|value| (0.0..=most).contains(&value)), || {
+        format!("{name} is not from 0 to {most}")
+    })
 }
 
 #[derive(Debug, Deserialize, Serialize)]

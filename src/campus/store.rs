@@ -151,11 +151,7 @@ impl Store {
             timeout(MAINTENANCE_TIMEOUT, call).await
         };
         let row = self.conclude(result)?;
-        Ok(row.map(|row| Maintained {
-            partitions: row.get(0),
-            days: row.get(1),
-            forgotten: row.get(2),
-        }))
+        Ok(row.map(|row| Maintained { partitions: row.get(0), days: row.get(1), forgotten: row.get(2) }))
     }
 
     /// The connection, made anew if there is none.
@@ -230,8 +226,12 @@ fn explain(error: &tokio_postgres::Error) -> StoreError {
         code if *code == SqlState::UNDEFINED_FUNCTION || *code == SqlState::INVALID_SCHEMA_NAME => {
             "apply the schema: moodring campus ingest --init"
         }
-        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => "apply campus/postgres/roles.sql as the database's owner",
-        code if *code == SqlState::INVALID_CATALOG_NAME => "create the database, or mend dbname in --database",
+        code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+            "apply campus/postgres/roles.sql as the database's owner"
+        }
+        code if *code == SqlState::INVALID_CATALOG_NAME => {
+            "create the database, or mend dbname in --database"
+        }
         code if *code == SqlState::DISK_FULL => "make room on the database's disk",
         code if *code == SqlState::TOO_MANY_CONNECTIONS => "raise max_connections",
         code if code.code().starts_with("57P") => "it is going down or coming up",
@@ -246,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_place_is_told_without_the_password() {
-        let store = Store::new("host=db.example dbname=moodring user=moodring_ingest", Some("secret"), None).unwrap();
+        let store =
+            Store::new("host=db.example dbname=moodring user=moodring_ingest", Some("secret"), None).unwrap();
         assert_eq!(store.place(), "PostgreSQL at db.example port 5432, database moodring");
         let local = Store::new("dbname=moodring", None, None).unwrap();
         assert_eq!(local.place(), "PostgreSQL at /run/postgresql port 5432, database moodring");

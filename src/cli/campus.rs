@@ -91,7 +91,12 @@ async fn ingest(arguments: IngestArguments) -> anyhow::Result<()> {
         brokers: arguments.broker.clone(),
         client_id: arguments.client_id.clone(),
         credentials: credentials(&arguments)?,
-        tls: arguments.ca.as_deref().map(campus::trusting).transpose().map_err(|error| anyhow!("--ca: {error}"))?,
+        tls: arguments
+            .ca
+            .as_deref()
+            .map(campus::trusting)
+            .transpose()
+            .map_err(|error| anyhow!("--ca: {error}"))?,
         store: store()?,
         fleet: Arc::clone(&fleet),
         limits: Limits { once: arguments.once },
@@ -106,7 +111,9 @@ async fn ingest(arguments: IngestArguments) -> anyhow::Result<()> {
         () = end_after(stop.clone(), arguments.run_for) => return Ok(()),
     };
     let Totals { received, fresh, repeated, rejected } = totals;
-    println!("campus ingest: {received} received, {fresh} new, {repeated} had come before, {rejected} unreadable");
+    println!(
+        "campus ingest: {received} received, {fresh} new, {repeated} had come before, {rejected} unreadable"
+    );
     Ok(())
 }
 

@@ -26,7 +26,13 @@ fn listen(mosquitto: &Mosquitto, user: &str, topic: &str) -> Child {
 
 fn publish(mosquitto: &Mosquitto, user: &str, topic: &str, payload: &str) {
     // Mosquitto acknowledges what it does not pass on, so that nobody can find out what others may do.
-    assert!(client(mosquitto, "mosquitto_pub", user).args(["-r", "-t", topic, "-m", payload]).status().unwrap().success());
+    assert!(
+        client(mosquitto, "mosquitto_pub", user)
+            .args(["-r", "-t", topic, "-m", payload])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn heard(listener: Child) -> String {
@@ -39,7 +45,8 @@ fn a_device_writes_its_own_topics_and_reads_its_own_commands_over_tls() {
         return;
     }
     let devices = [Device::new(1, "north", "b-214"), Device::new(2, "north", "b-215")];
-    let lines: String = devices.iter().map(|device| format!("{},{},{}\n", device.name, device.site, device.room)).collect();
+    let lines: String =
+        devices.iter().map(|device| format!("{},{},{}\n", device.name, device.site, device.room)).collect();
     let mosquitto = Mosquitto::start(&lines);
     let [own, other] = devices.each_ref().map(|device| device.name.as_str());
     // Retained, so that it does not matter who is first.
@@ -57,10 +64,20 @@ fn a_device_writes_its_own_topics_and_reads_its_own_commands_over_tls() {
         listen(&mosquitto, other, "moodring/north/b-215/cmd/+"),
         listen(&mosquitto, "moodring-ingest", "moodring/+/+/minute"),
     ];
-    let expected = ["moodring/north/b-214/health its own", "moodring/north/b-214/cmd/pause pause", "", "", "", "", ""];
+    let expected =
+        ["moodring/north/b-214/health its own", "moodring/north/b-214/cmd/pause pause", "", "", "", "", ""];
     assert_eq!(listeners.map(heard), expected);
     let anonymous = Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &mosquitto.port.to_string(), "-t", "moodring/north/b-214/mood", "-m", "x"])
+        .args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &mosquitto.port.to_string(),
+            "-t",
+            "moodring/north/b-214/mood",
+            "-m",
+            "x",
+        ])
         .stderr(Stdio::null())
         .status();
     assert!(!anonymous.unwrap().success());
@@ -78,7 +95,12 @@ fn passwords_stay_and_a_device_that_is_gone_loses_its_own() {
     let again = |lines: &str| {
         let list = folder.path().join("devices.csv");
         std::fs::write(&list, format!("device,site,room\n{lines}")).unwrap();
-        Command::new("python3").arg(servers::campus("access.py")).arg(list).arg(folder.path()).output().unwrap()
+        Command::new("python3")
+            .arg(servers::campus("access.py"))
+            .arg(list)
+            .arg(folder.path())
+            .output()
+            .unwrap()
     };
     assert!(again(&line(1)).status.success());
     assert_eq!(servers::password(&folder, &name), before);

@@ -43,7 +43,8 @@ fn figures(number: u32) -> Value {
 
 impl Device {
     pub(crate) fn new(number: u32, site: &str, room: &str) -> Self {
-        let (name, spool) = (format!("moodring-{:014x}", 0xa0_0000 + number), format!("{:08x}", 0xc0_0000 + number));
+        let (name, spool) =
+            (format!("moodring-{:014x}", 0xa0_0000 + number), format!("{:08x}", 0xc0_0000 + number));
         Self { name, site: site.into(), room: room.into(), spool, sequence: 0 }
     }
 

@@ -19,7 +19,8 @@ fn filled() -> (Mosquitto, Postgres) {
     let now = Timestamp::now();
     for device in &mut devices {
         let begun_at = now - SignedDuration::from_mins(30);
-        let mut messages: Vec<Message> = vec![device.status("online", None), device.event(begun_at, "camera_gone")];
+        let mut messages: Vec<Message> =
+            vec![device.status("online", None), device.event(begun_at, "camera_gone")];
         messages.extend(device.lesson(begun_at - SignedDuration::from_mins(60), 45));
         messages.extend(device.lesson(begun_at, 30));
         messages.push(device.health(now - SignedDuration::from_mins(1), "streaming", 0));
@@ -70,7 +71,10 @@ fn check_panel(postgres: &Postgres, board: &str, panel: &Value) {
         assert!(!wants_time || columns.iter().any(|column| column == "time"), "{board}: {title} has no time");
         for wanted in panel["fieldConfig"]["overrides"].as_array().unwrap() {
             let name = wanted["matcher"]["options"].as_str().unwrap();
-            assert!(columns.iter().any(|column| column == name), "{board}: {title} dresses {name}, which is no column");
+            assert!(
+                columns.iter().any(|column| column == name),
+                "{board}: {title} dresses {name}, which is no column"
+            );
         }
     }
 }
@@ -105,7 +109,11 @@ fn every_panel_and_variable_of_every_dashboard_yields_rows() {
 
 /// What the stat panels of the fleet would say.
 fn shown_values(postgres: &Postgres) {
-    let count = |condition: &str| postgres.value(&format!("select count(*) from moodring.fleet where {condition}"));
-    assert_eq!([count("connection = 'online'"), count("camera = 'away'"), count("spool_waiting > 60")], ["2", "1", "2"]);
+    let count =
+        |condition: &str| postgres.value(&format!("select count(*) from moodring.fleet where {condition}"));
+    assert_eq!(
+        [count("connection = 'online'"), count("camera = 'away'"), count("spool_waiting > 60")],
+        ["2", "1", "2"]
+    );
     assert_eq!(postgres.value("select string_agg(state, ',') from moodring.room_now"), "live,live");
 }

@@ -17,7 +17,8 @@ fn minute(sequence: u64, at: &str, facing: Option<f64>, people: f64) -> Value {
 
 /// Takes rows of `list` in; yields how many were new.
 fn take(postgres: &Postgres, list: &str, rows: &[Value]) -> String {
-    let mut batch = json!({"minutes": [], "lessons": [], "events": [], "healths": [], "statuses": [], "rejected": []});
+    let mut batch =
+        json!({"minutes": [], "lessons": [], "events": [], "healths": [], "statuses": [], "rejected": []});
     batch[list] = rows.into();
     postgres.value(&format!("select minutes + lessons + events + healths from moodring.take('{batch}')"))
 }
@@ -31,7 +32,15 @@ fn the_schema_can_be_applied_twice_and_keeps_what_is_there() {
     assert_eq!(take(&postgres, "minutes", &[minute(1, "2026-11-23T18:10:00Z", Some(0.5), 28.0)]), "1");
     postgres.rows("update moodring.setting set keep_minute = '30 days'");
     // Once as the README says, once more by the program.
-    output(postgres.psql("moodring").arg("-1").arg("-f").arg(campus("postgres/schema.sql")).arg("-f").arg(campus("postgres/roles.sql")));
+    output(
+        postgres
+            .psql("moodring")
+            .arg("-1")
+            .arg("-f")
+            .arg(campus("postgres/schema.sql"))
+            .arg("-f")
+            .arg(campus("postgres/roles.sql")),
+    );
     output(&mut moodring(&["campus", "ingest", "--init", "--database", &postgres.parameters("postgres")]));
     assert_eq!(postgres.value("select count(*) from moodring.minute"), "1");
     assert_eq!(postgres.value("select keep_minute from moodring.setting"), "30 days");
@@ -88,9 +97,7 @@ fn what_is_too_old_goes_and_what_is_a_second_younger_stays() {
         minute(4, "1970-01-01T00:00:00Z", Some(0.5), 20.0),
     ];
     assert_eq!(take(&postgres, "minutes", &rows), "4");
-    let event = |sequence: u64, at: &str| {
-        json!({"device": "moodring-a", "spool": "00c0ffee", "sequence": sequence, "at": at, "site": "north", "room": "b-214", "kind": "hot"})
-    };
+    let event = |sequence: u64, at: &str| json!({"device": "moodring-a", "spool": "00c0ffee", "sequence": sequence, "at": at, "site": "north", "room": "b-214", "kind": "hot"});
     take(&postgres, "events", &[event(11, "2026-10-25T23:59:59Z"), event(12, "2026-10-26T00:00:00Z")]);
     let forget = "select name, removed from moodring.forget_old('2026-11-25T12:00:00Z') order by name";
     assert_eq!(

@@ -48,7 +48,10 @@ fn every_row_arrives_once_though_sent_twice_and_though_the_database_is_cut_off()
     postgres.launch();
     send(0, &days[0]);
     // 2 devices: 45 minutes; a begin and an end; two events; one health message.
-    postgres.wait_for(&format!("select concat_ws(' ', a, b, c, d) from ({ROWS}) as rows (a, b, c, d)"), "90 4 4 2");
+    postgres.wait_for(
+        &format!("select concat_ws(' ', a, b, c, d) from ({ROWS}) as rows (a, b, c, d)"),
+        "90 4 4 2",
+    );
     let told = ingest.stop();
     let values = |sql: &str| postgres.rows(sql);
     let expected = vec![vec!["17".to_owned(), format!("{}", facing(17)), "0.4".to_owned()]];
@@ -56,9 +59,14 @@ fn every_row_arrives_once_though_sent_twice_and_though_the_database_is_cut_off()
         values("select number, facing, neutral from moodring.minute where room = 'b-214' and number = 17"),
         expected
     );
-    assert_eq!(values("select count(*), count(happy) from moodring.minute where room = 'b-215'"), [["45", "38"]]);
     assert_eq!(
-        values("select kind, minutes, begun_by, figures -> 'facing' ->> 'value' from moodring.lessons where room = 'b-215'"),
+        values("select count(*), count(happy) from moodring.minute where room = 'b-215'"),
+        [["45", "38"]]
+    );
+    assert_eq!(
+        values(
+            "select kind, minutes, begun_by, figures -> 'facing' ->> 'value' from moodring.lessons where room = 'b-215'"
+        ),
         [["ended", "45", "timetable", "0.6"]]
     );
     assert_eq!(values("select count(*), min(status) from moodring.device"), [["2", "online"]]);
@@ -80,9 +88,11 @@ fn nonsense_is_remembered_and_stops_nothing_and_what_came_while_it_was_dead_arri
     ingest.wait_for_log("subscribed");
     let (name, password) = (device.name.clone(), mosquitto.password(&device.name));
     let send = |messages: &[Message]| deliver_all(mosquitto.port, (&name, &password), messages);
-    let spoilt = |payload: String| Message { topic: "moodring/north/b-214/minute".into(), payload, retained: false };
+    let spoilt =
+        |payload: String| Message { topic: "moodring/north/b-214/minute".into(), payload, retained: false };
     // Read, but no timestamp of PostgreSQL: the database finds it, the other rows of its batch stand.
-    let mut too_early = Device::new(1, "north", "b-214").minute("-009998-01-01T00:00:00Z".parse().unwrap(), 0);
+    let mut too_early =
+        Device::new(1, "north", "b-214").minute("-009998-01-01T00:00:00Z".parse().unwrap(), 0);
     too_early.payload = too_early.payload.replace("moodring-", "moodring-0");
     let good = device.lesson(begun_at(), 3);
     let nonsense = [spoilt("{".into()), spoilt("x".repeat(20_000)), too_early, spoilt("\u{0}".into())];
@@ -108,9 +118,15 @@ fn a_wrong_password_a_missing_schema_and_a_missing_server_are_told_with_what_to_
     let mosquitto = Mosquitto::start("");
     let postgres = Postgres::start();
     let wrong = Ingest::start(&[mosquitto.port], "wrong", &postgres, &["--for", "60"]);
-    wrong.wait_for_log(&format!("127.0.0.1:{} wants another user name or password; mend --username", mosquitto.port));
+    wrong.wait_for_log(&format!(
+        "127.0.0.1:{} wants another user name or password; mend --username",
+        mosquitto.port
+    ));
     let nobody = Ingest::start(&[1], "x", &postgres, &["--for", "60"]);
     nobody.wait_for_log("127.0.0.1:1 nothing listens there; start the broker");
+    // Their maintenance would stand in the way.
+    drop((wrong, nobody));
+    postgres.wait_for("select count(*) from pg_stat_activity where application_name = 'moodring campus ingest'", "0");
     postgres.rows("drop schema moodring cascade");
     let secret = mosquitto.password("moodring-ingest");
     let bare = Ingest::start(&[mosquitto.port], &secret, &postgres, &["--for", "60"]);

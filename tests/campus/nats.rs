@@ -21,12 +21,15 @@ struct Cluster {
 impl Cluster {
     fn start(devices: &str) -> Self {
         let folder = access(devices);
-        let [clients, monitors, routes, mqtt]: [Vec<u16>; 4] = std::array::from_fn(|_| (0..3).map(|_| free_port()).collect());
+        let [clients, monitors, routes, mqtt]: [Vec<u16>; 4] =
+            std::array::from_fn(|_| (0..3).map(|_| free_port()).collect());
         for node in 0..3 {
             let shipped = |name: &str| std::fs::read_to_string(campus("nats").join(name)).unwrap();
-            let mut config = shipped("node.conf") + &shipped(&format!("nats-{}.conf", node + 1)).replace("include \"node.conf\"\n", "");
+            let mut config = shipped("node.conf")
+                + &shipped(&format!("nats-{}.conf", node + 1)).replace("include \"node.conf\"\n", "");
             for other in 0..3 {
-                config = config.replace(&format!("nats-{}:6222", other + 1), &format!("127.0.0.1:{}", routes[other]));
+                config = config
+                    .replace(&format!("nats-{}:6222", other + 1), &format!("127.0.0.1:{}", routes[other]));
             }
             // Of what is shipped only places and TLS are changed: no two nodes can have one name on one machine.
             let config: String = config

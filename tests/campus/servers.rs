@@ -21,11 +21,16 @@ pub(crate) fn campus(path: &str) -> PathBuf {
 pub(crate) fn have(programs: &[(&str, &str)]) -> bool {
     for (program, package) in programs {
         let folders = ["/usr/bin", "/usr/sbin", "/usr/local/bin"];
-        if folders.iter().any(|folder| Path::new(folder).join(program).exists()) || postgres_program(program).is_some() {
+        if folders.iter().any(|folder| Path::new(folder).join(program).exists())
+            || postgres_program(program).is_some()
+        {
             continue;
         }
         let required = std::env::var_os("MOODRING_REQUIRE_CAMPUS").is_some_and(|value| value == "1");
-        assert!(!required, "{program} is missing: install the Debian package {package}, or run `make campus-test`");
+        assert!(
+            !required,
+            "{program} is missing: install the Debian package {package}, or run `make campus-test`"
+        );
         skipped(&format!("{program} is missing: install the Debian package {package}"));
         return false;
     }
@@ -67,10 +72,21 @@ impl Postgres {
             output(Command::new("chown").arg("nobody").arg(postgres.folder.path()));
         }
         let data = postgres.data();
-        output(postgres.program("initdb").args(["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C", "-D"]).arg(&data));
+        output(
+            postgres
+                .program("initdb")
+                .args(["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C", "-D"])
+                .arg(&data),
+        );
         postgres.launch();
         output(postgres.psql("postgres").args(["-c", "create database moodring"]));
-        output(&mut moodring(&["campus", "ingest", "--init", "--database", &postgres.parameters("postgres")]));
+        output(&mut moodring(&[
+            "campus",
+            "ingest",
+            "--init",
+            "--database",
+            &postgres.parameters("postgres"),
+        ]));
         output(postgres.psql("moodring").arg("-1").arg("-f").arg(campus("postgres/roles.sql")));
         postgres
     }
@@ -96,12 +112,18 @@ impl Postgres {
     pub(crate) fn launch(&self) {
         let folder = self.folder.path().display();
         // Of this test only the power of the machine, not the disk's patience.
-        let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off", self.port);
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off",
+            self.port
+        );
         let log = self.folder.path().join("log");
         let mut command = self.program("pg_ctl");
         command.args(["start", "-w", "-t", "60", "-o", &options, "-D"]).arg(self.data()).arg("-l").arg(log);
         // No pipes: the server would keep them open.
-        assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(), "PostgreSQL does not start");
+        assert!(
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(),
+            "PostgreSQL does not start"
+        );
     }
 
     /// Takes TLS too, with the certificate in `certs`.
@@ -114,7 +136,12 @@ impl Postgres {
                 output(Command::new("chown").arg("nobody").arg(&path));
             }
         }
-        output(self.psql("moodring").args(["-c", "alter system set ssl = on", "-c", "select pg_reload_conf()"]));
+        output(self.psql("moodring").args([
+            "-c",
+            "alter system set ssl = on",
+            "-c",
+            "select pg_reload_conf()",
+        ]));
         self.wait_for("show ssl", "on");
     }
 
@@ -125,7 +152,20 @@ impl Postgres {
 
     pub(crate) fn psql(&self, database: &str) -> Command {
         let mut command = Command::new("psql");
-        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-d", database]);
+        command.args([
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "postgres",
+            "-p",
+            &self.port.to_string(),
+            "-d",
+            database,
+        ]);
         command
     }
 
@@ -139,7 +179,8 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let config: tokio_postgres::Config = self.parameters(user).parse().unwrap();
-            let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(|error| error.to_string())?;
+            let (client, connection) =
+                config.connect(tokio_postgres::NoTls).await.map_err(|error| error.to_string())?;
             let driver = tokio::spawn(connection);
             let messages = client.simple_query(sql).await.map_err(|error| format!("{error:?}"))?;
             driver.abort();
@@ -228,7 +269,8 @@ impl Mosquitto {
     }
 
     pub(crate) fn launch(&mut self) {
-        let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
+        let program =
+            ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
         let mut command = Command::new(program.unwrap());
         command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
         self.process = Some(serve(&mut command, self.port, &self.folder.path().join("mosquitto.log")));
@@ -313,7 +355,10 @@ pub(crate) fn deliver(brokers: &[u16], user: (&str, &str), messages: &[Message],
             continue;
         }
         let mut options = MqttOptions::new(format!("device-{port}"), ("127.0.0.1", port));
-        options.set_credentials(user.0, user.1).set_keep_alive(5).set_max_packet_size(64 * 1024, 64 * 1024);
+        options
+            .set_credentials(user.0.to_owned(), user.1.to_owned())
+            .set_keep_alive(5)
+            .set_max_packet_size(64 * 1024, 64 * 1024);
         let (client, mut connection) = Client::builder(options).capacity(4).build();
         let publish = |index: usize| {
             let Message { topic, payload, retained } = &messages[index];

@@ -13,8 +13,24 @@ const BACKLOG: u32 = 20_000;
 
 /// Minutes of a day of 500 rooms, as the ingest writes them, without a broker.
 fn fill(postgres: &Postgres) {
-    let figures = ["facing", "angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "valence", "arousal", "engagement", "restlessness"];
-    let columns: String = figures.iter().map(|name| format!(", '{name}', 0.5, '{name}_low', 0.4, '{name}_high', 0.6")).collect();
+    let figures = [
+        "facing",
+        "angry",
+        "disgust",
+        "fear",
+        "happy",
+        "sad",
+        "surprise",
+        "neutral",
+        "valence",
+        "arousal",
+        "engagement",
+        "restlessness",
+    ];
+    let columns: String = figures
+        .iter()
+        .map(|name| format!(", '{name}', 0.5, '{name}_low', 0.4, '{name}_high', 0.6"))
+        .collect();
     for hour in 0..MINUTES / 60 {
         postgres.rows(&format!(
             "select moodring.take(jsonb_build_object('minutes', (select jsonb_agg(jsonb_build_object(
@@ -61,7 +77,11 @@ fn what_a_campus_takes() {
     println!("bytes a health message: {}", bytes_a_row(&postgres, "health"));
     let begun = Instant::now();
     postgres.rows("select moodring.roll_up()");
-    println!("roll-up of {} minutes of {ROOMS} rooms: {:.1} s", ROOMS * MINUTES, begun.elapsed().as_secs_f64());
+    println!(
+        "roll-up of {} minutes of {ROOMS} rooms: {:.1} s",
+        ROOMS * MINUTES,
+        begun.elapsed().as_secs_f64()
+    );
     throughput(&mosquitto, &postgres, device);
 }
 
@@ -86,5 +106,11 @@ fn throughput(mosquitto: &Mosquitto, postgres: &Postgres, mut device: Device) {
 
 fn resident_kilobytes(process: u32) -> String {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().trim_end_matches(" kB").to_owned()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .to_owned()
 }

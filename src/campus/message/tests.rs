@@ -79,7 +79,11 @@ fn what_is_not_of_the_contract_is_told_with_its_reason() {
         (TOPIC, with("at", json!("yesterday")), "not of the schema"),
         (TOPIC, with("word", json!("Alice")), "word is no plain word"),
         (TOPIC, with("people", json!(-1.0)), "people"),
-        (TOPIC, with("figures", json!({"facing": {"value": 1.2, "low": 0.0, "high": 1.0}})), "facing is not from 0 to 1"),
+        (
+            TOPIC,
+            with("figures", json!({"facing": {"value": 1.2, "low": 0.0, "high": 1.0}})),
+            "facing is not from 0 to 1",
+        ),
     ] {
         let told = text(topic, &payload);
         assert!(told.contains(part), "{told} instead of {part}");
@@ -92,7 +96,10 @@ fn what_is_not_of_the_contract_is_told_with_its_reason() {
 #[test]
 fn an_unreadable_payload_is_kept_short_and_as_text() {
     let row = rejected("moodring/x/y/minute", &[b'a', 0, 0xff, b'b'], "why");
-    assert_eq!(row.columns, json!({"topic": "moodring/x/y/minute", "reason": "why", "payload": "a\u{fffd}b"}));
+    assert_eq!(
+        row.columns,
+        json!({"topic": "moodring/x/y/minute", "reason": "why", "payload": "a\u{fffd}b"})
+    );
     let long = rejected("t", &[b'x'; 100_000], "why");
     assert_eq!(long.columns["payload"].as_str().unwrap().len(), KEPT_BYTES);
 }
