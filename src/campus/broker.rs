@@ -14,8 +14,9 @@ use rumqttc_v4::{
     TlsError, Transport,
 };
 
-/// Room in the library's queue of requests; who finds it full waits for the connection's task.
-const QUEUE: usize = 64;
+/// Room in the library's queue of requests: acknowledgements of everything that is read ahead, so that whoever reads the
+/// link may wait for whoever acknowledges.
+const QUEUE: usize = 2 * super::ingest::MOST_WAITING;
 /// A packet larger than this ends the connection; what is larger than a message of the contract is rejected before.
 const MOST_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT_S: u64 = 5;

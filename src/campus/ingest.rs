@@ -22,8 +22,11 @@ use super::message::{self, LEAVES, Row};
 use super::store::{Store, StoreError};
 use crate::supervisor::Stop;
 
-/// Messages read ahead; brokers allow one client far fewer unacknowledged ones (Mosquitto 20, NATS 1024).
-const MOST_WAITING: usize = 4096;
+/// Messages read ahead. Some brokers send a whole backlog whatever their limit of unacknowledged messages (Mosquitto 2.0.11
+/// after a client's return); then the connection is read no faster than the database writes.
+pub(super) const MOST_WAITING: usize = 4096;
+/// The library takes acknowledgements at once; if it does not for this long, the connection is given up.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The farewell may take this long.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// `--once` ends after this much silence.
@@ -79,6 +82,13 @@ pub struct Ingest {
 enum End {
     Stopped,
     Lost { error: LinkError, worked: bool },
+}
+
+/// What became of a batch.
+enum Taken {
+    All,
+    Unacknowledged,
+    Stopped,
 }
 
 impl Ingest {
@@ -144,8 +154,15 @@ impl Ingest {
             for event in gathered.drain(..) {
                 worked |= self.heed(event, &sender, &mut deliveries).await;
             }
-            if !self.take(&sender, &deliveries).await {
-                break;
+            match self.take(&sender, &deliveries).await {
+                Taken::All => {}
+                Taken::Unacknowledged => {
+                    return End::Lost {
+                        error: LinkError::Lost("it takes no acknowledgements".into()),
+                        worked,
+                    };
+                }
+                Taken::Stopped => break,
             }
             if self.limits.once && worked {
                 silent_at = Some(Instant::now() + SILENCE);
@@ -173,22 +190,27 @@ impl Ingest {
         false
     }
 
-    /// Writes what was delivered and acknowledges it. False if the stop came first.
-    async fn take(&mut self, sender: &Sender, deliveries: &[Delivery]) -> bool {
+    /// Writes what was delivered and acknowledges it.
+    async fn take(&mut self, sender: &Sender, deliveries: &[Delivery]) -> Taken {
         if deliveries.is_empty() {
-            return true;
+            return Taken::All;
         }
         let rows: Vec<Row> = deliveries.iter().map(|delivery| self.read(delivery)).collect();
         if !self.write(&rows, deliveries).await {
-            return false;
+            return Taken::Stopped;
         }
-        for delivery in deliveries {
-            if !sender.acknowledge(delivery).await {
-                // The connection is gone: the broker sends again what was not acknowledged.
-                break;
+        let acknowledge = async {
+            for delivery in deliveries {
+                if !sender.acknowledge(delivery).await {
+                    // The connection is gone: the broker sends again what was not acknowledged.
+                    break;
+                }
             }
+        };
+        match timeout(ACKNOWLEDGE_TIMEOUT, acknowledge).await {
+            Ok(()) => Taken::All,
+            Err(_) => Taken::Unacknowledged,
         }
-        true
     }
 
     fn read(&self, delivery: &Delivery) -> Row {
@@ -304,15 +326,15 @@ pub async fn maintain(mut store: Store, stop: Stop) {
     }
 }
 
-/// Reads the link to its end; never waits for whoever takes the events, so that the broker's pings are answered while
-/// the database is away.
+/// Reads the link to its end, in a task of its own: so the broker's pings are answered while the database is away, as long
+/// as there is room for what comes.
 async fn read(mut link: Link, events: mpsc::Sender<Event>) -> LinkError {
     loop {
         match link.next().await {
             Ok(Event::Other) => {}
             Ok(event) => {
-                if events.try_send(event).is_err() {
-                    return LinkError::Flooded(MOST_WAITING);
+                if events.send(event).await.is_err() {
+                    return LinkError::Lost("nobody reads it".into());
                 }
             }
             Err(error) => return error,

@@ -126,7 +126,10 @@ fn a_wrong_password_a_missing_schema_and_a_missing_server_are_told_with_what_to_
     nobody.wait_for_log("127.0.0.1:1 nothing listens there; start the broker");
     // Their maintenance would stand in the way.
     drop((wrong, nobody));
-    postgres.wait_for("select count(*) from pg_stat_activity where application_name = 'moodring campus ingest'", "0");
+    postgres.wait_for(
+        "select count(*) from pg_stat_activity where application_name = 'moodring campus ingest'",
+        "0",
+    );
     postgres.rows("drop schema moodring cascade");
     let secret = mosquitto.password("moodring-ingest");
     let bare = Ingest::start(&[mosquitto.port], &secret, &postgres, &["--for", "60"]);
@@ -167,4 +170,20 @@ fn broker_and_database_are_spoken_to_by_tls_and_only_if_their_authority_is_known
     let unknown = foreign.to_str().unwrap();
     start(unknown, known).wait_for_log("shows no certificate that can be trusted");
     start(known, unknown).wait_for_log("was not maintained: invalid peer certificate");
+}
+
+#[test]
+fn a_backlog_larger_than_what_is_read_ahead_arrives_without_being_sent_again() {
+    if !servers::have(&[POSTGRES, MOSQUITTO]) {
+        return;
+    }
+    let mut device = Device::new(1, "north", "b-214");
+    let mosquitto = Mosquitto::start(&user_line(&device));
+    let postgres = Postgres::start();
+    let secret = mosquitto.password("moodring-ingest");
+    let start = || Ingest::start(&[mosquitto.port], &secret, &postgres, &["--once"]);
+    start().wait_for_log("campus ingest:");
+    let backlog: Vec<Message> = (0..5000).map(|number| device.minute(begun_at(), number)).collect();
+    deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &backlog);
+    start().wait_for_log("campus ingest: 5000 received, 5000 new, 0 had come before, 0 unreadable");
 }

@@ -27,9 +27,8 @@ impl Cluster {
             let shipped = |name: &str| std::fs::read_to_string(campus("nats").join(name)).unwrap();
             let mut config = shipped("node.conf")
                 + &shipped(&format!("nats-{}.conf", node + 1)).replace("include \"node.conf\"\n", "");
-            for other in 0..3 {
-                config = config
-                    .replace(&format!("nats-{}:6222", other + 1), &format!("127.0.0.1:{}", routes[other]));
+            for (number, port) in (1..).zip(&routes) {
+                config = config.replace(&format!("nats-{number}:6222"), &format!("127.0.0.1:{port}"));
             }
             // Of what is shipped only places and TLS are changed: no two nodes can have one name on one machine.
             let config: String = config
