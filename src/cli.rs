@@ -4,6 +4,8 @@
 mod analyze;
 mod annotate;
 mod bench;
+#[cfg(feature = "campus")]
+mod campus;
 mod check;
 mod demo;
 mod doctor;
@@ -76,6 +78,10 @@ enum Command {
     /// Make settings for many devices: keys, and signed overlays of the configuration
     #[command(subcommand)]
     Overlay(overlay::Arguments),
+    /// What a campus runs beside its devices
+    #[cfg(feature = "campus")]
+    #[command(subcommand)]
+    Campus(campus::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -120,6 +126,8 @@ impl Cli {
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Overlay(arguments) => overlay::run(&arguments),
+            #[cfg(feature = "campus")]
+            Command::Campus(arguments) => campus::run(arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {
