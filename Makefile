@@ -57,7 +57,7 @@ nodered-test: ## the overview in a real browser; [PICTURE=file for its picture]
 lint: ## format, clippy, rustdoc, dependencies
 	@scripts/setup.sh lint
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked -- -D warnings
 	cargo clippy --locked --features campus --all-targets -- -D warnings
 	cargo clippy --locked --features pi -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --features campus --no-deps --document-private-items

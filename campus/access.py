@@ -3,7 +3,7 @@
 
     access.py devices.csv OUT [--home-assistant]
 
-devices.csv has the columns device,site,room (`moodring doctor` says a device's name). A device may write its own topics
+devices.csv has the columns device,site,room (`moodring mqtt id` prints a device's name). A device may write its own topics
 and read its own commands, nothing else. Passwords are made at random, kept in OUT/passwords, one file a user, and stay the
 same when this is run again; users that are gone from the list lose theirs.
 """
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 WRITES = ["mood", "status", "health", "minute", "lesson", "event", "reply"]
-READS = ["cmd/+", "config"]
+READS = ["cmd/+", "overlay"]
 KEPT = ["minute", "lesson", "event", "health", "status"]
 # What is not a device: name, topics it may write, topics it may read.
 OTHERS = [
@@ -49,7 +49,8 @@ def users(path, home_assistant):
             sys.exit(f"{path}: {device} is there twice")
         seen.add(device)
         base = f"moodring/{site}/{room}"
-        writes, reads = [f"{base}/{leaf}" for leaf in WRITES], [f"{base}/{leaf}" for leaf in READS]
+        writes = [f"{base}/{leaf}" for leaf in WRITES]
+        reads = [f"moodring/{site}/overlay", *(f"{base}/{leaf}" for leaf in READS)]
         if home_assistant:
             writes.append(f"homeassistant/device/{device}/config")
             reads.append("homeassistant/status")
