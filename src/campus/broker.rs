@@ -85,10 +85,6 @@ pub(super) enum LinkError {
     Tls(String),
     #[error("cannot be reached: {0}; look at --broker and the network")]
     Unreachable(String),
-    #[error(
-        "sends more unacknowledged messages than {0}; lower its limit of messages in flight for one client"
-    )]
-    Flooded(usize),
     #[error("connection lost: {0}; connecting again")]
     Lost(String),
 }
