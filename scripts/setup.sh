@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing moodring needs and is not there yet.
-# Usage: scripts/setup.sh build|test|lint|deb
+# Usage: scripts/setup.sh build|test|lint|deb|browser
 #   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
 #   test   also the real counterparts that the tests start: mosquitto, ffmpeg
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
+#   browser what `make web-test` starts: mosquitto, Chromium and what drives it (npm packages, pinned)
 #   deb    what building also wants for a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +37,16 @@ if [ "$stage" = deb ]; then
     need xz-utils have xz
     need lintian have lintian
 fi
+if [ "$stage" = browser ]; then
+    need mosquitto mosquitto
+    need mosquitto-clients have mosquitto_sub
+    need nodejs have node
+    need npm have npm
+    need chromium have chromium
+    need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+    # The page speaks Hindi, and its pictures are looked at.
+    need fonts-lohit-deva compgen -G '/usr/share/fonts/truetype/*/Lohit-Devanagari.ttf'
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     if ! have apt-get; then
         echo "setup: please install: ${missing[*]}" >&2
@@ -44,6 +55,16 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     as_root apt-get update -q
     DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+if [ "$stage" = browser ]; then
+    for folder in tests/web; do
+        # Again only after a change of the lock file.
+        if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed"; then
+            (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund)
+            cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+        fi
+    done
+    exit 0
 fi
 if ! have cargo; then
     echo "setup: Rust is missing; install it from https://rustup.rs (rust-toolchain.toml names the version)" >&2

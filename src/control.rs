@@ -69,6 +69,8 @@ struct Inner {
     /// Counts how often a lesson began or ended, or a pause began.
     anew: watch::Sender<u64>,
     pairing: watch::Sender<Option<Instant>>,
+    dimmed: watch::Sender<Option<Instant>>,
+    lesson_now: watch::Sender<Option<lesson::UnderWay>>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
 }
 
@@ -113,6 +115,8 @@ impl Control {
             asked: watch::Sender::new(paused_by_hand),
             anew: watch::Sender::default(),
             pairing: watch::Sender::new(None),
+            dimmed: watch::Sender::new(None),
+            lesson_now: watch::Sender::new(None),
             lessons,
         }))
     }
@@ -141,6 +145,21 @@ impl Control {
     /// Until when the page for pairing is to be shown, from now on.
     pub fn pairing(&self) -> watch::Receiver<Option<Instant>> {
         self.0.pairing.subscribe()
+    }
+
+    /// Until when lights and displays are as dim as at night, from now on.
+    pub fn dimmed(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.dimmed.subscribe()
+    }
+
+    /// The lesson that is under way: the recorder tells it here.
+    pub fn lesson_now(&self) -> &watch::Sender<Option<lesson::UnderWay>> {
+        &self.0.lesson_now
+    }
+
+    /// Whether lessons are recorded, so that they can be begun and ended.
+    pub fn records_lessons(&self) -> bool {
+        self.0.lessons.is_some()
     }
 
     /// Where the privacy switch stands.
@@ -198,6 +217,12 @@ impl Control {
     pub fn show_pairing(&self, until: Instant, by: Asker) {
         info!(?by, "the page for pairing is shown");
         self.0.pairing.send_replace(Some(until));
+    }
+
+    /// Makes lights and displays as dim as at night until `until`; `None` leaves it to the clock again.
+    pub fn dim(&self, until: Option<Instant>, by: Asker) {
+        info!(?by, dim = until.is_some(), "night mode");
+        self.0.dimmed.send_replace(until);
     }
 
     /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.
@@ -355,5 +380,15 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(120);
         control.show_pairing(until, Asker::Button);
         assert_eq!(*control.pairing().borrow(), Some(until));
+    }
+
+    #[test]
+    fn it_is_dim_until_its_end_or_until_somebody_undoes_it() {
+        let control = control(false, &Kept::Nothing);
+        let (dimmed, until) = (control.dimmed(), Instant::now() + Duration::from_secs(60));
+        control.dim(Some(until), Asker::Page);
+        assert_eq!(*dimmed.borrow(), Some(until));
+        control.dim(None, Asker::Button);
+        assert_eq!(*dimmed.borrow(), None);
     }
 }

@@ -110,7 +110,8 @@ async fn serve(
     let climate = Arc::new(Climate::default());
     tokio::spawn(keep_cool(config.clone(), Arc::clone(&climate), stop.clone()));
     let known = outputs::Known { counters: Arc::clone(&counters), climate: Arc::clone(&climate) };
-    let mut outputs = outputs::start(config, moods.clone(), known, &stop).await?;
+    let sources = outputs::Sources { moods: moods.clone(), known, control: Some(control.clone()) };
+    let mut outputs = outputs::start(config, sources, &stop).await?;
     let mut supervisor = Supervisor::new(stop.clone());
     let camera_health = Arc::new(CameraHealth::default());
     tokio::spawn(tell_of_camera(camera_health.subscribe(), outputs.bulletin.clone()));
@@ -123,14 +124,20 @@ async fn serve(
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
 
-    let recorder = recording
-        .map(|recording| recording.start(config, moods.clone(), commands, control.anew().clone(), &stop));
+    let lines = lesson::Lines {
+        moods: moods.clone(),
+        commands,
+        anew: control.anew().clone(),
+        lesson_now: control.lesson_now().clone(),
+    };
+    let recorder = recording.map(|recording| recording.start(config, lines, &stop));
     let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(control.clone().obey_signals());
     tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
+    tokio::spawn(dim(control.dimmed(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
     tokio::spawn(log_counters(Arc::clone(&counters), climate, stop.clone()));
     started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone(), control });
@@ -173,16 +180,9 @@ impl Recording {
         Ok(Some(Self { timetable, disk }))
     }
 
-    fn start(
-        self,
-        config: &Config,
-        moods: outputs::Moods,
-        commands: mpsc::Receiver<lesson::Command>,
-        anew: watch::Sender<u64>,
-        stop: &Stop,
-    ) -> tokio::task::JoinHandle<()> {
+    fn start(self, config: &Config, lines: lesson::Lines, stop: &Stop) -> tokio::task::JoinHandle<()> {
         let Self { timetable, disk } = self;
-        tokio::spawn(lesson::run(config.clone(), timetable, disk, moods, commands, anew, stop.clone()))
+        tokio::spawn(lesson::run(config.clone(), timetable, disk, lines, stop.clone()))
     }
 }
 
@@ -202,6 +202,13 @@ async fn show_pairing(mut until: watch::Receiver<Option<Instant>>, bulletin: Bul
     while until.changed().await.is_ok() {
         let until = *until.borrow_and_update();
         bulletin.offer_pairing(until.map(|until| Pairing { code: None, until }));
+    }
+}
+
+/// Dims lights and displays whenever somebody asks for it.
+async fn dim(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
+    while until.changed().await.is_ok() {
+        bulletin.dim(*until.borrow_and_update());
     }
 }
 

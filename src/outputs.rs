@@ -29,6 +29,7 @@ use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
 use crate::camera::BackOff;
 use crate::config::{BrokerKind, Config, DisplayKind, LightsKind};
+use crate::control::Control;
 use crate::mood::Mood;
 use crate::supervisor::{Counters, Stop};
 use broker::{Broker, BrokerError};
@@ -92,6 +93,24 @@ pub struct Known {
     pub climate: Arc<Climate>,
 }
 
+/// What the outputs get from the rest of the device.
+#[derive(Debug)]
+pub struct Sources {
+    /// The newest mood.
+    pub moods: Moods,
+    /// What may be told of the device.
+    pub known: Known,
+    /// What somebody asks for on the page is carried out by.
+    pub control: Option<Control>,
+}
+
+impl Sources {
+    /// Nothing but moods.
+    pub fn of(moods: Moods) -> Self {
+        Self { moods, known: Known::default(), control: None }
+    }
+}
+
 /// Starts the outputs that `config` asks for, on the tokio runtime in which this is awaited.
 ///
 /// They run until `stop` is requested; wait for their end with [`Outputs::ended`]. Everything that can heal
@@ -100,9 +119,10 @@ pub struct Known {
 ///
 /// # Errors
 /// The embedded broker cannot listen, or a thread cannot be started.
-pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> Result<Outputs, StartError> {
+pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
+    let Sources { moods, known, control } = sources;
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
     let mqtt = starter.mqtt(config)?;
@@ -111,7 +131,7 @@ pub async fn start(config: &Config, moods: Moods, known: Known, stop: &Stop) -> 
     starter.display(config, &board, &terminal)?;
     starter.lights(config, &board, &terminal)?;
     // Last, because it tells about the others.
-    let web = starter.web(config, known).await;
+    let web = starter.web(config, known, control).await;
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
@@ -214,24 +234,29 @@ impl Starter {
             // A zone that is not known was a fault of the configuration.
             zone: config.lessons.zone().unwrap_or(TimeZone::UTC),
         };
-        let (moods, stop) = (self.moods.clone(), self.stop.clone());
+        let (moods, situations, stop) = (self.moods.clone(), self.bulletin.subscribe(), self.stop.clone());
         self.thread("lights", move || {
-            let (moods, health, stop) = (&moods, &health, &stop);
-            lights::LightLoop { open, brightness, moods, health, stop }.run(BackOff::default());
+            let (moods, situations, health, stop) = (&moods, &situations, &health, &stop);
+            lights::LightLoop { open, brightness, moods, situations, health, stop }.run(BackOff::default());
         })
     }
 
-    async fn web(&mut self, config: &Config, known: Known) -> Option<SocketAddr> {
+    async fn web(&mut self, config: &Config, known: Known, control: Option<Control>) -> Option<SocketAddr> {
         if !config.web.enabled {
             return None;
         }
         let health = self.new_health("web");
+        // A zone that is not known was told when the configuration was read.
+        let zone = config.lessons.zone().unwrap_or(TimeZone::UTC);
+        let directory = config.storage.directory();
         let page = web::Web {
             listen: config.web.listen,
             moods: self.moods.clone(),
             situations: self.bulletin.subscribe(),
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
+            control,
+            archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,
             all_health: self.health.clone(),
             stop: self.stop.clone(),

@@ -25,8 +25,8 @@ pub use calendar::CalendarError;
 pub use disk::{Disk, remove_report};
 pub use minute::{Figure, Minute};
 pub use moments::{Moment, MomentKind};
-pub use page::html;
-pub use recorder::{Batch, Recorder, Write, run};
+pub use page::{STYLE as REPORT_STYLE, html};
+pub use recorder::{Batch, Lines, Recorder, Write, run};
 pub use report::{PaceSpan, Quality, Report, Summary};
 pub use schema::FILE_NAME;
 pub use store::{Store, StoreError};
@@ -66,6 +66,15 @@ pub struct OpenLesson {
     pub lesson: Lesson,
     /// Number and begin of its last minute on disk, if it has one.
     pub last_minute: Option<(u32, Timestamp)>,
+}
+
+/// The lesson under way, as others show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    /// What it is called; may be empty.
+    pub title: String,
+    /// When it began.
+    pub begun_at: Timestamp,
 }
 
 /// What began or ended a lesson.

@@ -24,6 +24,8 @@ pub struct Situation {
     pub page: Option<SocketAddr>,
     /// What a phone needs to be paired, while it may be.
     pub pairing: Option<Pairing>,
+    /// Until then lights and displays are as dim as at night.
+    pub dim_until: Option<Instant>,
 }
 
 /// An offer to pair a phone with the device.
@@ -39,6 +41,11 @@ impl Situation {
     /// What is offered for pairing at `now`.
     pub fn pairing_at(&self, now: Instant) -> Option<&Pairing> {
         self.pairing.as_ref().filter(|pairing| now < pairing.until)
+    }
+
+    /// Whether somebody wants it dim at `now`, whatever the clock says.
+    pub fn is_dimmed_at(&self, now: Instant) -> bool {
+        self.dim_until.is_some_and(|until| now < until)
     }
 }
 
@@ -71,6 +78,11 @@ impl Bulletin {
     /// The page is served there.
     pub fn page_is_at(&self, page: SocketAddr) {
         self.0.send_modify(|situation| situation.page = Some(page));
+    }
+
+    /// Makes lights and displays as dim as at night until `until`.
+    pub fn dim(&self, until: Option<Instant>) {
+        self.0.send_modify(|situation| situation.dim_until = until);
     }
 
     /// Shows the page for pairing until `pairing.until`; `None` takes it away before.

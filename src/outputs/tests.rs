@@ -85,7 +85,7 @@ async fn everything_that_is_configured_runs_side_by_side_and_ends_within_a_secon
     config.lights.kind = LightsKind::Terminal;
     let (_sender, moods) = watch::channel(Arc::new(samples::live()));
     let stop = Stop::default();
-    let mut outputs = start(&config, moods, Known::default(), &stop).await.unwrap();
+    let mut outputs = start(&config, Sources::of(moods), &stop).await.unwrap();
     let published = async {
         while outputs.health.iter().any(|health| health.name() != "lights" && health.published.get() == 0) {
             tokio::task::yield_now().await;
@@ -106,7 +106,7 @@ async fn nothing_configured_is_nothing_running() {
     let mut config = Config::default();
     config.web.enabled = false;
     let (_sender, moods) = watch::channel(Arc::new(samples::starting()));
-    let mut outputs = start(&config, moods, Known::default(), &Stop::default()).await.unwrap();
+    let mut outputs = start(&config, Sources::of(moods), &Stop::default()).await.unwrap();
     assert!(outputs.health.is_empty() && outputs.mqtt.is_none() && outputs.web.is_none());
     assert!(outputs.ended(Duration::from_secs(1)).await);
 }

@@ -13,7 +13,7 @@ use super::minute::MinuteUnderWay;
 use super::session::{Decision, Session, UnderWay};
 use super::{Beginning, Cause, Command, Minute, OpenLesson, Timetable, seconds};
 use crate::config;
-use crate::mood::{Mood, State};
+use crate::mood::{Mood, State, lesson};
 use crate::supervisor::Stop;
 
 /// Rows that wait for a disk that fails: ten hours. The oldest minutes are given up first.
@@ -83,6 +83,7 @@ pub struct Recorder {
 /// The lesson that is being recorded.
 #[derive(Debug)]
 struct Current {
+    title: String,
     under_way: UnderWay,
     minute: MinuteUnderWay,
 }
@@ -192,6 +193,15 @@ impl Recorder {
         }
     }
 
+    /// The lesson under way, for those who show it.
+    pub fn under_way(&self) -> Option<lesson::UnderWay> {
+        let told = |Current { title, under_way, .. }: &Current| lesson::UnderWay {
+            title: title.clone(),
+            begun_at: under_way.begun_at,
+        };
+        self.lesson.as_ref().map(told)
+    }
+
     /// At the first mood: does the lesson that was open go on?
     fn resume(&mut self, at: Timestamp) {
         let Some(OpenLesson { lesson, last_minute: last }) = self.found_open.take() else { return };
@@ -202,7 +212,7 @@ impl Recorder {
             let number = number(lesson.begun_at, at).max(last.map_or(0, |(number, _)| number + 1));
             let under_way = UnderWay { begun_at: lesson.begun_at, begun_by: lesson.begun_by, last_at: at };
             let minute = MinuteUnderWay::new(number, start_of(lesson.begun_at, number));
-            self.lesson = Some(Current { under_way, minute });
+            self.lesson = Some(Current { title: lesson.title, under_way, minute });
             self.session.resume(at);
         } else {
             let end = if last.is_some() { last_at + SignedDuration::from_mins(1) } else { last_at };
@@ -214,11 +224,12 @@ impl Recorder {
         match decision {
             Decision::Stay => {}
             Decision::Begin(beginning) => {
-                let Beginning { at, cause, .. } = beginning;
-                info!(?cause, title = beginning.title, "a lesson begins");
+                let Beginning { at, cause, ref title } = beginning;
+                info!(?cause, title, "a lesson begins");
                 self.turned = true;
                 let under_way = UnderWay { begun_at: at, begun_by: cause, last_at: at };
-                self.lesson = Some(Current { under_way, minute: MinuteUnderWay::new(0, at) });
+                let (title, minute) = (title.clone(), MinuteUnderWay::new(0, at));
+                self.lesson = Some(Current { title, under_way, minute });
                 let (site, room) = (self.room.site.clone(), self.room.name.clone());
                 self.held = Some(vec![Write::Begin { site, room, mode: self.mode, beginning }]);
             }
@@ -245,17 +256,22 @@ fn start_of(begun_at: Timestamp, number: u32) -> Timestamp {
     begun_at + SignedDuration::from_mins(number.into())
 }
 
-/// Records until `stop` is requested or the moods end. `commands` are what somebody asks for by hand; `anew` counts
-/// up whenever a lesson began or ended, for those who begin anew with each.
-pub async fn run(
-    config: config::Config,
-    timetable: Timetable,
-    disk: Disk,
-    mut moods: watch::Receiver<Arc<Mood>>,
-    mut commands: mpsc::Receiver<Command>,
-    anew: watch::Sender<u64>,
-    stop: Stop,
-) {
+/// What connects the recorder with the others.
+#[derive(Debug)]
+pub struct Lines {
+    /// What is recorded.
+    pub moods: watch::Receiver<Arc<Mood>>,
+    /// What somebody asks for by hand.
+    pub commands: mpsc::Receiver<Command>,
+    /// Counts up whenever a lesson began or ended, for those who begin anew with each.
+    pub anew: watch::Sender<u64>,
+    /// The lesson under way, for those who show it.
+    pub lesson_now: watch::Sender<Option<lesson::UnderWay>>,
+}
+
+/// Records until `stop` is requested or the moods end.
+pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines: Lines, stop: Stop) {
+    let Lines { mut moods, mut commands, anew, lesson_now } = lines;
     let mut writer = Writer::new(disk);
     let open = writer.open_lesson().await;
     let mut recorder = Recorder::new(&config, timetable, open);
@@ -280,6 +296,8 @@ pub async fn run(
         if std::mem::take(&mut recorder.turned) {
             anew.send_modify(|count| *count += 1);
         }
+        let now = recorder.under_way();
+        lesson_now.send_if_modified(|told| (*told != now).then(|| *told = now).is_some());
     }
     if let Some(batch) = recorder.rest() {
         writer.write(&mut recorder, batch).await;

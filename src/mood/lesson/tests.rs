@@ -364,8 +364,9 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     let stop = crate::supervisor::Stop::default();
     let disk = Disk::new(&config).unwrap();
     let (anew, begun_anew) = tokio::sync::watch::channel(0);
-    let (timetable, end) = (Timetable::default(), stop.clone());
-    let task = tokio::spawn(run(config.clone(), timetable, disk, published, received, anew, end));
+    let (lesson_now, shown) = tokio::sync::watch::channel(None);
+    let lines = Lines { moods: published, commands: received, anew, lesson_now };
+    let task = tokio::spawn(run(config.clone(), Timetable::default(), disk, lines, stop.clone()));
     let told = async |second| {
         moods.send_replace(std::sync::Arc::new(mood(second, State::Live)));
         // The task has taken it in once nothing but time can go on.
@@ -376,10 +377,12 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     for second in 2..200 {
         told(second).await;
     }
+    assert_eq!(shown.borrow().as_ref().map(|lesson| lesson.title.clone()), Some("Guest".to_owned()));
     commands.send(Command::End).await.unwrap();
     for second in 200..300 {
         told(second).await;
     }
+    assert_eq!(*shown.borrow(), None);
     assert_eq!(*begun_anew.borrow(), 2, "the estimate begins anew with the lesson and at its end");
     stop.request();
     task.await.unwrap();
@@ -388,4 +391,31 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     assert_eq!((lesson.title.as_str(), lesson.ended_by), ("Guest", Some(Cause::Command)));
     let page = std::fs::read_to_string(config.storage.directory.join("reports/lesson-1.html")).unwrap();
     assert!(page.contains("<h1>Guest</h1>"));
+}
+
+#[test]
+fn a_note_stays_with_its_lesson_and_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path()).unwrap();
+    let begin = |minute: i64| Write::Begin {
+        site: "school".into(),
+        room: "room-1".into(),
+        mode: Mode::Mood,
+        beginning: Beginning {
+            at: start() + SignedDuration::from_mins(minute),
+            title: String::new(),
+            cause: Cause::Command,
+        },
+    };
+    store.commit(&Batch { writes: vec![begin(0), begin(60)], delete_before: None }).unwrap();
+    store.set_note(1, "went well; less text next time").unwrap();
+    store.set_note(2, "x").unwrap();
+    store.set_note(2, "").unwrap();
+    let kept = Store::open_to_read(directory.path()).unwrap().notes().unwrap();
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [(1, "went well; less text next time".to_owned())]);
+    assert!(matches!(store.set_note(3, "x"), Err(StoreError::Unknown { id: 3 })));
+    store.delete(&[1], start()).unwrap();
+    assert!(store.notes().unwrap().is_empty());
+    let bytes = std::fs::read(directory.path().join(FILE_NAME)).unwrap();
+    assert!(!bytes.windows(9).any(|part| part == b"went well"), "deleted is overwritten");
 }
