@@ -8,7 +8,7 @@ BIN := $(TARGET_DIR)/release/moodring
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
+.PHONY: help setup build deb demo test web-test setup-browser test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,15 @@ test: ## all tests, with the real broker and the real models
 	@scripts/setup.sh test
 	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --features campus --all-targets
 	cargo test --locked --doc
+	@$(MAKE) --no-print-directory web-test
+
+web-test: setup ## the page in a real browser (Chromium, playwright-core, axe-core) [ONLY="part of a name"]
+	@scripts/setup.sh browser || echo "web-test: what is missing could not be installed" >&2
+	cargo build --locked
+	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" tests/web/run.sh $(ONLY)
+
+setup-browser: ## install what the tests in a browser need
+	@scripts/setup.sh browser
 
 test-aarch64: setup ## on 64-bit ARM under qemu: networks (bit for bit as on this machine), delegates, vision and mood
 	scripts/cross-aarch64.sh cargo check --locked --features pi

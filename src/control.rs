@@ -71,6 +71,8 @@ struct Inner {
     pairing: watch::Sender<Option<Instant>>,
     identifying: watch::Sender<Option<Instant>>,
     switched: watch::Sender<SwitchPosition>,
+    dimmed: watch::Sender<Option<Instant>>,
+    lesson_now: watch::Sender<Option<lesson::UnderWay>>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
 }
 
@@ -117,6 +119,8 @@ impl Control {
             pairing: watch::Sender::new(None),
             identifying: watch::Sender::new(None),
             switched: watch::Sender::new(switch),
+            dimmed: watch::Sender::new(None),
+            lesson_now: watch::Sender::new(None),
             lessons,
         }))
     }
@@ -155,6 +159,21 @@ impl Control {
     /// Where the privacy switch stands, from now on.
     pub fn switched(&self) -> watch::Receiver<SwitchPosition> {
         self.0.switched.subscribe()
+    }
+
+    /// Until when lights and displays are as dim as at night, from now on.
+    pub fn dimmed(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.dimmed.subscribe()
+    }
+
+    /// The lesson that is under way: the recorder tells it here.
+    pub fn lesson_now(&self) -> &watch::Sender<Option<lesson::UnderWay>> {
+        &self.0.lesson_now
+    }
+
+    /// Whether lessons are recorded, so that they can be begun and ended.
+    pub fn records_lessons(&self) -> bool {
+        self.0.lessons.is_some()
     }
 
     /// Where the privacy switch stands.
@@ -219,6 +238,12 @@ impl Control {
     pub fn identify(&self, until: Instant, by: Asker) {
         info!(?by, "shows which device it is");
         self.0.identifying.send_replace(Some(until));
+    }
+
+    /// Makes lights and displays as dim as at night until `until`; `None` leaves it to the clock again.
+    pub fn dim(&self, until: Option<Instant>, by: Asker) {
+        info!(?by, dim = until.is_some(), "night mode");
+        self.0.dimmed.send_replace(until);
     }
 
     /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.
@@ -376,5 +401,15 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(120);
         control.show_pairing(until, Asker::Button);
         assert_eq!(*control.pairing().borrow(), Some(until));
+    }
+
+    #[test]
+    fn it_is_dim_until_its_end_or_until_somebody_undoes_it() {
+        let control = control(false, &Kept::Nothing);
+        let (dimmed, until) = (control.dimmed(), Instant::now() + Duration::from_secs(60));
+        control.dim(Some(until), Asker::Page);
+        assert_eq!(*dimmed.borrow(), Some(until));
+        control.dim(None, Asker::Button);
+        assert_eq!(*dimmed.borrow(), None);
     }
 }

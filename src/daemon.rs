@@ -160,6 +160,7 @@ async fn serve(
         commands,
         anew: control.anew().clone(),
         records: outputs.tells_lessons.then_some(records_sender),
+        lesson_now: control.lesson_now().clone(),
     };
     let recorder = recording.map(|recording| recording.start(config, lines, &stop));
     let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
@@ -169,6 +170,7 @@ async fn serve(
     tokio::spawn(control.clone().obey_signals());
     tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
     tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
+    tokio::spawn(dim(control.dimmed(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
     tokio::spawn(log_counters(Arc::clone(&counters), climate, stop.clone()));
     started(&Places { web: outputs.web, mqtt: outputs.mqtt.clone(), control });
@@ -280,6 +282,13 @@ async fn show_pairing(mut until: watch::Receiver<Option<Instant>>, bulletin: Bul
 async fn show_identity(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
     while until.changed().await.is_ok() {
         bulletin.identify(*until.borrow_and_update());
+    }
+}
+
+/// Dims lights and displays whenever somebody asks for it.
+async fn dim(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
+    while until.changed().await.is_ok() {
+        bulletin.dim(*until.borrow_and_update());
     }
 }
 

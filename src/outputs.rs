@@ -119,7 +119,7 @@ pub struct Sources {
     pub moods: Moods,
     /// What may be told of the device.
     pub known: Known,
-    /// What commands from the broker are carried out by.
+    /// What commands from the page and the broker are carried out by.
     pub control: Option<Control>,
     /// What happens to lessons.
     pub records: mpsc::Receiver<Record>,
@@ -152,14 +152,14 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     let mut starter =
         Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
     let mqtt = told::broker(config)?;
-    let told = Told { known: known.clone(), control, records, events, overlays };
+    let told = Told { known: known.clone(), control: control.clone(), records, events, overlays };
     let tells_lessons = starter.tell(config, mqtt.clone(), told);
     let terminal = Arc::new(Terminal::default());
     let board = Board::of(&config.board, &Machine::here());
     starter.display(config, &board, &terminal)?;
     starter.lights(config, &board, &terminal)?;
     // Last, because it tells about the others.
-    let web = starter.web(config, known).await;
+    let web = starter.web(config, known, control).await;
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
@@ -249,17 +249,22 @@ impl Starter {
         })
     }
 
-    async fn web(&mut self, config: &Config, known: Known) -> Option<SocketAddr> {
+    async fn web(&mut self, config: &Config, known: Known, control: Option<Control>) -> Option<SocketAddr> {
         if !config.web.enabled {
             return None;
         }
         let health = self.new_health("web");
+        // A zone that is not known was told when the configuration was read.
+        let zone = config.lessons.zone().unwrap_or(TimeZone::UTC);
+        let directory = config.storage.directory();
         let page = web::Web {
             listen: config.web.listen,
             moods: self.moods.clone(),
             situations: self.bulletin.subscribe(),
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
+            control,
+            archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,
             all_health: self.health.clone(),
             stop: self.stop.clone(),

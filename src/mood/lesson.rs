@@ -28,7 +28,7 @@ pub(crate) use disk::write_whole;
 pub use disk::{Disk, remove_report};
 pub use minute::{Figure, Figures, Minute};
 pub use moments::{Moment, MomentKind};
-pub use page::html;
+pub use page::{STYLE as REPORT_STYLE, html};
 pub use record::{Ending, Heading, Record, Totals};
 pub use recorder::{Batch, Lines, Recorder, Write, run};
 pub use report::{PaceSpan, Quality, Report, Summary};
@@ -73,6 +73,15 @@ pub struct OpenLesson {
     pub last_minute: Option<(u32, Timestamp)>,
     /// Its minutes on disk, in order.
     pub minutes: Vec<Minute>,
+}
+
+/// The lesson under way, as others show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    /// What it is called; may be empty.
+    pub title: String,
+    /// When it began.
+    pub begun_at: Timestamp,
 }
 
 /// What began or ended a lesson.

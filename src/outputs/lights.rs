@@ -98,7 +98,11 @@ pub(super) struct Brightness {
 impl Brightness {
     fn at(&self, now: Timestamp) -> f64 {
         let night = self.night.holds_at(now.to_zoned(self.zone.clone()).time());
-        if night { self.by_day * self.night.lights } else { self.by_day }
+        if night { self.at_night() } else { self.by_day }
+    }
+
+    fn at_night(&self) -> f64 {
+        self.by_day * self.night.lights
     }
 }
 
@@ -165,7 +169,12 @@ impl<Open: FnMut() -> Result<Box<dyn Ring>, String>> LightLoop<'_, Open> {
     fn next(&self, fader: &mut Fader, mood: &Mood, lit: Option<&Lit>) -> [f64; 3] {
         let palette = lit.map_or_else(Palette::default, |lit| lit.0.palette());
         let dims = lit.is_none_or(|lit| lit.0.can_be_dimmed());
-        let limit = if dims { self.brightness.at(Timestamp::now()) } else { 1.0 };
+        let dimmed = self.situations.borrow().is_dimmed_at(Instant::now());
+        let limit = match (dims, dimmed) {
+            (false, _) => 1.0,
+            (true, true) => self.brightness.at_night(),
+            (true, false) => self.brightness.at(Timestamp::now()),
+        };
         let identifying = self.situations.borrow().identifying_at(Instant::now());
         fader.step(identifying.map_or_else(|| light(mood), blink), palette, limit, STEP)
     }

@@ -26,6 +26,8 @@ pub struct Situation {
     pub pairing: Option<Pairing>,
     /// Until then lights and displays show which device this is.
     pub identify_until: Option<Instant>,
+    /// Until then lights and displays are as dim as at night.
+    pub dim_until: Option<Instant>,
 }
 
 /// An offer to pair a phone with the device.
@@ -46,6 +48,11 @@ impl Situation {
     /// For how long after `now` it is to be shown which device this is, if it is.
     pub fn identifying_at(&self, now: Instant) -> Option<Duration> {
         self.identify_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Whether somebody wants it dim at `now`, whatever the clock says.
+    pub fn is_dimmed_at(&self, now: Instant) -> bool {
+        self.dim_until.is_some_and(|until| now < until)
     }
 }
 
@@ -83,6 +90,11 @@ impl Bulletin {
     /// Lets lights and displays show until `until` which device this is.
     pub fn identify(&self, until: Option<Instant>) {
         self.0.send_modify(|situation| situation.identify_until = until);
+    }
+
+    /// Makes lights and displays as dim as at night until `until`.
+    pub fn dim(&self, until: Option<Instant>) {
+        self.0.send_modify(|situation| situation.dim_until = until);
     }
 
     /// Shows the page for pairing until `pairing.until`; `None` takes it away before.

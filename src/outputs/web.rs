@@ -4,6 +4,11 @@
 //! machine in `Host`, so that a page from elsewhere cannot read the mood by pointing its own name at
 //! loopback (DNS rebinding).
 
+mod commands;
+mod files;
+mod guard;
+pub(super) mod lessons;
+mod messages;
 mod metrics;
 mod routes;
 mod trend;
@@ -19,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::control::Control;
 use crate::mood::State;
 use crate::outputs::{Health, Known, Moods, Situations};
 use crate::supervisor::Stop;
@@ -42,6 +48,10 @@ pub(super) struct Web {
     /// How often a new mood is due.
     pub(super) mood_every: Duration,
     pub(super) known: Known,
+    /// What somebody asks for on the page is carried out by; without it the page only tells.
+    pub(super) control: Option<Control>,
+    /// The lessons that were recorded, where they are.
+    pub(super) archive: Option<lessons::Archive>,
     pub(super) health: Arc<Health>,
     pub(super) all_health: Vec<Arc<Health>>,
     pub(super) stop: Stop,
@@ -52,6 +62,7 @@ struct Shared {
     moods: Moods,
     situations: Situations,
     known: Known,
+    control: Option<Control>,
     outputs: Vec<Arc<Health>>,
     trend: Mutex<Trend>,
     listeners: Arc<Semaphore>,
@@ -80,20 +91,28 @@ impl Web {
 
     /// Serves until the stop is requested.
     pub(super) async fn run(self, mut listener: Option<TcpListener>) {
+        let files = match files::Pages::new() {
+            Ok(pages) => files::router(pages),
+            Err(error) => return self.health.failed(&format!("the page cannot be made: {error}")),
+        };
         let shared = Arc::new(Shared {
             moods: self.moods.clone(),
             situations: self.situations.clone(),
             known: self.known.clone(),
+            control: self.control.clone(),
             outputs: self.all_health.clone(),
             trend: Mutex::default(),
             listeners: Arc::new(Semaphore::new(MOST_LISTENERS)),
             progress: Mutex::new(Instant::now()),
             stuck_after: self.mood_every * 3 + Duration::from_secs(10),
         });
+        let commands = self.control.clone().map(commands::router).unwrap_or_default();
+        let lessons = self.archive.clone().map(lessons::router).unwrap_or_default();
+        let router = routes::router(Arc::clone(&shared), files.merge(commands).merge(lessons));
         let serve = async {
             loop {
                 match listener.take() {
-                    Some(listener) => self.accept(&listener, &shared).await,
+                    Some(listener) => self.accept(&listener, &router).await,
                     None => tokio::time::sleep(LISTEN_EVERY).await,
                 }
                 listener = self.listen().await;
@@ -107,8 +126,7 @@ impl Web {
     }
 
     /// Answers connections until accepting fails.
-    async fn accept(&self, listener: &TcpListener, shared: &Arc<Shared>) {
-        let router = routes::router(Arc::clone(shared));
+    async fn accept(&self, listener: &TcpListener, router: &axum::Router) {
         // Dropped with this future at the stop, which ends every connection.
         let mut connections = JoinSet::new();
         loop {

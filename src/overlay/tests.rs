@@ -19,8 +19,8 @@ impl Administrator {
 
     /// A device of room b-214 that trusts this administrator.
     fn device(&self) -> Config {
-        let mut config = Config::default();
-        config.room = Room { site: "north".into(), name: "b-214".into() };
+        let room = Room { site: "north".into(), name: "b-214".into() };
+        let mut config = Config { room, ..Config::default() };
         config.fleet.overlay_key = self.key.public().unwrap().to_string();
         config.storage.directory = self.folder.path().join("state");
         config

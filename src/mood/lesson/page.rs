@@ -13,8 +13,8 @@ use super::{Cause, Figure, PaceSpan, Report};
 use crate::config::Mode;
 use crate::mood::{Level, Pace};
 
-/// The colours that the live page has too, and the report's own style.
-const STYLE: &str = concat!(include_str!("../palette.css"), include_str!("page.css"));
+/// The colours that the live page has too, and the report's own style; what a report holds between `<style>` tags.
+pub const STYLE: &str = concat!(include_str!("../palette.css"), include_str!("page.css"));
 
 /// The report as a page; times are those of `zone`.
 pub fn html(report: &Report, zone: &TimeZone) -> String {

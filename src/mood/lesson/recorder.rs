@@ -14,7 +14,7 @@ use super::record::{Chronicle, Record};
 use super::session::{Decision, Session, UnderWay};
 use super::{Beginning, Cause, Command, Minute, OpenLesson, Timetable, seconds};
 use crate::config;
-use crate::mood::{Mood, State};
+use crate::mood::{Mood, State, lesson};
 use crate::supervisor::Stop;
 
 /// Rows that wait for a disk that fails: ten hours. The oldest minutes are given up first.
@@ -87,6 +87,7 @@ pub struct Recorder {
 /// The lesson that is being recorded.
 #[derive(Debug)]
 struct Current {
+    title: String,
     under_way: UnderWay,
     minute: MinuteUnderWay,
 }
@@ -214,6 +215,15 @@ impl Recorder {
         std::mem::take(&mut self.records)
     }
 
+    /// The lesson under way, for those who show it.
+    pub fn under_way(&self) -> Option<lesson::UnderWay> {
+        let told = |Current { title, under_way, .. }: &Current| lesson::UnderWay {
+            title: title.clone(),
+            begun_at: under_way.begun_at,
+        };
+        self.lesson.as_ref().map(told)
+    }
+
     /// At the first mood: does the lesson that was open go on?
     fn resume(&mut self, at: Timestamp) {
         let Some(OpenLesson { lesson, last_minute: last, .. }) = self.found_open.take() else { return };
@@ -224,7 +234,7 @@ impl Recorder {
             let number = number(lesson.begun_at, at).max(last.map_or(0, |(number, _)| number + 1));
             let under_way = UnderWay { begun_at: lesson.begun_at, begun_by: lesson.begun_by, last_at: at };
             let minute = MinuteUnderWay::new(number, start_of(lesson.begun_at, number));
-            self.lesson = Some(Current { under_way, minute });
+            self.lesson = Some(Current { title: lesson.title, under_way, minute });
             self.session.resume(at);
         } else {
             let end = if last.is_some() { last_at + SignedDuration::from_mins(1) } else { last_at };
@@ -236,11 +246,12 @@ impl Recorder {
         match decision {
             Decision::Stay => {}
             Decision::Begin(beginning) => {
-                let Beginning { at, cause, .. } = beginning;
-                info!(?cause, title = beginning.title, "a lesson begins");
+                let Beginning { at, cause, ref title } = beginning;
+                info!(?cause, title, "a lesson begins");
                 self.turned = true;
                 let under_way = UnderWay { begun_at: at, begun_by: cause, last_at: at };
-                self.lesson = Some(Current { under_way, minute: MinuteUnderWay::new(0, at) });
+                let (title, minute) = (title.clone(), MinuteUnderWay::new(0, at));
+                self.lesson = Some(Current { title, under_way, minute });
                 let (site, room) = (self.room.site.clone(), self.room.name.clone());
                 self.held = Some(vec![Write::Begin { site, room, mode: self.mode, beginning }]);
             }
@@ -278,11 +289,13 @@ pub struct Lines {
     pub anew: watch::Sender<u64>,
     /// Who wants to hear of lessons; what a full queue does not take is dropped and told.
     pub records: Option<mpsc::Sender<Record>>,
+    /// The lesson under way, for those who show it.
+    pub lesson_now: watch::Sender<Option<lesson::UnderWay>>,
 }
 
 /// Records until `stop` is requested or the moods end.
 pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines: Lines, stop: Stop) {
-    let Lines { mut moods, mut commands, anew, records } = lines;
+    let Lines { mut moods, mut commands, anew, records, lesson_now } = lines;
     let mut writer = Writer::new(disk);
     let open = writer.open_lesson().await;
     let mut recorder = Recorder::new(&config, timetable, open);
@@ -308,6 +321,8 @@ pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines
             anew.send_modify(|count| *count += 1);
         }
         tell(&mut recorder, records.as_ref());
+        let now = recorder.under_way();
+        lesson_now.send_if_modified(|told| (*told != now).then(|| *told = now).is_some());
     }
     let rest = recorder.rest();
     tell(&mut recorder, records.as_ref());

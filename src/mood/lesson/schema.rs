@@ -18,7 +18,7 @@ const APPLICATION_ID: i32 = 0x6d6f_6f64;
 /// A reader (an export) may hold a write up for this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Step `n` makes version `n + 1` of version `n`. Never change one that was released: add the next.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE lesson (
         -- AUTOINCREMENT: the number of a deleted lesson is never given to another.
@@ -68,6 +68,10 @@ pub(super) const MIGRATIONS: [&str; 2] = [
     ALTER TABLE minute ADD COLUMN restlessness REAL;
     ALTER TABLE minute ADD COLUMN restlessness_low REAL;
     ALTER TABLE minute ADD COLUMN restlessness_high REAL;
+",
+    "
+    -- The teacher's own words about the lesson; in no report and no message.
+    ALTER TABLE lesson ADD COLUMN note TEXT NOT NULL DEFAULT '';
 ",
 ];
 

@@ -1,5 +1,6 @@
 //! Lessons on disk: one transaction a batch, all of it or nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -183,6 +184,31 @@ impl Store {
         let mut statement = self.connection.prepare(&sql).map_err(at)?;
         let minutes = statement.query_map([id], read_minute).map_err(at)?;
         minutes.collect::<Result<_, _>>().map_err(at)
+    }
+
+    /// The notes of all lessons that have one, by number.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn notes(&self) -> Result<BTreeMap<i64, String>, StoreError> {
+        let at = |error| StoreError::of(&self.path, error);
+        let sql = "SELECT id, note FROM lesson WHERE note <> ''";
+        let mut statement = self.connection.prepare(sql).map_err(at)?;
+        let notes = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(at)?;
+        notes.collect::<Result<_, _>>().map_err(at)
+    }
+
+    /// Keeps `note`, the teacher's own words, with the lesson `id` in the place of an earlier one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`], or the file cannot be written.
+    pub fn set_note(&mut self, id: i64, note: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE lesson SET note = ? WHERE id = ?";
+        let changed = self.connection.execute(sql, params![note, id]);
+        match changed.map_err(|error| StoreError::of(&self.path, error))? {
+            0 => Err(StoreError::Unknown { id }),
+            _ => Ok(()),
+        }
     }
 
     /// The lesson that has not ended.

@@ -366,7 +366,8 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     let (anew, begun_anew) = tokio::sync::watch::channel(0);
     let (timetable, end) = (Timetable::default(), stop.clone());
     let (sender, mut records) = tokio::sync::mpsc::channel(16);
-    let lines = Lines { moods: published, commands: received, anew, records: Some(sender) };
+    let (lesson_now, shown) = tokio::sync::watch::channel(None);
+    let lines = Lines { moods: published, commands: received, anew, records: Some(sender), lesson_now };
     let task = tokio::spawn(run(config.clone(), timetable, disk, lines, end));
     let told = async |second| {
         moods.send_replace(std::sync::Arc::new(mood(second, State::Live)));
@@ -378,10 +379,12 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     for second in 2..200 {
         told(second).await;
     }
+    assert_eq!(shown.borrow().as_ref().map(|lesson| lesson.title.clone()), Some("Guest".to_owned()));
     commands.send(Command::End).await.unwrap();
     for second in 200..300 {
         told(second).await;
     }
+    assert_eq!(*shown.borrow(), None);
     assert_eq!(*begun_anew.borrow(), 2, "the estimate begins anew with the lesson and at its end");
     stop.request();
     task.await.unwrap();
@@ -432,4 +435,31 @@ fn a_lesson_that_was_not_held_is_not_told_and_one_that_goes_on_after_a_restart_i
     assert_eq!((ending.heading.begun_at, ending.at), (lesson.begun_at, lesson.ended_at.unwrap()));
     let totals = ending.totals.as_ref().unwrap();
     assert_eq!((totals.minutes, totals.word), (18, Word::Attentive));
+}
+
+#[test]
+fn a_note_stays_with_its_lesson_and_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Store::open(directory.path()).unwrap();
+    let begin = |minute: i64| Write::Begin {
+        site: "school".into(),
+        room: "room-1".into(),
+        mode: Mode::Mood,
+        beginning: Beginning {
+            at: start() + SignedDuration::from_mins(minute),
+            title: String::new(),
+            cause: Cause::Command,
+        },
+    };
+    store.commit(&Batch { writes: vec![begin(0), begin(60)], delete_before: None }).unwrap();
+    store.set_note(1, "went well; less text next time").unwrap();
+    store.set_note(2, "x").unwrap();
+    store.set_note(2, "").unwrap();
+    let kept = Store::open_to_read(directory.path()).unwrap().notes().unwrap();
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [(1, "went well; less text next time".to_owned())]);
+    assert!(matches!(store.set_note(3, "x"), Err(StoreError::Unknown { id: 3 })));
+    store.delete(&[1], start()).unwrap();
+    assert!(store.notes().unwrap().is_empty());
+    let bytes = std::fs::read(directory.path().join(FILE_NAME)).unwrap();
+    assert!(!bytes.windows(9).any(|part| part == b"went well"), "deleted is overwritten");
 }

@@ -48,8 +48,10 @@ impl Settings {
         }
     }
 
-    fn brightness_at(&self, time: Time) -> f64 {
-        if self.night.holds_at(time) { self.brightness * self.night.display } else { self.brightness }
+    /// At `time` of the day, or as at night where somebody asked for it.
+    fn brightness_at(&self, time: Time, situation: &Situation, now: Instant) -> f64 {
+        let night = situation.is_dimmed_at(now) || self.night.holds_at(time);
+        if night { self.brightness * self.night.display } else { self.brightness }
     }
 }
 
@@ -97,7 +99,8 @@ impl<S: Screen> Show<S> {
         let elapsed = now.saturating_duration_since(self.begun_at);
         let pages = draw(mood, situation, self.settings.turns, now);
         let page = pages.at(elapsed);
-        let look = Look { brightness: self.settings.brightness_at(time), shift: shift(elapsed) };
+        let brightness = self.settings.brightness_at(time, situation, now);
+        let look = Look { brightness, shift: shift(elapsed) };
         let changed = self.shown.as_ref().is_none_or(|(last, lit)| last != page || *lit != look);
         if !changed && now < self.next_at {
             return Step::Nothing;

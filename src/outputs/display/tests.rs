@@ -276,6 +276,13 @@ fn the_night_dims_and_the_picture_wanders_over_fifteen_places() {
         assert_eq!(look.brightness, if minute < 14 { 1.0 } else { 0.2 });
         places.insert(look.shift);
     }
+    // By day, but somebody dimmed it.
+    let (later, noon) = (now + Duration::from_secs(60 * 28), time(12, 0, 0, 0));
+    let dimmed = Situation { dim_until: Some(later + Duration::from_secs(60)), ..Situation::default() };
+    for (at, brightness) in [(later, 0.2), (later + Duration::from_secs(60), 1.0)] {
+        show.step(&samples::paused(), &dimmed, at, noon);
+        assert_eq!(recorder.0.lock().unwrap().shown.last().unwrap().1.brightness, brightness);
+    }
     assert_eq!(places.len(), 15);
     assert!(places.iter().all(|(right, down)| right.abs() <= 2 && down.abs() <= 1));
     assert_eq!(recorder.0.lock().unwrap().shown[0].1.shift, (0, 0), "it begins in the middle");

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::mood::Pace;
-use crate::outputs::samples;
+use crate::outputs::{Bulletin, samples};
 
 const WORDS: [Word; 7] =
     [Word::Bright, Word::Attentive, Word::Calm, Word::Restless, Word::Strained, Word::Drowsy, Word::Unsure];
@@ -200,6 +200,7 @@ fn at_night_less_is_left() {
     assert_eq!(at("2026-11-20T10:00:00+05:30"), 0.4);
     assert_eq!(at("2026-11-20T19:00:00+05:30"), 0.1);
     assert_eq!(at("2026-11-20T02:00:00+05:30"), 0.1);
+    assert_eq!(brightness.at_night(), 0.1);
 }
 
 /// A light that fails after so many shows, and at the very end of the script stops everything.
@@ -243,7 +244,7 @@ fn a_light_that_is_away_is_told_once_and_comes_back() {
         Ok(Box::new(Scripted { shows_left, last, seen, stop }) as Box<dyn Ring>)
     };
     let brightness = Brightness { by_day: 1.0, night: Night::default(), zone: TimeZone::UTC };
-    let situations = crate::outputs::Bulletin::default().subscribe();
+    let situations = Bulletin::default().subscribe();
     LightLoop { open, brightness, moods: &moods, situations: &situations, health: &health, stop: &stop }
         .run(BackOff::new(Duration::ZERO, Duration::ZERO));
     let not_there = Some("not there".to_owned());

@@ -1,21 +1,23 @@
-//! What each address answers. Plain functions of the shared state; nothing here changes anything.
+//! What each address that only tells answers: plain functions of the shared state; nothing here changes anything.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use futures_util::stream;
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Shared, metrics, state_name};
+use super::commands::Changes;
+use super::{Shared, guard, metrics, state_name};
 use crate::mood::State as MoodState;
-use crate::outputs::{Situation, display};
+use crate::outputs::{Moods, Situation, display};
 use crate::supervisor::EngineState;
 
 /// Pixels of `/display.png` for one pixel of the screen.
@@ -23,31 +25,9 @@ const DISPLAY_SCALE: u32 = 6;
 /// A comment this often keeps an idle event stream from being taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const FIXED_HEADERS: [(header::HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::CACHE_CONTROL, "no-store"),
-    // Other pages in the same browser may not embed the display's picture.
-    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
-
-/// The colours that the reports have too, and the page's own style.
-const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page.css"));
-
-pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let file = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
-    };
+/// Everything that is served; `rest` are the files and the commands.
+pub(super) fn router(shared: Arc<Shared>, rest: Router) -> Router {
     Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page.html")))
-        .route("/page.css", file("text/css; charset=utf-8", STYLE))
-        .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page.js")))
-        .route("/icon.svg", file("image/svg+xml", include_str!("icon.svg")))
         .route("/api/v1/mood", get(mood))
         .route("/api/v1/trend", get(trend))
         .route("/api/v1/events", get(events))
@@ -55,30 +35,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_text))
         .with_state(shared)
-        .layer(from_fn(guard))
-}
-
-/// Lets only requests to this machine by its own names in, and adds the fixed headers.
-async fn guard(request: Request, next: Next) -> Response {
-    let mut response = if names_this_machine(request.headers()) {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, "only localhost, 127.0.0.1 and [::1] are served here\n").into_response()
-    };
-    for (name, value) in FIXED_HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Whether `Host` is a name of loopback, with or without a port.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]")
+        .merge(rest)
+        .layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES))
+        .layer(from_fn(guard::guard))
 }
 
 /// The payload; with the status 503 as long as no picture was seen.
@@ -93,20 +52,49 @@ async fn trend(State(shared): State<Arc<Shared>>) -> Response {
     Json(shared.trend.lock().unwrap_or_else(PoisonError::into_inner).points()).into_response()
 }
 
-/// The newest mood at once, then each new one. A slow listener gets the newest, not all.
+/// Device and mood at once, then each when it is new. A slow listener gets the newest, not all.
 async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let Ok(permit) = Arc::clone(&shared.listeners).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many listeners; close a page\n").into_response();
     };
-    let mut moods = shared.moods.clone();
-    moods.mark_changed();
-    let stream = stream::unfold((moods, permit), |(mut moods, permit)| async move {
-        moods.changed().await.ok()?;
-        let newest = moods.borrow_and_update().clone();
-        let event = Event::default().event("mood").json_data(&*newest);
-        Some((event, (moods, permit)))
-    });
+    let mut listener = Listener {
+        moods: shared.moods.clone(),
+        device: shared.control.as_ref().map(Changes::of),
+        _permit: permit,
+    };
+    listener.moods.mark_changed();
+    let stream =
+        stream::unfold(listener, |mut listener| async move { Some((listener.next().await?, listener)) });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
+}
+
+/// Somebody who listens to events.
+struct Listener {
+    moods: Moods,
+    device: Option<Changes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// The next event; none when there will be no more moods.
+    async fn next(&mut self) -> Option<Result<Event, axum::Error>> {
+        let Self { moods, device, .. } = self;
+        let changed = async {
+            match device {
+                Some(device) => device.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            device = changed => Some(Event::default().event("device").json_data(device)),
+            newest = moods.changed() => {
+                newest.ok()?;
+                let newest = moods.borrow_and_update().clone();
+                Some(Event::default().event("mood").json_data(&*newest))
+            }
+        }
+    }
 }
 
 async fn display_png(State(shared): State<Arc<Shared>>) -> Response {
@@ -172,34 +160,5 @@ async fn metrics_text(State(shared): State<Arc<Shared>>) -> Response {
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_loopback_are_let_in() {
-        let lets_in = |host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            names_this_machine(&headers)
-        };
-        for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
-            assert!(lets_in(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.org",
-            "localhost.example.org",
-            "127.0.0.1.example.org:80",
-            "::1",
-            "localhost:x",
-            "[::1",
-        ] {
-            assert!(!lets_in(host), "{host}");
-        }
-        assert!(!names_this_machine(&HeaderMap::new()));
     }
 }

@@ -1,3 +1,6 @@
+mod afterwards;
+mod changes;
+
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -7,6 +10,8 @@ use crate::mood::{Mood, Word};
 use crate::outputs::{Bulletin, Situation, display, lights, samples};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What a phone loads to show the page, at most.
+const MOST_PAGE_BYTES: usize = 100_000;
 
 struct Site {
     address: SocketAddr,
@@ -25,6 +30,8 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
         situations: Bulletin::default().subscribe(),
         mood_every: Duration::from_secs(1),
         known: Known::default(),
+        control: None,
+        archive: None,
         all_health: vec![Arc::clone(&health)],
         health,
         stop: Stop::default(),
@@ -33,7 +40,12 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
 }
 
 async fn site(mood: Mood) -> Site {
+    site_of(mood, None, None).await
+}
+
+async fn site_of(mood: Mood, control: Option<Control>, archive: Option<lessons::Archive>) -> Site {
     let (web, moods) = web(SocketAddr::from(([127, 0, 0, 1], 0)), mood);
+    let web = Web { control, archive, ..web };
     let (health, stop) = (Arc::clone(&web.health), web.stop.clone());
     let listener = web.listen().await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -60,6 +72,20 @@ impl Site {
     async fn get(&self, path: &str) -> (String, Vec<u8>) {
         self.get_as("localhost", path).await
     }
+
+    /// Head and body of the answer to a request with a JSON body; `lines` are further lines of its head.
+    async fn send(&self, method: &str, path: &str, lines: &str, body: &str) -> (String, Value) {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lines}\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut answer = Vec::new();
+        self.request(&head).await.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), serde_json::from_str(body).unwrap_or_default())
+    }
 }
 
 /// Reads `stream` until `text` was seen.
@@ -82,21 +108,56 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_ask_nobody_else() 
     let site = site(samples::starting()).await;
     let mut size = 0;
     for (path, kind) in [
-        ("/", "text/html"),
+        ("/?language=hi", "text/html"),
         ("/page.css", "text/css"),
-        ("/page.js", "text/javascript"),
+        ("/live.js", "text/javascript"),
+        ("/controls.js", "text/javascript"),
+        ("/messages.js", "text/javascript"),
+        ("/trend.js", "text/javascript"),
+        ("/messages/hi.json", "application/json"),
+        ("/manifest.webmanifest", "application/manifest+json"),
         ("/icon.svg", "image/svg"),
+        ("/icon-192.png", "image/png"),
+        ("/icon-512.png", "image/png"),
     ] {
         let (head, body) = site.get(path).await;
         assert!(head.starts_with("HTTP/1.1 200") && head.contains(kind), "{path}: {head}");
         assert!(head.contains("default-src 'none'") && !head.contains("unsafe-inline"), "{head}");
-        let body = String::from_utf8(body).unwrap().replace("http://www.w3.org/2000/svg", "");
+        size += head.len() + body.len();
+        let body = String::from_utf8_lossy(&body).replace("http://www.w3.org/2000/svg", "");
         assert!(!body.contains("http://") && !body.contains("https://"), "{path} asks somebody else");
         assert!(!body.contains("style=") && !body.contains("onclick"), "{path} needs unsafe-inline");
-        size += body.len();
     }
-    assert!(size < 40_000, "{size} bytes");
+    let mut trend = Trend::default();
+    for second in 0..3600 {
+        trend.add(&Mood {
+            at: samples::live().at + jiff::SignedDuration::from_secs(second),
+            ..samples::live()
+        });
+    }
+    size += serde_json::to_vec(&trend.points()).unwrap().len();
+    println!("{size} bytes, of docs/web.md");
+    assert!(size < MOST_PAGE_BYTES, "{size} bytes, with icons and the trend of three quarters of an hour");
     assert!(site.get("/nowhere").await.0.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn a_language_is_chosen_by_the_browser_or_on_the_page_and_remembered() {
+    let site = site(samples::live()).await;
+    let get = async |lines: &str, path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Connection: close\r\n\r\n");
+        read_until(&mut site.request(&head).await, "</html>").await
+    };
+    let english = get("", "/").await;
+    assert!(english.contains("<html lang=\"en\">") && !english.contains("set-cookie"), "{english}");
+    assert!(get("Accept-Language: hi-IN,en;q=0.7\r\n", "/").await.contains("<html lang=\"hi\">"));
+    let chosen = get("", "/?language=hi").await;
+    assert!(chosen.contains("set-cookie: language=hi; ") && chosen.contains("SameSite=Strict"), "{chosen}");
+    assert!(get("Cookie: language=hi\r\n", "/").await.contains("<html lang=\"hi\">"));
+    // What was not chosen from those there are comes to nothing, and is not handed back.
+    let odd = get("Cookie: language=%0d%0a\r\n", "/?language=xx%0d%0aSet-Cookie:a").await;
+    assert!(odd.contains("<html lang=\"en\">") && !odd.contains("Set-Cookie:a"), "{odd}");
+    assert!(site.get("/messages/../page.css").await.0.starts_with("HTTP/1.1 404"));
 }
 
 #[tokio::test]
@@ -193,6 +254,7 @@ async fn without_new_moods_health_says_stuck() {
         moods: web.moods.clone(),
         situations: web.situations.clone(),
         known: Known::default(),
+        control: None,
         outputs: Vec::new(),
         trend: Mutex::default(),
         listeners: Arc::new(Semaphore::new(1)),
@@ -255,67 +317,5 @@ fn the_page_has_the_colours_of_the_ring_of_light() {
         let [red, green, blue] = lights::colour(word);
         let rule = format!("--{}: #{red:02x}{green:02x}{blue:02x};", word.name());
         assert!(css.contains(&rule), "{rule} is missing in palette.css");
-    }
-}
-
-/// A quarter of an hour in which the class settles, wavers and settles again.
-async fn feed_a_lesson(site: &Site, last: Mood) {
-    for step in (0..180).rev() {
-        let age_s = i64::from(step) * 5;
-        let wave = (f64::from(step) / 14.0).sin() * 0.07 + (f64::from(step) / 5.0).sin() * 0.02;
-        let mut mood = samples::live();
-        mood.at = last.at - jiff::SignedDuration::from_secs(age_s);
-        let settling = (1.0 - f64::from(step) / 180.0).sqrt();
-        if let (Some(facing), Some(shares)) = (&mut mood.facing, &mut mood.expressions) {
-            facing.share = (0.5 + 0.33 * settling + wave).min(1.0);
-            shares.happy.share = (0.24 + wave * 0.8 + 0.1 * (1.0 - settling)).max(0.0);
-            shares.sad.share = (0.05 - wave * 0.5).max(0.0);
-        }
-        let before = site.health.published.get();
-        site.moods.send_replace(Arc::new(mood));
-        while site.health.published.get() == before {
-            tokio::task::yield_now().await;
-        }
-    }
-    site.moods.send_replace(Arc::new(last));
-}
-
-/// Renewed with MOODRING_BLESS=1 where Chromium is installed; to be looked at.
-#[tokio::test]
-async fn pictures_of_the_page() {
-    const CHROMIUM: &str = "/usr/bin/chromium";
-    let bless = std::env::var_os("MOODRING_BLESS").is_some_and(|value| value == "1");
-    if !bless || !std::path::Path::new(CHROMIUM).exists() {
-        println!("SKIPPED: pictures of the page are made with MOODRING_BLESS=1 and Chromium");
-        return;
-    }
-    let [live, stale, too_few, occupancy] =
-        [samples::live(), samples::stale(), samples::too_few(), samples::occupancy()];
-    for (name, mood, size, dark) in [
-        ("desktop", live.clone(), "1024,1240", false),
-        ("phone", live, "390,1600", true),
-        ("phone-stale", stale, "390,1640", false),
-        ("phone-too-few", too_few, "390,1500", true),
-        ("phone-occupancy", occupancy, "320,1500", false),
-    ] {
-        let site = site(samples::starting()).await;
-        feed_a_lesson(&site, mood).await;
-        let profile = tempfile::tempdir().unwrap();
-        let file = format!("{}/docs/img/page-{name}.png", env!("CARGO_MANIFEST_DIR"));
-        let mut chromium = std::process::Command::new(CHROMIUM);
-        chromium
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-            .args(["--hide-scrollbars", "--timeout=4000", "--force-device-scale-factor=1"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(format!("--window-size={size}"))
-            .arg(format!("--screenshot={file}"));
-        if dark {
-            chromium.arg("--blink-settings=preferredColorScheme=0");
-        }
-        chromium.arg(format!("http://{}/", site.address));
-        let output = tokio::task::spawn_blocking(move || chromium.output()).await.unwrap().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        site.stop.request();
     }
 }

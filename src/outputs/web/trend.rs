@@ -1,4 +1,4 @@
-//! The last quarter of an hour, in memory only: class figures, one point every five seconds.
+//! The last three quarters of an hour, in memory only: class figures, one point every ten seconds.
 
 use std::collections::VecDeque;
 
@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::mood::{Mood, State, Word};
 
 /// Seconds from one point to the next.
-const EVERY_S: i64 = 5;
+const EVERY_S: i64 = 10;
 /// Seconds that are kept.
-const SPAN_S: i64 = 15 * 60;
+const SPAN_S: i64 = 45 * 60;
 
 /// The class at one time; figures are null where there were none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,18 +26,23 @@ pub(super) struct Point {
     strained: Option<f64>,
 }
 
+/// To a tenth of a percent, which is more than any screen shows: a phone has to load all points.
+fn brief(share: f64) -> f64 {
+    (share * 1000.0).round() / 1000.0
+}
+
 impl From<&Mood> for Point {
     fn from(mood: &Mood) -> Self {
         let live = (mood.state == State::Live).then_some(mood);
         let shares = live.and_then(|mood| mood.expressions);
         Self {
-            at: mood.at,
+            at: Timestamp::from_second(mood.at.as_second()).unwrap_or(mood.at),
             word: live.map(|mood| mood.word),
             people: live.and_then(|mood| mood.people),
-            facing: live.and_then(|mood| mood.facing).map(|facing| facing.share),
-            pleasant: shares.map(|shares| shares.happy.share + shares.surprise.share),
+            facing: live.and_then(|mood| mood.facing).map(|facing| brief(facing.share)),
+            pleasant: shares.map(|shares| brief(shares.happy.share + shares.surprise.share)),
             strained: shares.map(|shares| {
-                shares.angry.share + shares.disgust.share + shares.fear.share + shares.sad.share
+                brief(shares.angry.share + shares.disgust.share + shares.fear.share + shares.sad.share)
             }),
         }
     }
@@ -50,7 +55,7 @@ pub(super) struct Trend {
 }
 
 impl Trend {
-    /// Takes in a new mood: a new point, or the newest one again if it is of the same five seconds.
+    /// Takes in a new mood: a new point, or the newest one again if it is of the same ten seconds.
     pub(super) fn add(&mut self, mood: &Mood) {
         let slot = |at: Timestamp| at.as_second().div_euclid(EVERY_S);
         // After the clock was set back, the points from the future are wrong.
@@ -81,16 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_a_quarter_of_an_hour_however_often_moods_come() {
+    fn it_keeps_three_quarters_of_an_hour_however_often_moods_come() {
         let mut trend = Trend::default();
-        for second in 0..3600 {
+        for second in 0..7200 {
             trend.add(&at(second));
-            assert!(trend.points.len() <= 181);
+            assert!(trend.points.len() <= 271);
         }
         let points = trend.points();
-        assert_eq!(points.last().unwrap().at, at(3599).at);
+        assert_eq!(points.last().unwrap().at.as_second(), at(7199).at.as_second());
         let span = points.last().unwrap().at.as_second() - points[0].at.as_second();
-        assert!((890..=900).contains(&span), "{span}");
+        assert!((2680..=2700).contains(&span), "{span}");
     }
 
     #[test]

@@ -1,0 +1,198 @@
+//! Pages and files as they are served: everything is compiled in, and every page is made once in each language.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::messages::{self, MessageError, Messages};
+
+/// The colours that the reports have too, and the page's own style.
+const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page/page.css"));
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// Address, kind and content of what is the same in every language.
+const FILES: [(&str, &str, &[u8]); 11] = [
+    ("/page.css", "text/css; charset=utf-8", STYLE.as_bytes()),
+    ("/live.js", SCRIPT, include_bytes!("page/live.js")),
+    ("/compare.js", SCRIPT, include_bytes!("page/compare.js")),
+    ("/controls.js", SCRIPT, include_bytes!("page/controls.js")),
+    ("/lessons.js", SCRIPT, include_bytes!("page/lessons.js")),
+    ("/messages.js", SCRIPT, include_bytes!("page/messages.js")),
+    ("/trend.js", SCRIPT, include_bytes!("page/trend.js")),
+    ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
+    ("/icon-192.png", "image/png", include_bytes!("page/icon-192.png")),
+    ("/icon-512.png", "image/png", include_bytes!("page/icon-512.png")),
+    ("/manifest.webmanifest", "application/manifest+json", include_bytes!("page/manifest.webmanifest")),
+];
+/// Address and text of the pages.
+const PAGES: [(&str, &str); 2] =
+    [("/", include_str!("page/live.html")), ("/lessons", include_str!("page/lessons.html"))];
+/// The cookie that holds a language chosen on the page. It says nothing else, and is sent to the device only.
+const LANGUAGE_COOKIE: &str = "language";
+const REMEMBER_S: u32 = 365 * 24 * 3600;
+
+/// Why the pages cannot be made: a fault of the program, which the tests find.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PageError {
+    #[error(transparent)]
+    Messages(#[from] MessageError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("{page} in {language}: there is no message {key}")]
+    Missing { page: &'static str, language: &'static str, key: String },
+}
+
+/// The pages in every language.
+pub(super) struct Pages {
+    languages: Vec<Messages>,
+    /// By language: the messages as the script reads them.
+    json: BTreeMap<&'static str, Bytes>,
+    /// By address and language.
+    pages: BTreeMap<(&'static str, &'static str), Bytes>,
+}
+
+impl Pages {
+    /// Makes every page in every language.
+    pub(super) fn new() -> Result<Self, PageError> {
+        let languages = Messages::all()?;
+        let (mut json, mut pages) = (BTreeMap::new(), BTreeMap::new());
+        for messages in &languages {
+            json.insert(messages.language, Bytes::from(messages.to_json()?));
+            for (page, template) in PAGES {
+                let text = fill(page, template, messages, &links(&languages, messages.language))?;
+                pages.insert((page, messages.language), Bytes::from(text));
+            }
+        }
+        Ok(Self { languages, json, pages })
+    }
+}
+
+/// Links to the page in the other languages.
+fn links(languages: &[Messages], current: &str) -> String {
+    let others = languages.iter().filter(|other| other.language != current);
+    let link = |other: &Messages| {
+        let (language, name) = (other.language, other.text("language-name").unwrap_or(other.language));
+        format!(
+            "<a href=\"?language={language}\" lang=\"{language}\" hreflang=\"{language}\">{}</a>",
+            escape(name)
+        )
+    };
+    others.map(link).collect()
+}
+
+/// Puts messages in the place of every `{{key}}`.
+fn fill(page: &'static str, template: &str, messages: &Messages, links: &str) -> Result<String, PageError> {
+    let mut text = String::with_capacity(2 * template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        text.push_str(before);
+        let (key, after) = after.split_once("}}").unwrap_or((after, ""));
+        match key {
+            "language" => text.push_str(messages.language),
+            "languages" => text.push_str(links),
+            _ => {
+                let missing =
+                    || PageError::Missing { page, language: messages.language, key: key.to_owned() };
+                text.push_str(&escape(messages.text(key).ok_or_else(missing)?));
+            }
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// Serves everything that does not change.
+pub(super) fn router(pages: Pages) -> Router {
+    let mut router = Router::new();
+    for (address, kind, content) in FILES {
+        router = router.route(address, get(move || async move { ([(header::CONTENT_TYPE, kind)], content) }));
+    }
+    for (address, _) in PAGES {
+        router = router.route(
+            address,
+            get(move |State(pages): State<Arc<Pages>>, Query(wish): Query<Wish>, headers: HeaderMap| async move {
+                page(&pages, address, &wish, &headers)
+            }),
+        );
+    }
+    router.route("/messages/{file}", get(json)).with_state(Arc::new(pages))
+}
+
+#[derive(Debug, Deserialize)]
+struct Wish {
+    language: Option<String>,
+}
+
+fn page(pages: &Pages, address: &'static str, wish: &Wish, headers: &HeaderMap) -> Response {
+    let kept = cookie(headers, LANGUAGE_COOKIE);
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let chosen = wish.language.as_deref().or(kept);
+    let language = messages::choose(&pages.languages, chosen, accepted).language;
+    let Some(text) = pages.pages.get(&(address, language)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = Html(text.clone()).into_response();
+    if wish.language.is_some() {
+        let cookie =
+            format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age={REMEMBER_S}; SameSite=Strict; HttpOnly");
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+async fn json(State(pages): State<Arc<Pages>>, Path(file): Path<String>) -> Response {
+    match file.strip_suffix(".json").and_then(|language| pages.json.get(language)) {
+        Some(text) => ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The value of the cookie `name`, the first if there are several. The size of heads bounds what is looked at.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_whole_in_every_language() {
+        let pages = Pages::new().unwrap();
+        assert_eq!(pages.pages.len(), PAGES.len() * pages.languages.len());
+        for ((address, language), text) in &pages.pages {
+            let text = std::str::from_utf8(text).unwrap();
+            assert!(!text.contains("{{") && !text.contains("}}"), "{address} in {language}");
+            assert!(text.contains(&format!("<html lang=\"{language}\">")));
+            assert_eq!(text.matches("?language=").count(), pages.languages.len() - 1);
+        }
+    }
+
+    #[test]
+    fn messages_are_text_whatever_they_hold() {
+        assert_eq!(escape("<b> & \"x\""), "&lt;b> &amp; &quot;x&quot;");
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "a=1; language=hi;b=language=en".parse().unwrap());
+        assert_eq!(cookie(&headers, "language"), Some("hi"));
+        assert_eq!(cookie(&headers, "lang"), None);
+    }
+}

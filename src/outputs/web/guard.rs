@@ -1,0 +1,139 @@
+//! What every request must pass: it names this machine, a change comes from this page, and no body keeps anybody waiting.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Body of a request at most; the longest that the page sends is a note.
+pub(super) const MOST_BODY_BYTES: usize = 16 * 1024;
+/// A request that changes something is whole and done within this time.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Nothing from elsewhere, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const FIXED_HEADERS: [(header::HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    // Other pages in the same browser may not embed the display's picture.
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Lets only requests to this machine by its own names in, changes only from its own page, and adds the fixed headers.
+pub(super) async fn guard(request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = if !names_this_machine(request.headers()) {
+        (StatusCode::FORBIDDEN, "only localhost, 127.0.0.1 and [::1] are served here\n").into_response()
+    } else if changes && !comes_from_here(request.headers()) {
+        (StatusCode::FORBIDDEN, "changes are taken from the device's own page only\n").into_response()
+    } else if changes {
+        tokio::time::timeout(CHANGE_TIMEOUT, next.run(request))
+            .await
+            .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response())
+    } else {
+        next.run(request).await
+    };
+    for (name, value) in FIXED_HEADERS {
+        // A report brings a policy that names its style.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether `Host` is a name of loopback, with or without a port.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = text(headers, header::HOST.as_str()) else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with every one of
+/// them, and `Sec-Fetch-Site` too where they are new; without both it is no browser, whom another page could use.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    let same_site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
+    let same_origin = headers.get(header::ORIGIN).is_none() || {
+        let host = text(headers, header::HOST.as_str());
+        let origin = text(headers, header::ORIGIN.as_str());
+        let authority = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host))
+    };
+    same_site && same_origin
+}
+
+/// The one value of `name`; none also where there are several, which no browser sends.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_names_of_loopback_are_let_in() {
+        let lets_in = |host: &str| names_this_machine(&headers(&[("host", host)]));
+        for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
+            assert!(lets_in(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.org",
+            "localhost.example.org",
+            "127.0.0.1.example.org:80",
+            "::1",
+            "localhost:x",
+            "[::1",
+        ] {
+            assert!(!lets_in(host), "{host}");
+        }
+        assert!(!names_this_machine(&HeaderMap::new()));
+        assert!(!names_this_machine(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn changes_come_from_the_devices_own_page_only() {
+        let lets_in = |lines: &[(&str, &str)]| {
+            let mut all = vec![("host", "127.0.0.1:8080")];
+            all.extend(lines);
+            comes_from_here(&headers(&all))
+        };
+        assert!(lets_in(&[]));
+        assert!(lets_in(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]));
+        for lines in [
+            &[("origin", "null")][..],
+            &[("origin", "http://127.0.0.1:9090")],
+            &[("origin", "http://127.0.0.1")],
+            &[("origin", "http://example.org")],
+            &[("origin", "http://example.org/127.0.0.1:8080")],
+            &[("origin", "127.0.0.1:8080")],
+            &[("origin", "http://127.0.0.1:8080"), ("origin", "http://example.org")],
+            &[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(!lets_in(lines), "{lines:?}");
+        }
+    }
+}

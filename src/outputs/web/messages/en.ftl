@@ -1,0 +1,133 @@
+# What the page says. A language is one file here, named by its ISO 639-1 code; a test compares its keys with these.
+# Only text, { $variables } and plurals ({ $count -> ... }) may be used.
+
+language-name = English
+description = How the class as a whole is doing
+
+nav-label = Pages
+nav-now = Now
+nav-lessons = Lessons
+skip = To the content
+language-label = Language
+
+state-connecting = connecting
+state-starting = warming up
+state-live = live
+state-stale = no picture
+state-too_few = too few
+state-paused = paused
+state-lost = no connection
+
+word-bright = bright
+word-attentive = attentive
+word-calm = calm
+word-restless = restless
+word-strained = strained
+word-drowsy = drowsy
+word-unsure = unsure
+
+headline-starting = warming up
+headline-stale = no picture
+headline-too_few = too few
+headline-paused = paused
+
+notice-starting = Waiting for the first picture.
+notice-stale = No picture since { $time }. The figures are those of then.
+notice-stale-empty = No picture since { $time }.
+notice-too_few = Fewer people than may be told of: no figures.
+notice-paused = The camera is closed. Nothing is looked at.
+notice-lost = The device has not answered since { $time }. Trying again.
+
+mood-label = Mood of the class
+pace-fine = The pace seems right
+pace-too_fast = Perhaps too fast
+pace-too_slow = Perhaps too slow
+pace-unsure = The pace cannot be told
+reason-following = most look to the front and few look strained
+reason-strained = many look strained while they look to the front
+reason-turned_away = most have turned away and few look strained
+reason-undecided = the signs do not agree
+reason-too_short = not watched for long enough yet
+reason-not_read = too few expressions could be read
+reason-no_figures = no figures now
+
+figures-label = Figures
+people = People
+coverage = { $share } could be read
+facing = Facing the front
+between = { $low } to { $high }
+
+expressions = Expressions in the class
+expressions-note = Estimates, of expressions and not of feelings. The line is the estimate; with a chance of 90 % the true share lies in the light part.
+expressions-none = No figures now.
+expression-happy = happy
+expression-surprise = surprised
+expression-neutral = neutral
+expression-sad = sad
+expression-fear = fearful
+expression-angry = angry
+expression-disgust = disgusted
+expression-spoken = between { $low } and { $high }
+
+trend = Trend
+trend-span = Time span
+trend-minutes = { $minutes } min
+trend-ago = { $minutes } min ago
+trend-now = now
+trend-facing = facing the front
+trend-pleasant = happy or surprised
+trend-strained = angry, disgusted, fearful or sad
+trend-spoken = Facing the front: { $facing } now, { $before } { $minutes } minutes ago.
+trend-empty = No figures in this time yet.
+
+controls = What the device does
+pause = Pause
+resume = Resume
+night = Night mode
+lesson-title = Lesson
+lesson-begin = Begin lesson
+lesson-end = End lesson
+lesson-now = A lesson since { $time }
+lesson-now-titled = { $title }, since { $time }
+switch-closed = The privacy switch on the device is closed. Only opening it opens the camera.
+refused-switch_closed = The privacy switch on the device is closed.
+refused-no_lessons = Lessons are not recorded here.
+refused-busy = Too much was asked for at once. Please try again.
+refused-wrong = The device did not understand this.
+refused-lost = The device does not answer.
+
+untitled = A lesson
+lesson-people = { $count } people
+lesson-facing = { $share } facing the front
+lessons-none = No lesson is recorded yet.
+report = Report
+more = Note, delete
+compare = Compare
+compare-hint = Choose two lessons to compare them.
+compare-title = Two lessons side by side
+compare-curves = Facing the front, minute by minute
+compare-word = Mood
+compare-length = Length
+compare-pleasant = Happy or surprised
+compare-strained = Strained
+compare-fast = Perhaps too fast
+compare-slow = Perhaps too slow
+note = A note of your own
+note-keep = Keep note
+note-kept = The note is kept.
+delete = Delete lesson
+delete-title = Delete this lesson?
+delete-note = Its figures, report and note are gone for good.
+delete-no = Keep it
+delete-yes = Delete
+deleted = The lesson is deleted.
+refused-lesson_under_way = The lesson is under way; end it first.
+refused-unknown_lesson = There is no such lesson any more.
+refused-store = The store of lessons cannot be used now.
+
+wall = On the wall
+wall-alt = What the small screen on the wall shows
+
+footer-note = These are estimates of expressions, not of feelings; never a mark or a record of a person.
+footer-privacy = No picture leaves this device. Figures are of the class as a whole.
+noscript = This page needs JavaScript to show figures live. The same figures are at /api/v1/mood.

@@ -1,0 +1,132 @@
+# हिन्दी
+
+language-name = हिन्दी
+description = पूरी कक्षा का हाल
+
+nav-label = पन्ने
+nav-now = अभी
+nav-lessons = पाठ
+skip = मुख्य भाग पर जाएँ
+language-label = भाषा
+
+state-connecting = जुड़ रहा है
+state-starting = तैयार हो रहा है
+state-live = चालू
+state-stale = तस्वीर नहीं
+state-too_few = बहुत कम लोग
+state-paused = रुका हुआ
+state-lost = संपर्क नहीं
+
+word-bright = प्रफुल्ल
+word-attentive = एकाग्र
+word-calm = शांत
+word-restless = बेचैन
+word-strained = तनावपूर्ण
+word-drowsy = उनींदी
+word-unsure = अनिश्चित
+
+headline-starting = तैयारी
+headline-stale = तस्वीर नहीं
+headline-too_few = बहुत कम लोग
+headline-paused = रुका हुआ
+
+notice-starting = पहली तस्वीर की प्रतीक्षा है।
+notice-stale = { $time } से कोई तस्वीर नहीं आई। आँकड़े उसी समय के हैं।
+notice-stale-empty = { $time } से कोई तस्वीर नहीं आई।
+notice-too_few = लोग इतने कम हैं कि आँकड़े नहीं बताए जा सकते।
+notice-paused = कैमरा बंद है। कुछ भी देखा नहीं जा रहा।
+notice-lost = { $time } से उपकरण उत्तर नहीं दे रहा। फिर से प्रयास हो रहा है।
+
+mood-label = कक्षा का माहौल
+pace-fine = गति ठीक लगती है
+pace-too_fast = शायद गति अधिक है
+pace-too_slow = शायद गति कम है
+pace-unsure = गति के बारे में कहा नहीं जा सकता
+reason-following = अधिकतर सामने देख रहे हैं और कम ही तनाव में दिखते हैं
+reason-strained = कई सामने देखते हुए तनाव में दिखते हैं
+reason-turned_away = अधिकतर सामने नहीं देख रहे और कम ही तनाव में दिखते हैं
+reason-undecided = संकेत आपस में मेल नहीं खाते
+reason-too_short = अभी पर्याप्त समय तक देखा नहीं गया
+reason-not_read = बहुत कम चेहरे पढ़े जा सके
+reason-no_figures = अभी आँकड़े नहीं हैं
+
+figures-label = आँकड़े
+people = लोग
+coverage = { $share } पढ़े जा सके
+facing = सामने देख रहे
+between = { $low } से { $high }
+
+expressions = कक्षा में चेहरे के भाव
+expressions-note = ये अनुमान हैं, भावों के, भावनाओं के नहीं। रेखा अनुमान है; 90 % संभावना से सही भाग हल्के हिस्से में है।
+expressions-none = अभी आँकड़े नहीं हैं।
+expression-happy = खुश
+expression-surprise = चकित
+expression-neutral = सामान्य
+expression-sad = उदास
+expression-fear = भयभीत
+expression-angry = क्रोधित
+expression-disgust = अरुचि
+expression-spoken = { $low } और { $high } के बीच
+
+trend = रुझान
+trend-span = समयावधि
+trend-minutes = { $minutes } मिनट
+trend-ago = { $minutes } मिनट पहले
+trend-now = अभी
+trend-facing = सामने देख रहे
+trend-pleasant = खुश या चकित
+trend-strained = क्रोधित, अरुचि, भयभीत या उदास
+trend-spoken = सामने देख रहे: अभी { $facing }, { $minutes } मिनट पहले { $before }।
+trend-empty = इस अवधि के आँकड़े अभी नहीं हैं।
+
+controls = उपकरण क्या करे
+pause = रोकें
+resume = फिर चलाएँ
+night = रात का ढंग
+lesson-title = पाठ
+lesson-begin = पाठ शुरू करें
+lesson-end = पाठ समाप्त करें
+lesson-now = { $time } से एक पाठ
+lesson-now-titled = { $title }, { $time } से
+switch-closed = उपकरण का गोपनीयता बटन बंद है। उसे खोलने पर ही कैमरा खुलेगा।
+refused-switch_closed = उपकरण का गोपनीयता बटन बंद है।
+refused-no_lessons = यहाँ पाठ दर्ज नहीं किए जाते।
+refused-busy = एक साथ बहुत कुछ माँगा गया। कृपया फिर प्रयास करें।
+refused-wrong = उपकरण इसे समझ नहीं पाया।
+refused-lost = उपकरण उत्तर नहीं दे रहा।
+
+untitled = एक पाठ
+lesson-people = { $count } लोग
+lesson-facing = { $share } सामने देख रहे
+lessons-none = अभी कोई पाठ दर्ज नहीं है।
+report = रिपोर्ट
+more = टिप्पणी, हटाना
+compare = तुलना
+compare-hint = तुलना के लिए दो पाठ चुनें।
+compare-title = दो पाठ साथ-साथ
+compare-curves = सामने देख रहे, मिनट दर मिनट
+compare-word = माहौल
+compare-length = अवधि
+compare-pleasant = खुश या चकित
+compare-strained = तनाव में
+compare-fast = शायद गति अधिक
+compare-slow = शायद गति कम
+note = आपकी अपनी टिप्पणी
+note-keep = टिप्पणी रखें
+note-kept = टिप्पणी रख ली गई।
+delete = पाठ हटाएँ
+delete-title = यह पाठ हटाएँ?
+delete-note = इसके आँकड़े, रिपोर्ट और टिप्पणी सदा के लिए चले जाएँगे।
+delete-no = रहने दें
+delete-yes = हटाएँ
+deleted = पाठ हटा दिया गया।
+refused-lesson_under_way = पाठ अभी चल रहा है; पहले उसे समाप्त करें।
+refused-unknown_lesson = ऐसा कोई पाठ अब नहीं है।
+refused-store = पाठों का भंडार अभी उपलब्ध नहीं है।
+
+wall = दीवार पर
+wall-alt = दीवार के छोटे परदे पर जो दिखता है
+
+footer-note = ये चेहरे के भावों के अनुमान हैं, भावनाओं के नहीं; किसी व्यक्ति का अंक या लेखा कभी नहीं।
+footer-privacy = कोई तस्वीर इस उपकरण से बाहर नहीं जाती। आँकड़े पूरी कक्षा के हैं।
+noscript = जीवंत आँकड़ों के लिए इस पन्ने को JavaScript चाहिए। यही आँकड़े /api/v1/mood पर हैं।

@@ -1,0 +1,57 @@
+// Pause, lesson and night mode. What is shown is what the device says it is, never what was only wished for.
+import { clock, say } from "./messages.js";
+
+const byId = (id) => document.getElementById(id);
+let device;
+
+function show(now) {
+  device = now;
+  const { paused, switch_closed: closed, dimmed, records_lessons: records, lesson } = device;
+  byId("controls").hidden = false;
+  byId("pause").textContent = say(paused ? "resume" : "pause");
+  byId("pause").disabled = closed;
+  byId("controls-hint").textContent = closed ? say("switch-closed") : "";
+  byId("controls-hint").hidden = !closed;
+  byId("night").setAttribute("aria-pressed", String(dimmed));
+  byId("lesson-form").hidden = !records;
+  byId("lesson-title-field").hidden = Boolean(lesson);
+  byId("lesson").textContent = say(lesson ? "lesson-end" : "lesson-begin");
+  byId("lesson-now").hidden = !lesson;
+  if (lesson) byId("lesson-now").textContent = underWay(lesson);
+}
+
+function underWay({ title, begun_at: begun }) {
+  const time = clock(new Date(begun));
+  return title ? say("lesson-now-titled", { title, time }) : say("lesson-now", { time });
+}
+
+async function ask(path, wish) {
+  byId("refused").hidden = true;
+  try {
+    const answer = await fetch(path, {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(wish),
+    });
+    const told = await answer.json();
+    // What is only taken up (202) comes as an event once it is done; the answer may be older than that.
+    if (answer.ok) return answer.status === 200 && show(told);
+    refuse(`refused-${told.error}`);
+  } catch {
+    refuse("refused-lost");
+  }
+}
+
+function refuse(key) {
+  byId("refused").textContent = say(key);
+  byId("refused").hidden = false;
+}
+
+byId("pause").addEventListener("click", () => ask("/api/v1/pause", { paused: !device.paused }));
+byId("night").addEventListener("click", () => ask("/api/v1/night", { dim: !device.dimmed }));
+byId("lesson-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const title = byId("lesson-title");
+  ask("/api/v1/lesson", device.lesson ? { action: "end" } : { action: "begin", title: title.value });
+  title.value = "";
+});
+
+export { show };

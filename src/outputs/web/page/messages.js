@@ -1,0 +1,24 @@
+// What the page says. The device has read the Fluent files already: a message is a text, or a list of texts, variables
+// and choices by plural.
+const language = document.documentElement.lang;
+const messages = await (await fetch(`/messages/${language}.json`)).json();
+const plurals = new Intl.PluralRules(language);
+const numbers = new Intl.NumberFormat(language);
+const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+const shown = (value) => (typeof value === "number" ? numbers.format(value) : String(value ?? ""));
+
+const render = (parts, values) => parts.map((part) => {
+  if (typeof part === "string") return part;
+  if ("var" in part) return shown(values[part.var]);
+  const value = values[part.select];
+  const chosen = part.of[value] ?? part.of[plurals.select(value)] ?? part.of[part.default];
+  return render(chosen, values);
+}).join("");
+
+/** The message `key` with its variables; the key itself where there is none. */
+export const say = (key, values = {}) => (key in messages ? render(messages[key], values) : key);
+/** A share as one reads it. The space does not break. */
+export const percent = (share) => `${numbers.format(Math.round(share * 100))}\u00a0%`;
+export const clock = (date) => hours.format(date);
+export { language };

@@ -1,0 +1,112 @@
+// The real program with a short configuration, a simulated class and a real broker; everything on loopback, in a folder of its own.
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = process.env.MOODRING;
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PATIENCE_MS = 90_000;
+const ending = [];
+
+export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** Waits until `found` gives something that is true. */
+export async function until(what, found, patience = PATIENCE_MS) {
+  let last;
+  for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(150)) {
+    try {
+      const value = await found();
+      if (value) return value;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new Error(`${what} did not come${last ? `: ${last.message}` : ''}`);
+}
+
+export const freePort = () => new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+export const folder = mkdtempSync(join(tmpdir(), 'moodring-web-'));
+ending.push(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Ends everything that was started here, the newest first. */
+export async function endAll() {
+  for (const end of ending.splice(0).reverse()) {
+    try { await end(); } catch { /* it is gone already */ }
+  }
+}
+export const atEnd = (end) => ending.push(end);
+
+/** A broker on a free port, or null where mosquitto is not installed. */
+export async function startBroker() {
+  const program = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find(existsSync);
+  if (!program) return null;
+  const port = await freePort();
+  const file = join(folder, 'mosquitto.conf');
+  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  const child = spawn(program, ['-c', file], { stdio: 'ignore' });
+  ending.push(() => child.kill('SIGKILL'));
+  return port;
+}
+
+/** The message that the broker keeps of `topic`, as JSON. */
+export const retained = (port, topic) => new Promise((resolve, reject) => {
+  const options = ['-h', '127.0.0.1', '-p', String(port), '-t', topic, '-C', '1', '-W', '5'];
+  execFile('mosquitto_sub', options, (error, text) => (error ? reject(error) : resolve(JSON.parse(text))));
+});
+
+export class Device {
+  /** `settings`: TOML that is added to the configuration. */
+  constructor(name, settings) {
+    this.name = name;
+    this.settings = settings;
+    this.folder = join(folder, name);
+    mkdirSync(this.folder, { recursive: true });
+  }
+
+  get display() { return join(this.folder, 'display.png'); }
+  get log() { return readFileSync(join(this.folder, 'log'), 'utf8'); }
+
+  async start() {
+    this.port ??= await freePort();
+    this.url = `http://127.0.0.1:${this.port}`;
+    const file = join(this.folder, 'moodring.toml');
+    writeFileSync(file, [
+      '[purpose]', 'jurisdiction = "IN"', 'institution = "education"', 'consent = "a test"',
+      '[storage]', `directory = "${join(this.folder, 'state')}"`,
+      '[room]', 'site = "school"', `name = "${this.name}"`,
+      '[web]', `listen = "127.0.0.1:${this.port}"`,
+      '[display]', 'kind = "png"', `path = "${this.display}"`,
+      this.settings,
+    ].join('\n'));
+    const log = join(this.folder, 'log');
+    const out = openSync(log, 'a');
+    this.child = spawn(PROGRAM, ['run', '--config', file], { stdio: ['ignore', out, out], cwd: ROOT });
+    ending.push(() => this.stop());
+    await until(`the page of ${this.name}`, async () => {
+      if (this.child.exitCode != null) throw new Error(`it ended: ${this.log.slice(-2000)}`);
+      return (await fetch(`${this.url}/healthz`)).ok;
+    });
+    return this;
+  }
+
+  async stop() {
+    if (this.child.exitCode != null || this.child.signalCode != null) return;
+    const ended = new Promise((resolve) => { this.child.once('exit', resolve); });
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  mood() { return fetch(`${this.url}/api/v1/mood`).then((answer) => answer.json()); }
+}

@@ -1,0 +1,30 @@
+// The devices that the checks share; each is started once, when it is first wanted.
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Device, startBroker } from './device.mjs';
+
+const MOOD = '[mood]\npublish_every_s = 0.5\nstale_after_s = 4\n';
+const once = (make) => { let made; return () => (made ??= make()); };
+
+/** A class of 24 that is watched from the beginning; with a broker where there is one. */
+export const classroom = once(async () => {
+  const broker = await startBroker();
+  const mqtt = broker ? `[mqtt]\nbroker = "external"\nhost = "127.0.0.1"\nport = ${broker}\n` : '';
+  const camera = '[camera.simulator]\npeople = 24\nscript = "steady"\nframes_per_s = 4\n';
+  const device = await new Device('room-1', `${camera}${mqtt}${MOOD}`).start();
+  return Object.assign(device, { broker });
+});
+
+/** Three people only. */
+export const fewPeople = once(() => new Device('room-2', `[camera.simulator]\npeople = 3\nframes_per_s = 2\n${MOOD}`).start());
+
+/** A camera whose pictures lie in a folder, so that they can go. */
+export const pictures = once(async () => {
+  const device = new Device('room-3', '');
+  device.pictures = join(device.folder, 'pictures');
+  mkdirSync(device.pictures);
+  // Two, because a single one is read only once.
+  for (const name of ['1.png', '2.png']) copyFileSync(new URL('../../docs/img/simulator.png', import.meta.url), join(device.pictures, name));
+  device.settings = `[camera]\nsource = "file"\n[camera.file]\npath = "${device.pictures}"\nframes_per_s = 2\nrepeat = true\n${MOOD}`;
+  return device.start();
+});

@@ -1,0 +1,222 @@
+// The live page: figures, states, languages, small screens, keyboard, weight.
+import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { DESKTOP, PHONE, SMALL, axe, fits, open } from './browser.mjs';
+import { until } from './device.mjs';
+import { classroom, fewPeople, pictures } from './devices.mjs';
+
+const MOST_BYTES = 100_000;
+const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
+export const stateIs = (page, state) => page.waitForFunction((wanted) => document.body.dataset.state === wanted, state, { timeout: 100_000 });
+
+/** Waits until the page and the device say the same of one mood. */
+async function agrees(visit, device, compare) {
+  await until('the page to show what the device tells', async () => {
+    const before = await device.mood();
+    const seen = await compare(before);
+    const after = await device.mood();
+    if (before.sequence !== after.sequence) return false;
+    assert.deepEqual(seen[0], seen[1]);
+    return true;
+  });
+}
+
+export async function waitForExpressions(device) {
+  return until('expressions', async () => {
+    const mood = await device.mood();
+    return mood.state === 'live' && mood.expressions;
+  }, 150_000);
+}
+
+export async function picture(page, name) {
+  if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
+}
+
+const warmingUp = ['a device that just began says so', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  const states = await until('a state', async () => {
+    const state = await visit.page.evaluate(() => document.body.dataset.state);
+    return state !== 'connecting' && state;
+  });
+  assert.ok(['starting', 'live', 'too_few'].includes(states), states);
+  await visit.close();
+}];
+
+const figures = ['word, people, facing and seven expressions are those of the device', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  await waitForExpressions(device);
+  await agrees(visit, device, async (mood) => {
+    const bars = await visit.page.locator('#expressions .share').allInnerTexts();
+    const names = ['happy', 'surprise', 'neutral', 'sad', 'fear', 'angry', 'disgust'];
+    return [
+      [await visit.text('#state'), await visit.text('#word'), await visit.text('#people'), await visit.text('#facing'), bars],
+      ['live', mood.word, String(mood.people), percent(mood.facing.share), names.map((name) => percent(mood.expressions[name].share))],
+    ];
+  });
+  assert.equal(await visit.text('#place'), 'school · room-1');
+  assert.match(await visit.text('#pace'), /pace|too fast|too slow/i);
+  assert.match(await visit.text('#expressions-hint'), /not of feelings/);
+  const whiskers = await visit.page.locator('.whisker').evaluateAll((all) => all.map((one) => parseFloat(one.style.width)));
+  assert.equal(whiskers.length, 7);
+  assert.ok(whiskers.some((width) => width > 1), 'no interval is drawn');
+  await visit.close();
+}];
+
+const updates = ['the page follows without being loaded again', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  await stateIs(visit.page, 'live');
+  const path = () => visit.page.locator('#trend path.facing').getAttribute('d');
+  const first = await path();
+  await until('a new point of the trend', async () => (await path()) !== first);
+  await visit.close();
+}];
+
+const weight = ['everything together is below 100 KB, and nothing comes from elsewhere', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device, '/?language=hi');
+  await stateIs(visit.page, 'live');
+  await until('the trend', () => visit.page.locator('#trend path.facing').getAttribute('d'));
+  const paint = await visit.page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+  console.log(`        ${visit.bytes} bytes until live, first paint after ${Math.round(paint)} ms`);
+  assert.ok(visit.bytes > 20_000 && visit.bytes < MOST_BYTES, `${visit.bytes} bytes`);
+  await visit.close();
+}];
+
+const accessible = ['axe finds nothing: light, dark, Hindi, small, wide', async (browser) => {
+  const device = await classroom();
+  await waitForExpressions(device);
+  let rules = 0;
+  for (const [name, options, path] of [
+    ['phone', PHONE, '/'], ['phone-dark', { ...PHONE, colorScheme: 'dark' }, '/'], ['phone-hindi', PHONE, '/?language=hi'],
+    ['phone-320', SMALL, '/'], ['phone-320-hindi', { ...SMALL, colorScheme: 'dark' }, '/?language=hi'], ['desktop', DESKTOP, '/'],
+  ]) {
+    const visit = await open(browser, device, path, options);
+    await stateIs(visit.page, 'live');
+    await visit.page.waitForSelector('#expressions .share:not(:empty)');
+    await fits(visit.page);
+    rules = Math.max(rules, await axe(visit.page));
+    await picture(visit.page, `page-${name}`);
+    await visit.close();
+  }
+  console.log(`        axe-core: ${rules} rules hold on the page, none is broken`);
+}];
+
+const hindi = ['in Hindi every word is Hindi, and the choice is remembered', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  await visit.page.click('.languages a[lang=hi]');
+  await stateIs(visit.page, 'live');
+  assert.equal(await visit.page.getAttribute('html', 'lang'), 'hi');
+  assert.equal(await visit.text('#state'), 'चालू');
+  const words = (await visit.text('main')).replace(/moodring|[\d\s%–.,:;·]/g, '');
+  assert.doesNotMatch(words, /[a-z]{3}/i);
+  await visit.page.goto(device.url);
+  assert.equal(await visit.page.getAttribute('html', 'lang'), 'hi');
+  await visit.close();
+}];
+
+const keyboard = ['with the keyboard alone: to the content, to 45 minutes, to the wall', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device, '/', DESKTOP);
+  const { page } = visit;
+  await stateIs(page, 'live');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  const focused = async (selector) => until(`the focus on ${selector}`, async () => {
+    await page.keyboard.press('Tab');
+    return page.evaluate((wanted) => document.activeElement.matches(wanted), selector);
+  }, 5000);
+  await focused('input[name=span]');
+  await page.keyboard.press('ArrowRight');
+  assert.match(await visit.text('#axis'), /45 min ago/);
+  await focused('summary');
+  await page.keyboard.press('Enter');
+  await until('the picture of the wall', () => page.evaluate(() => document.getElementById('display').naturalWidth > 300));
+  await visit.close();
+}];
+
+const spoken = ['a screen reader hears what changed, and only that', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  await stateIs(visit.page, 'live');
+  assert.equal(await visit.page.getAttribute('#spoken', 'aria-live'), 'polite');
+  assert.match(await visit.page.textContent('#spoken'), new RegExp((await visit.text('#word'))));
+  assert.match(await visit.page.getAttribute('#trend', 'aria-label'), /Facing the front: \d+/);
+  assert.match(await visit.page.locator('#expressions li').first().innerText(), /between \d+/);
+  await visit.close();
+}];
+
+const installable = ['it can be installed', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  const { errors, data } = await visit.client.send('Page.getAppManifest');
+  assert.deepEqual(errors, []);
+  const manifest = JSON.parse(data);
+  for (const { src, type } of manifest.icons) {
+    const answer = await fetch(device.url + src);
+    assert.equal(answer.headers.get('content-type'), type);
+  }
+  const { installabilityErrors } = await visit.client.send('Page.getInstallabilityErrors');
+  // A window without a trace (every window of this test) may install nothing; that is the only thing left.
+  assert.deepEqual(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== 'in-incognito'), []);
+  await visit.close();
+}];
+
+const tooFew = ['too few people: no figures, and that is said', async (browser) => {
+  const device = await fewPeople();
+  const visit = await open(browser, device);
+  await stateIs(visit.page, 'too_few');
+  assert.match(await visit.text('#notice'), /Fewer people than may be told of/);
+  assert.equal(await visit.text('#people'), '–');
+  assert.equal(await visit.text('#facing'), '–');
+  assert.ok(await visit.page.locator('#expressions').isHidden());
+  await axe(visit.page);
+  await picture(visit.page, 'page-phone-too-few');
+  await visit.close();
+  await device.stop();
+}];
+
+const stale = ['a camera that goes: no picture since then', async (browser) => {
+  const device = await pictures();
+  const visit = await open(browser, device);
+  await stateIs(visit.page, 'live');
+  renameSync(device.pictures, `${device.pictures}-gone`);
+  // A picture that is under way still comes: stale is what stays so.
+  await until('a state that stays', async () => {
+    await stateIs(visit.page, 'stale');
+    await visit.page.waitForTimeout(2500);
+    return visit.page.evaluate(() => document.body.dataset.state === 'stale');
+  });
+  assert.match(await visit.text('#notice'), /^No picture since \d\d:\d\d\./);
+  assert.notEqual(await visit.text('#people'), '–');
+  await axe(visit.page);
+  await picture(visit.page, 'page-phone-stale');
+  assert.equal(await visit.text('#state'), 'no picture');
+  renameSync(`${device.pictures}-gone`, device.pictures);
+  await stateIs(visit.page, 'live');
+  await visit.close();
+}];
+
+const lost = ['a device that goes and comes back: the page says so and takes up again', async (browser) => {
+  const device = await pictures();
+  const visit = await open(browser, device);
+  visit.allowed.push(/Failed to load resource: net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE)/);
+  await stateIs(visit.page, 'live');
+  await device.stop();
+  await stateIs(visit.page, 'lost');
+  assert.match(await visit.text('#notice'), /has not answered since \d\d:\d\d/);
+  await axe(visit.page);
+  await device.start();
+  await stateIs(visit.page, 'live');
+  assert.ok(await visit.page.locator('#notice').isHidden());
+  await visit.close();
+  await device.stop();
+}];
+
+export const live = [
+  warmingUp, figures, updates, weight, accessible, hindi, keyboard, spoken, installable, tooFew, stale, lost,
+];

@@ -1,0 +1,41 @@
+// The page as a teacher meets it: the real program watches a simulated class, a real browser opens its page.
+// Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes pictures of the page.
+import { launch } from './browser.mjs';
+import { controls } from './controls.mjs';
+import { atEnd, endAll } from './device.mjs';
+import { lessons } from './lessons.mjs';
+import { live } from './live.mjs';
+
+const only = process.argv[2] ?? '';
+const checks = [...live, ...controls, ...lessons];
+const results = [];
+
+const giveUp = setTimeout(async () => {
+  console.error('web: no end after ten minutes');
+  await endAll();
+  process.exit(1);
+}, 600_000);
+
+let failed = 0;
+try {
+  const browser = await launch();
+  atEnd(() => browser.close());
+  for (const [name, body] of checks.filter(([name]) => name.includes(only))) {
+    const begun = Date.now();
+    try {
+      await body(browser);
+      results.push(name);
+      console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAILED  ${name}: ${error.stack ?? error}`);
+    }
+  }
+} catch (error) {
+  failed += 1;
+  console.log(`FAILED  ${error.stack ?? error}`);
+}
+await endAll();
+clearTimeout(giveUp);
+console.log(`${results.length} passed, ${failed} failed`);
+process.exit(failed || !results.length ? 1 : 0);
