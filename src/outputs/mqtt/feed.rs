@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::payload::Author;
+use super::author::Author;
 use crate::mood::lesson::Record;
 use crate::outputs::events::{DeviceEvent, EventKind};
 use crate::outputs::spool::Spool;
