@@ -4,6 +4,7 @@
 //! and waits in front of the next attempt with full jitter. docs/mqtt.md describes what is sent. A [`Publisher`] needs
 //! nothing of the rest of the daemon, so that many can run in one process.
 
+mod author;
 mod client;
 mod command;
 mod forget;
@@ -16,9 +17,10 @@ mod vitals;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use author::Author;
 pub use command::{AnyCommand, COMMAND_SCHEMA};
 pub use forget::forget;
-pub use payload::{Author, Place, STATUS_SCHEMA, Vitals};
+pub use payload::{Place, STATUS_SCHEMA, Vitals};
 pub use vitals::Sampler;
 
 use crate::config;

@@ -169,6 +169,22 @@ fn moods_that_alternate_as_fast_as_they_like_change_once_a_second_at_most() {
 }
 
 #[test]
+fn who_asks_which_device_it_is_sees_a_slow_swell_and_nobody_a_flash() {
+    for mood in [samples::live(), samples::paused(), samples::stale()] {
+        for palette in [Palette::Colours, Palette::White, Palette::Primaries] {
+            let mut fader = Fader::default();
+            let before = std::iter::repeat_n(light(&mood), 500);
+            let asked = (0..1000_u32).map(|tick| blink(Duration::from_secs(10) - TICK * tick));
+            let aims = before.chain(asked).chain(std::iter::repeat_n(light(&mood), 500));
+            let shown: Vec<_> = aims.map(|aim| fader.step(aim, palette, 1.0, TICK)).collect();
+            let turns = turns(shown[500..1500].iter().map(|light| luminance(*light)), 0.05);
+            assert!(turns.len() >= 6, "{palette:?}: it is seen: {turns:?}");
+            assert!(turns.windows(2).all(|pair| pair[1] - pair[0] >= 90), "{palette:?}: {turns:?}");
+        }
+    }
+}
+
+#[test]
 fn staleness_breathes_once_in_four_seconds_and_everything_else_is_steady() {
     for (name, mood) in samples::all() {
         let shown = play(&[(mood, 6000)], Palette::Colours);

@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::Target;
 use crate::config::{Mode, Room};
 use crate::device::DeviceId;
-use crate::mood::lesson::{Cause, Ending, Figures, Heading, Record, Totals};
+use crate::mood::lesson::{Cause, Figures, Totals};
 use crate::mood::{Pace, State, Word};
-use crate::outputs::events::{DeviceEvent, EventKind};
-use crate::outputs::spool::{self, Kind, Spool};
+use crate::outputs::events::EventKind;
+use crate::outputs::spool;
 
 /// Name and version of the status payload's schema.
 pub const STATUS_SCHEMA: &str = "moodring.status/1";
@@ -29,9 +28,6 @@ pub const LESSON_SCHEMA: &str = "moodring.lesson/1";
 pub const EVENT_SCHEMA: &str = "moodring.event/1";
 /// The same of replies.
 pub const REPLY_SCHEMA: &str = "moodring.reply/1";
-
-/// Letters of a detail: one line for the administrator.
-const MOST_DETAIL: usize = 300;
 
 /// Nothing is in a payload that its schema does not name. `deny_unknown_fields` cannot say so beside `flatten`.
 fn closed(schema: &mut Schema) {
@@ -362,93 +358,6 @@ pub struct Reply {
     pub ok: bool,
     /// Why not.
     pub error: Option<String>,
-}
-
-/// Writes into a spool what it is told of lessons and of the device.
-#[derive(Debug, Clone)]
-pub struct Author {
-    /// Where it is.
-    pub place: Place,
-    /// Whether titles of lessons are told.
-    pub lesson_titles: bool,
-}
-
-impl Author {
-    /// Writes for `target`.
-    pub fn new(target: &Target) -> Self {
-        let place = Place::new(&target.room, &target.device);
-        Self { place, lesson_titles: target.config.lesson_titles }
-    }
-
-    /// Spools what a lesson came to; true if the oldest message was dropped for it.
-    pub fn record(&self, spool: &Spool, record: Record) -> bool {
-        match record {
-            Record::Begun(heading) => self.lesson(spool, heading, None),
-            Record::Ended(ending) => {
-                let Ending { heading, at, cause, totals } = *ending;
-                self.lesson(spool, heading, Some((at, cause, totals)))
-            }
-            Record::Minute { lesson, minute } => spool.append(Kind::Minute, |id, sequence| {
-                json(&MinuteReport {
-                    schema: MINUTE_SCHEMA,
-                    place: self.place.clone(),
-                    key: Key { spool: id.to_owned(), sequence },
-                    at: minute.at,
-                    lesson,
-                    number: minute.number,
-                    state: minute.state,
-                    live: minute.live,
-                    people: minute.people,
-                    coverage: minute.coverage,
-                    word: minute.word,
-                    pace: minute.pace,
-                    figures: minute.figures,
-                })
-            }),
-        }
-    }
-
-    fn lesson(
-        &self,
-        spool: &Spool,
-        heading: Heading,
-        ended: Option<(Timestamp, Cause, Option<Totals>)>,
-    ) -> bool {
-        let Heading { begun_at, begun_by, title, mode } = heading;
-        let (ended_at, ended_by) = ended.as_ref().map(|(at, cause, _)| (*at, *cause)).unzip();
-        spool.append(Kind::Lesson, |id, sequence| {
-            json(&LessonReport {
-                schema: LESSON_SCHEMA,
-                place: self.place.clone(),
-                key: Key { spool: id.to_owned(), sequence },
-                at: ended_at.unwrap_or(begun_at),
-                kind: if ended_at.is_some() { Turn::Ended } else { Turn::Begun },
-                lesson: begun_at,
-                title: Some(title).filter(|title| self.lesson_titles && !title.is_empty()),
-                mode,
-                begun_by,
-                ended_at,
-                ended_by,
-                summary: ended.and_then(|(.., totals)| totals).map(Summary::from),
-            })
-        })
-    }
-
-    /// Spools what happened to the device; true if the oldest message was dropped for it.
-    pub fn event(&self, spool: &Spool, event: DeviceEvent) -> bool {
-        let DeviceEvent { kind, at, detail } = event;
-        let detail = detail.map(|detail| detail.chars().take(MOST_DETAIL).collect());
-        spool.append(Kind::Event, |id, sequence| {
-            json(&EventReport {
-                schema: EVENT_SCHEMA,
-                place: self.place.clone(),
-                key: Key { spool: id.to_owned(), sequence },
-                at,
-                kind,
-                detail,
-            })
-        })
-    }
 }
 
 /// Strings, numbers and maps of strings only: serialising cannot fail. An empty payload would delete a retained message.
