@@ -1,7 +1,7 @@
 //! From topic and payload to a row of campus/postgres/schema.sql, or to a reason why not. Pure functions.
 //!
-//! A device is trusted with its own room only: what its payload claims to be must be what its topic says, since the
-//! broker's access list guards topics and not payloads. Fields that are not known are left out, as docs/mqtt.md asks.
+//! What a device says of itself must be of the room that its topic says, which the broker's access list guards. What waited in
+//! its spool may be of the room where it hung before: there the payload counts. Fields that are not known are left out.
 
 use std::collections::BTreeMap;
 
@@ -101,9 +101,11 @@ impl<'a> Place<'a> {
         let head = payload.head();
         let schema = format!("moodring.{}/1", self.leaf);
         ensure(head.schema == schema, || format!("schema {:.64?} instead of {schema:?}", head.schema))?;
-        ensure((head.site, head.room) == (self.site, self.room), || {
+        let moved = matches!(table, Table::Minute | Table::Lesson | Table::Event);
+        ensure(moved || (head.site, head.room) == (self.site, self.room), || {
             format!("claims to be of {:.64}/{:.64}", head.site, head.room)
         })?;
+        ensure(is_level(head.site) && is_level(head.room), || "site or room is no topic level".into())?;
         ensure(is_device(head.device), || format!("device {:.64?} is no device's name", head.device))?;
         if let Some(at) = head.at {
             ensure(at <= now + AHEAD, || format!("is of {at}: the device's clock is ahead"))?;
@@ -111,6 +113,11 @@ impl<'a> Place<'a> {
         payload.check()?;
         Ok(Row { table, columns: payload.columns() })
     }
+}
+
+/// What may stand between two slashes of a topic.
+fn is_level(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && !name.contains(['/', '+', '#', '\0'])
 }
 
 /// `moodring-` and what the contract has behind it, as long as it is plain.
@@ -343,7 +350,7 @@ struct Health {
     device: String,
     at: Timestamp,
     version: String,
-    models: BTreeMap<String, String>,
+    models: BTreeMap<String, Option<String>>,
     uptime_s: i64,
     camera: String,
     problems: BTreeMap<String, String>,
@@ -381,9 +388,11 @@ impl Payload for Health {
         word("camera", &self.camera)?;
         text("version", Some(&self.version), 64)?;
         text("engine", self.engine.as_ref(), 64)?;
-        for (name, problem) in self.problems.iter().chain(&self.models) {
+        let problems = self.problems.iter().map(|(name, problem)| (name, Some(problem)));
+        let models = self.models.iter().map(|(name, version)| (name, version.as_ref()));
+        for (name, told) in problems.chain(models) {
             text("problems", Some(name), 64)?;
-            text("problems", Some(problem), 1000)?;
+            text("problems", told, 1000)?;
         }
         ensure(self.problems.len() + self.models.len() <= 64, || "too many problems".into())
     }

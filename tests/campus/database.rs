@@ -82,6 +82,25 @@ fn hours_and_days_are_means_in_the_campus_time_zone_and_late_minutes_count() {
 }
 
 #[test]
+fn a_minute_that_came_again_under_a_later_sequence_counts_once_and_as_told_last() {
+    if !servers::have(&[POSTGRES]) {
+        return;
+    }
+    let postgres = Postgres::start();
+    postgres.rows("update moodring.setting set keep_minute = '100 years'");
+    let at = "2026-11-23T18:10:00Z";
+    let (before, after) = (minute(5, at, Some(0.4), 20.0), minute(9, at, Some(0.8), 20.0));
+    for row in [&before, &after, &before] {
+        take(&postgres, "minutes", std::slice::from_ref(row));
+    }
+    let kept = "select sequence, round(facing::numeric, 3) from moodring.minute";
+    assert_eq!(postgres.rows(kept), [["9", "0.800"]]);
+    postgres.rows("select moodring.roll_up()");
+    let day = "select minutes, round(facing::numeric, 3) from moodring.summary where span = 'day'";
+    assert_eq!(postgres.rows(day), [["1", "0.800"]]);
+}
+
+#[test]
 fn what_is_too_old_goes_and_what_is_a_second_younger_stays() {
     if !servers::have(&[POSTGRES]) {
         return;

@@ -183,7 +183,8 @@ fn a_backlog_larger_than_what_is_read_ahead_arrives_without_being_sent_again() {
     let secret = mosquitto.password("moodring-ingest");
     let start = || Ingest::start(&[mosquitto.port], &secret, &postgres, &["--once"]);
     start().wait_for_log("campus ingest:");
-    let backlog: Vec<Message> = (0..5000).map(|number| device.minute(begun_at(), number)).collect();
+    let days_ago = "2026-11-10T08:00:00Z".parse().unwrap();
+    let backlog: Vec<Message> = (0..5000).map(|number| device.minute(days_ago, number)).collect();
     deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &backlog);
     start().wait_for_log("campus ingest: 5000 received, 5000 new, 0 had come before, 0 unreadable");
 }

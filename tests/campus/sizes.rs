@@ -91,8 +91,8 @@ fn throughput(mosquitto: &Mosquitto, postgres: &Postgres, mut device: Device) {
     let secret = mosquitto.password("moodring-ingest");
     let first = Ingest::start(&[mosquitto.port], &secret, postgres, &["--once"]);
     first.wait_for_log("campus ingest:");
-    let begun_at: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
-    let messages: Vec<Message> = (0..BACKLOG).map(|number| device.minute(begun_at, number % 600)).collect();
+    let begun_at: Timestamp = "2026-11-10T08:00:00Z".parse().unwrap();
+    let messages: Vec<Message> = (0..BACKLOG).map(|number| device.minute(begun_at, number)).collect();
     println!("bytes of a minute's message: {}", messages[599].payload.len());
     deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &messages);
     let begun = Instant::now();

@@ -23,6 +23,13 @@ fn minute() -> Value {
     })
 }
 
+fn status() -> Value {
+    json!({
+        "schema": "moodring.status/1", "status": "online", "reason": null, "site": "school", "room": "b-214",
+        "device": "moodring-1a2b3c4d5e6f70", "version": "0.1.0",
+    })
+}
+
 fn with(key: &str, value: Value) -> Value {
     let mut payload = minute();
     payload[key] = value;
@@ -43,6 +50,30 @@ fn a_minute_becomes_a_row_whose_figures_are_columns() {
         "facing": 0.82, "facing_low": 0.73, "facing_high": 0.91, "valence": -0.2, "valence_low": -0.4, "valence_high": 0.1,
     });
     assert_eq!((row.table, row.columns), (Table::Minute, expected));
+}
+
+#[test]
+fn what_waited_while_the_device_was_moved_is_of_the_room_where_it_hung() {
+    let row = read("moodring/school/c-1/minute", minute().to_string().as_bytes(), now()).unwrap();
+    assert_eq!(row.columns["room"], "b-214");
+    assert!(read("moodring/school/b-214/status", status().to_string().as_bytes(), now()).is_ok());
+}
+
+#[test]
+fn a_device_without_the_network_of_expressions_is_healthy() {
+    let health = json!({
+        "schema": "moodring.health/1", "site": "school", "room": "b-214", "device": "moodring-1a2b3c4d5e6f70",
+        "at": "2026-11-20T09:41:00Z", "version": "0.1.0", "models": {"heads": "0.2.0", "expression": null}, "uptime_s": 60,
+        "camera": "streaming", "problems": {}, "rss_bytes": null, "load_1min": null, "celsius": null, "throttled": null,
+        "frames_per_s": 4.9, "inference_ms": null, "cycles": 1, "observations_dropped": 0,
+        "spool": {"waiting": 0, "dropped": 0, "disk_writes": 0, "sequence": 0}, "reconnects": 0,
+        "clock_synchronised": null, "engine": "cpu",
+    });
+    let row = read("moodring/school/b-214/health", health.to_string().as_bytes(), now()).unwrap();
+    assert_eq!(
+        (&row.columns["models"]["expression"], &row.columns["spool_waiting"]),
+        (&Value::Null, &json!(0))
+    );
 }
 
 #[test]
@@ -70,7 +101,8 @@ fn what_is_not_of_the_contract_is_told_with_its_reason() {
     for (topic, payload, part) in [
         ("moodring/school/b-214/mood", minute(), "nothing is kept"),
         ("moodring/school/b-214/minute/x", minute(), "not a topic of a device"),
-        ("moodring/school/b-215/minute", minute(), "claims to be of school/b-214"),
+        ("moodring/school/b-215/status", status(), "claims to be of school/b-214"),
+        (TOPIC, with("room", json!("b/214")), "no topic level"),
         (TOPIC, with("schema", json!("moodring.minute/2")), "instead of \"moodring.minute/1\""),
         (TOPIC, with("device", json!("moodring-'; drop")), "no device's name"),
         (TOPIC, with("spool", json!("9F3C21AA")), "8 hex digits"),
