@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod doctor;
+mod fleet;
 mod lessons;
 mod light_off;
 mod logging;
@@ -72,6 +73,9 @@ enum Command {
     /// Show this device's name at the broker, or delete what the broker keeps of it
     #[command(subcommand)]
     Mqtt(mqtt::Arguments),
+    /// Simulate many devices, to try a broker with
+    #[command(subcommand)]
+    Fleet(fleet::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -115,6 +119,7 @@ impl Cli {
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
+            Command::Fleet(arguments) => fleet::run(&arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {

@@ -464,7 +464,10 @@ mod tests {
             ("[mqtt]\nhealth_every_s = 1\n", "x.toml:2:18: mqtt.health_every_s is 1, but must be from 10"),
             ("[mqtt]\nspool_entries = 0\n", "x.toml:2:17: mqtt.spool_entries is 0"),
             ("[mqtt]\ndiscovery_prefix = \"a/b\"\n", "x.toml:2:20: mqtt.discovery_prefix is \"a/b\""),
-            ("[mqtt.tls]\nca_file = \"ca.pem\"\n", "x.toml:2:11: mqtt.tls.ca_file is given, but mqtt.tls.enabled"),
+            (
+                "[mqtt.tls]\nca_file = \"ca.pem\"\n",
+                "x.toml:2:11: mqtt.tls.ca_file is given, but mqtt.tls.enabled",
+            ),
             ("[mqtt.tls]\nenabled = true\nkey_file = \"k\"\n", "mqtt.tls.certificate_file is needed beside"),
             ("[mqtt]\npassword_file = \"p\"\n", "mqtt.username is needed beside mqtt.password_file"),
         ] {

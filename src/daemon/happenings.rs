@@ -115,7 +115,11 @@ mod tests {
         let (wall, monotonic) = (Timestamp::now(), Instant::now());
         let mut clock = Clock { wall, monotonic };
         let later = |seconds: f64| monotonic + Duration::from_secs_f64(seconds);
-        assert_eq!(clock.was_set(wall + SignedDuration::from_secs(6), later(5.0)), None, "corrected in passing");
+        assert_eq!(
+            clock.was_set(wall + SignedDuration::from_secs(6), later(5.0)),
+            None,
+            "corrected in passing"
+        );
         let by = clock.was_set(wall + SignedDuration::from_secs(111), later(10.0)).unwrap();
         assert!((by - 100.0).abs() < 1e-6, "{by}");
         let by = clock.was_set(wall + SignedDuration::from_secs(16), later(15.0)).unwrap();

@@ -153,7 +153,8 @@ fn components(target: &Target, topics: &Topics) -> serde_json::Map<String, Value
     let with_id = |(key, mut component): (String, Value)| {
         component["unique_id"] = format!("{}-{key}", target.device).into();
         component["default_entity_id"] =
-            format!("{}.moodring_{}_{key}", component["platform"].as_str().unwrap_or_default(), slug(target)).into();
+            format!("{}.moodring_{}_{key}", component["platform"].as_str().unwrap_or_default(), slug(target))
+                .into();
         (key, component)
     };
     all.into_iter().map(with_id).collect()
@@ -166,7 +167,9 @@ fn slug(target: &Target) -> String {
 }
 
 fn figures() -> Vec<(String, Value)> {
-    let share = |path: &str| format!("{{{{ (value_json.{path} * 100) | round(0) if value_json.{} else None }}}}", owner(path));
+    let share = |path: &str| {
+        format!("{{{{ (value_json.{path} * 100) | round(0) if value_json.{} else None }}}}", owner(path))
+    };
     let percent = |name: &str, template: String| {
         json!({
             "platform": "sensor", "name": name, "value_template": template, "unit_of_measurement": "%",
@@ -174,23 +177,32 @@ fn figures() -> Vec<(String, Value)> {
         })
     };
     let mut all = vec![
-        ("word".to_owned(), json!({
-            "platform": "sensor", "name": "Mood", "device_class": "enum", "options": WORDS, "icon": "mdi:school",
-            "value_template": "{{ value_json.word if value_json.state == 'live' else 'unsure' }}",
-            "expire_after": EXPIRE_AFTER_S,
-        })),
-        ("people".to_owned(), json!({
-            "platform": "sensor", "name": "People", "value_template": "{{ value_json.people }}",
-            "unit_of_measurement": "people", "state_class": "measurement", "icon": "mdi:account-group",
-            "expire_after": EXPIRE_AFTER_S,
-        })),
+        (
+            "word".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Mood", "device_class": "enum", "options": WORDS, "icon": "mdi:school",
+                "value_template": "{{ value_json.word if value_json.state == 'live' else 'unsure' }}",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
+        (
+            "people".to_owned(),
+            json!({
+                "platform": "sensor", "name": "People", "value_template": "{{ value_json.people }}",
+                "unit_of_measurement": "people", "state_class": "measurement", "icon": "mdi:account-group",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
         ("facing".to_owned(), percent("Facing", share("facing.share"))),
         ("engagement".to_owned(), percent("Engagement", share("engagement.value"))),
-        ("pace".to_owned(), json!({
-            "platform": "sensor", "name": "Pace", "device_class": "enum",
-            "options": ["fine", "too_fast", "too_slow", "unsure"], "value_template": "{{ value_json.pace }}",
-            "expire_after": EXPIRE_AFTER_S,
-        })),
+        (
+            "pace".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Pace", "device_class": "enum",
+                "options": ["fine", "too_fast", "too_slow", "unsure"], "value_template": "{{ value_json.pace }}",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
     ];
     for figure in Figure::EXPRESSIONS {
         let name = figure.name();
@@ -209,42 +221,60 @@ fn owner(path: &str) -> &str {
 
 fn device_entities(topics: &Topics) -> Vec<(String, Value)> {
     vec![
-        ("camera".to_owned(), json!({
-            "platform": "sensor", "name": "Camera", "device_class": "enum", "entity_category": "diagnostic",
-            "options": ["starting", "streaming", "paused", "away"], "state_topic": topics.health(),
-            "value_template": "{{ value_json.camera }}",
-        })),
-        ("problem".to_owned(), json!({
-            "platform": "binary_sensor", "name": "Problem", "device_class": "problem",
-            "entity_category": "diagnostic", "state_topic": topics.health(),
-            "value_template": "{{ 'ON' if value_json.problems else 'OFF' }}",
-            "json_attributes_topic": topics.health(), "json_attributes_template": "{{ value_json.problems | tojson }}",
-        })),
-        ("lesson".to_owned(), json!({
-            "platform": "event", "name": "Lesson", "state_topic": topics.spooled(Kind::Lesson),
-            "event_types": ["begun", "ended"],
-            "value_template": "{{ {'event_type': value_json.kind, 'lesson': value_json.lesson} | tojson }}",
-        })),
-        ("update".to_owned(), json!({
-            "platform": "update", "name": "Program", "entity_category": "diagnostic", "state_topic": topics.status(),
-            "value_template": "{{ {'installed_version': value_json.version} | tojson }}",
-            "latest_version_topic": LATEST_VERSION_TOPIC,
-        })),
+        (
+            "camera".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Camera", "device_class": "enum", "entity_category": "diagnostic",
+                "options": ["starting", "streaming", "paused", "away"], "state_topic": topics.health(),
+                "value_template": "{{ value_json.camera }}",
+            }),
+        ),
+        (
+            "problem".to_owned(),
+            json!({
+                "platform": "binary_sensor", "name": "Problem", "device_class": "problem",
+                "entity_category": "diagnostic", "state_topic": topics.health(),
+                "value_template": "{{ 'ON' if value_json.problems else 'OFF' }}",
+                "json_attributes_topic": topics.health(), "json_attributes_template": "{{ value_json.problems | tojson }}",
+            }),
+        ),
+        (
+            "lesson".to_owned(),
+            json!({
+                "platform": "event", "name": "Lesson", "state_topic": topics.spooled(Kind::Lesson),
+                "event_types": ["begun", "ended"],
+                "value_template": "{{ {'event_type': value_json.kind, 'lesson': value_json.lesson} | tojson }}",
+            }),
+        ),
+        (
+            "update".to_owned(),
+            json!({
+                "platform": "update", "name": "Program", "entity_category": "diagnostic", "state_topic": topics.status(),
+                "value_template": "{{ {'installed_version': value_json.version} | tojson }}",
+                "latest_version_topic": LATEST_VERSION_TOPIC,
+            }),
+        ),
     ]
 }
 
 fn controls(topics: &Topics) -> Vec<(String, Value)> {
     vec![
-        ("pause".to_owned(), json!({
-            "platform": "switch", "name": "Pause", "icon": "mdi:pause", "command_topic": topics.command("pause"),
-            "payload_on": "{\"paused\":true}", "payload_off": "{\"paused\":false}",
-            "value_template": "{{ 'ON' if value_json.state == 'paused' else 'OFF' }}",
-            "state_on": "ON", "state_off": "OFF", "retain": false,
-        })),
-        ("identify".to_owned(), json!({
-            "platform": "button", "name": "Identify", "device_class": "identify", "entity_category": "config",
-            "command_topic": topics.command("identify"), "payload_press": "{\"for_s\":10}", "retain": false,
-        })),
+        (
+            "pause".to_owned(),
+            json!({
+                "platform": "switch", "name": "Pause", "icon": "mdi:pause", "command_topic": topics.command("pause"),
+                "payload_on": "{\"paused\":true}", "payload_off": "{\"paused\":false}",
+                "value_template": "{{ 'ON' if value_json.state == 'paused' else 'OFF' }}",
+                "state_on": "ON", "state_off": "OFF", "retain": false,
+            }),
+        ),
+        (
+            "identify".to_owned(),
+            json!({
+                "platform": "button", "name": "Identify", "device_class": "identify", "entity_category": "config",
+                "command_topic": topics.command("identify"), "payload_press": "{\"for_s\":10}", "retain": false,
+            }),
+        ),
     ]
 }
 

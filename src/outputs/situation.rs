@@ -45,9 +45,7 @@ impl Situation {
 
     /// For how long after `now` it is to be shown which device this is, if it is.
     pub fn identifying_at(&self, now: Instant) -> Option<Duration> {
-        self.identify_until
-            .map(|until| until.saturating_duration_since(now))
-            .filter(|left| !left.is_zero())
+        self.identify_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 }
 

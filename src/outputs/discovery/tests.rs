@@ -62,7 +62,8 @@ const RULES: [Rule; 13] = [
     }),
     ("expire_after is a number of seconds, for sensors only", |c| {
         c["expire_after"].is_null()
-            || (c["expire_after"].as_u64().is_some_and(|seconds| seconds > 0) && text(c, "platform") == "sensor")
+            || (c["expire_after"].as_u64().is_some_and(|seconds| seconds > 0)
+                && text(c, "platform") == "sensor")
     }),
     ("an event names its types and yields one", |c| {
         text(c, "platform") != "event"
@@ -82,7 +83,9 @@ const RULES: [Rule; 13] = [
     ("templates are closed", |c| {
         let all = c.as_object().unwrap().iter().filter(|(key, _)| key.ends_with("_template"));
         all.map(|(_, value)| value.as_str().unwrap()).all(|template| {
-            template.starts_with("{{ ") && template.ends_with(" }}") && template.matches('(').count() == template.matches(')').count()
+            template.starts_with("{{ ")
+                && template.ends_with(" }}")
+                && template.matches('(').count() == template.matches(')').count()
         })
     }),
 ];
@@ -116,7 +119,9 @@ fn the_device_keeps_to_the_rules_of_its_message() {
 fn what_the_contract_names_is_there() {
     let announcement = announced();
     let keys: HashSet<_> = components(&announcement).into_iter().map(|(key, _)| key.as_str()).collect();
-    for key in ["word", "people", "facing", "engagement", "pace", "camera", "problem", "pause", "lesson", "update"] {
+    for key in
+        ["word", "people", "facing", "engagement", "pace", "camera", "problem", "pause", "lesson", "update"]
+    {
         assert!(keys.contains(key), "{key}");
     }
     for figure in Figure::EXPRESSIONS {
@@ -125,7 +130,13 @@ fn what_the_contract_names_is_there() {
         assert_eq!(component["enabled_by_default"], false);
     }
     let words = [
-        Word::Bright, Word::Attentive, Word::Calm, Word::Restless, Word::Strained, Word::Drowsy, Word::Unsure,
+        Word::Bright,
+        Word::Attentive,
+        Word::Calm,
+        Word::Restless,
+        Word::Strained,
+        Word::Drowsy,
+        Word::Unsure,
     ];
     assert_eq!(announcement["components"]["word"]["options"], json!(words.map(Word::name)));
     let deaf = target(|config| config.commands = false);
@@ -138,7 +149,8 @@ fn turned_off_or_moved_the_device_is_taken_back_and_only_then() {
     let storage = tempfile::tempdir().unwrap();
     let on = target(|_| {});
     let topics = Topics::of(&on.room);
-    let discovery = |target: &Target| Discovery::new(&target.config, &target.device, Some(storage.path().into()));
+    let discovery =
+        |target: &Target| Discovery::new(&target.config, &target.device, Some(storage.path().into()));
     let off = target(|config| config.discovery = false);
     assert!(!discovery(&off).is_due(), "who was never announced need not be taken back");
 

@@ -335,7 +335,9 @@ mod tests {
         let shown = first(now);
         let Page::Notice { title, text, .. } = shown else { panic!("{shown:?}") };
         assert_eq!((title.as_str(), text), ("this is", Text::Small("school room-1".into())));
-        assert!(matches!(first(now + Duration::from_secs(10)), Page::Notice { title, .. } if title == "no page"));
+        assert!(
+            matches!(first(now + Duration::from_secs(10)), Page::Notice { title, .. } if title == "no page")
+        );
     }
 
     #[test]

@@ -62,15 +62,16 @@ mod tests {
     use crate::outputs::mqtt::payload::Place;
 
     fn payloads(spool: &Spool) -> Vec<Value> {
-        std::iter::from_fn(|| spool.next()).map(|entry| serde_json::from_slice(&entry.payload).unwrap()).collect()
+        std::iter::from_fn(|| spool.next())
+            .map(|entry| serde_json::from_slice(&entry.payload).unwrap())
+            .collect()
     }
 
     #[tokio::test]
     async fn it_begins_and_ends_with_the_device_and_takes_the_last_word_of_a_lesson() {
         let (records, received) = mpsc::channel(4);
         let (events, happened) = Events::channel();
-        let author =
-            Author { place: Place::new(&Room::default(), &DeviceId::of("x")), lesson_titles: false };
+        let author = Author { place: Place::new(&Room::default(), &DeviceId::of("x")), lesson_titles: false };
         let (spool, stop) = (Spool::in_memory(3), Stop::default());
         let feed = Feed { author, records: received, events: happened };
         let task = tokio::spawn(feed.run(spool.clone(), Some("after a power cut".into()), stop.clone()));
@@ -101,8 +102,7 @@ mod tests {
     async fn a_loss_is_told_once() {
         let (events, happened) = Events::channel();
         let (_records, received) = mpsc::channel(1);
-        let author =
-            Author { place: Place::new(&Room::default(), &DeviceId::of("x")), lesson_titles: false };
+        let author = Author { place: Place::new(&Room::default(), &DeviceId::of("x")), lesson_titles: false };
         let (spool, stop) = (Spool::in_memory(4), Stop::default());
         let feed = Feed { author, records: received, events: happened };
         let _task = tokio::spawn(feed.run(spool.clone(), None, stop.clone()));

@@ -61,7 +61,8 @@ impl Session {
 impl Publisher {
     /// Publishes until the stop is requested, and says `offline` then.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let longest = Duration::from_secs(self.target.config.reconnect_within_s.into());
+        let mut backoff = Backoff::new(longest);
         loop {
             let lived = match self.settings() {
                 Ok(settings) => match self.connection(settings).await {
@@ -88,6 +89,7 @@ impl Publisher {
     async fn connection(&mut self, settings: Settings) -> End {
         // What the last connection did not get a receipt for is due again.
         self.spool.rewind();
+        self.health.attempts.increment();
         let (sender, mut link) = match client::open(settings) {
             Ok(opened) => opened,
             Err(error) => return End::Lost { error, lived: Duration::ZERO },
@@ -121,7 +123,10 @@ impl Publisher {
                 }
                 Event::Refused(number, reason) => self.refused(session, number, &reason),
                 Event::NotSubscribed(reason) => {
-                    tracing::warn!(reason, "the broker lets nobody send commands to this device; look at its ACL");
+                    tracing::warn!(
+                        reason,
+                        "the broker lets nobody send commands to this device; look at its ACL"
+                    );
                 }
                 Event::Received(message) => self.received(session, &message),
                 Event::Closed => return End::Stopped,
@@ -133,7 +138,11 @@ impl Publisher {
 
     /// Waits for what the link says next, and hands it what becomes due meanwhile. The library's future
     /// is never dropped half-way: it may hold a half-read packet. None: the time for it is over.
-    async fn next_event(&mut self, session: &mut Session, link: &mut Link) -> Option<Result<Event, LinkError>> {
+    async fn next_event(
+        &mut self,
+        session: &mut Session,
+        link: &mut Link,
+    ) -> Option<Result<Event, LinkError>> {
         let (stop, spool) = (self.stop.clone(), self.spool.clone());
         let reports = self.sampler.is_some();
         let mut link_event = pin!(link.next());
@@ -184,6 +193,7 @@ impl Publisher {
             session.outbox.discovery_is_due();
         }
         self.spool.set_online(true);
+        self.health.connections.increment();
         self.health.works();
     }
 
@@ -302,7 +312,9 @@ impl Publisher {
             }
             LinkError::Credentials => "mend mqtt.username or the first line of mqtt.password_file",
             LinkError::NothingListens => "start the broker, or mend mqtt.host and mqtt.port",
-            LinkError::Tls(_) => "look at mqtt.tls.ca_file, and whether mqtt.host is the name in the broker's certificate",
+            LinkError::Tls(_) => {
+                "look at mqtt.tls.ca_file, and whether mqtt.host is the name in the broker's certificate"
+            }
             LinkError::Unreachable(_) | LinkError::Timeout => "look at mqtt.host, mqtt.port and the network",
             LinkError::Refused(_) => "look at the broker's log",
             LinkError::Lost(_) => "connecting again",

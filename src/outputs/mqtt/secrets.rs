@@ -72,13 +72,18 @@ impl Secrets {
         let private = PrivateKeyDer::from_pem_slice(&pem(key, &path)?)
             .map_err(|error| format!("{key} {} holds no key in PEM: {error}", path.display()))?;
         let with_key = builder.with_client_auth_cert(chain, private);
-        let with_key =
-            with_key.map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
+        let with_key = with_key
+            .map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
         Ok(Some(Arc::new(with_key)))
     }
 
     /// The file of the configuration, else the service's credential `name`; with the name that complaints use.
-    fn path(&self, key: &'static str, configured: &Path, name: &'static str) -> Option<(&'static str, PathBuf)> {
+    fn path(
+        &self,
+        key: &'static str,
+        configured: &Path,
+        name: &'static str,
+    ) -> Option<(&'static str, PathBuf)> {
         if !configured.as_os_str().is_empty() {
             return Some((key, configured.to_owned()));
         }
@@ -97,7 +102,10 @@ fn authorities(tls: &Tls) -> Result<RootCertStore, String> {
     // Systems trust a few old certificates that cannot be parsed; the others do.
     roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        return Err("nobody can vouch for the broker: no usable certificate in mqtt.tls.ca_file, or in the system".into());
+        return Err(
+            "nobody can vouch for the broker: no usable certificate in mqtt.tls.ca_file, or in the system"
+                .into(),
+        );
     }
     Ok(roots)
 }

@@ -84,7 +84,10 @@ mod tests {
         let (known, bulletin) = (Known::default(), Bulletin::default());
         let mut sampler = Sampler::of_device(known.clone(), bulletin.subscribe());
         let first = sampler.sample();
-        assert_eq!((first.engine.as_str(), first.inference_ms, first.camera), ("cpu", None, Camera::Starting));
+        assert_eq!(
+            (first.engine.as_str(), first.inference_ms, first.camera),
+            ("cpu", None, Camera::Starting)
+        );
         known.counters.frames_captured.add(30);
         known.counters.cycle_time.tell(Duration::from_micros(123_456));
         let (delegate, problem) = ("libedgetpu.so.1".to_owned(), None);
