@@ -33,6 +33,11 @@ impl DeviceId {
         Self::read(Path::new(MACHINE_ID), storage)
     }
 
+    /// This machine's where nothing may be kept: without a machine's id it is another one at each start.
+    pub fn in_passing() -> Self {
+        Self::of(&digits(Path::new(MACHINE_ID)).unwrap_or_else(random))
+    }
+
     fn read(machine_id: &Path, storage: &Path) -> Self {
         let id = digits(machine_id).or_else(|| digits(&storage.join(OWN_ID)));
         Self::of(&id.unwrap_or_else(|| make(storage)))
@@ -75,13 +80,17 @@ fn digits(path: &Path) -> Option<String> {
     (is_id && id.bytes().any(|byte| byte != b'0')).then(|| id.to_ascii_lowercase())
 }
 
-/// Makes an id and keeps it, if the disk lets it.
-fn make(storage: &Path) -> String {
+fn random() -> String {
     let mut bytes = [0; DIGITS / 2];
     if let Err(error) = getrandom::fill(&mut bytes) {
         warn!(%error, "no random numbers: this device's name is that of others without them");
     }
-    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes an id and keeps it, if the disk lets it.
+fn make(storage: &Path) -> String {
+    let id = random();
     if let Err(error) = keep(storage, &id) {
         warn!(%error, "this device gets another name at each start (no machine-id, and storage.directory cannot be written)");
     }

@@ -209,10 +209,12 @@ impl Starter {
             BrokerKind::External => mqtt::Address { host: config.mqtt.host.clone(), port: config.mqtt.port },
         };
         let storage = config.storage.directory();
+        // A demo leaves nothing behind.
+        let embedded = config.mqtt.broker == BrokerKind::Embedded;
         let target = mqtt::Target {
             address: address.clone(),
             room: config.room.clone(),
-            device: DeviceId::here(&storage),
+            device: if embedded { DeviceId::in_passing() } else { DeviceId::here(&storage) },
             config: config.mqtt.clone(),
         };
         let Told { known, control, records, events } = told;

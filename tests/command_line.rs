@@ -46,6 +46,19 @@ fn configuration(directory: &Path, text: &str) -> String {
 }
 
 #[test]
+fn a_device_has_one_name_and_is_forgotten_only_where_there_is_a_broker() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let config = configuration(directory.path(), &format!("[storage]\ndirectory = {state:?}\n"));
+    let names = [(); 2].map(|()| text(&run(&["mqtt", "id", "--config", &config]).stdout).trim().to_owned());
+    assert!(names[0].len() == 23 && names[0].starts_with("moodring-"), "{names:?}");
+    assert_eq!(names[0], names[1]);
+    let output = run(&["mqtt", "forget", "--config", &config]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("mqtt.broker is not \"external\""), "{}", text(&output.stderr));
+}
+
+#[test]
 fn without_a_declared_purpose_the_service_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let config = configuration(directory.path(), "");

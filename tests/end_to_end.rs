@@ -40,26 +40,30 @@ fn assert_true_to_the_class(payload: &Value) {
     assert!((facing - FACING).abs() <= 0.1, "facing {facing}, in truth {FACING}");
 }
 
-fn schema() -> jsonschema::Validator {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mood.schema.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    jsonschema::validator_for(&schema).unwrap()
+/// The documented schema of what is published on the last level `leaf` of a topic.
+fn schema(leaf: &str) -> jsonschema::Validator {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let name = format!("{leaf}.schema.json");
+    let path = if leaf == "mood" { docs.join(name) } else { docs.join("schemas").join(name) };
+    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{leaf} is an undocumented topic"));
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 fn run_and_watch(directory: &Path, broker: &str, port: u16) {
     let config = configuration(directory, broker, port);
     let mut daemon = Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
     let messages = subscribe(port);
-    let schema = schema();
+    let mut schemas = std::collections::HashMap::new();
     let mood = next(&messages, |message| {
-        if message.topic.ends_with("/mood") {
-            let payload = message.json();
-            assert!(schema.is_valid(&payload), "{payload}");
-        } else {
-            assert_eq!(message.topic, "moodring/test/a1/status", "an undocumented topic");
-        }
-        settled(message)
+        let leaf = message.topic.strip_prefix("moodring/test/a1/").expect("an undocumented topic").to_owned();
+        let payload = message.json();
+        let schema = schemas.entry(leaf.clone()).or_insert_with(|| schema(&leaf));
+        assert!(schema.is_valid(&payload), "{leaf}: {payload}");
+        settled(message) && schemas.len() >= 3
     });
+    for leaf in ["health", "mood", "status"] {
+        assert!(schemas.contains_key(leaf), "{leaf} did not come");
+    }
     assert_true_to_the_class(&mood.json());
 
     daemon.signal("TERM");
@@ -86,4 +90,51 @@ fn the_simulated_class_reaches_mosquitto_as_it_is_and_offline_is_told_at_the_end
     if let Some(_broker) = mosquitto(port, directory.path()) {
         run_and_watch(directory.path(), "external", port);
     }
+}
+
+/// Payloads that wait in the spool of the daemon whose state is in `directory`.
+fn spooled(directory: &Path) -> Vec<Value> {
+    let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+        let connection = rusqlite::Connection::open(directory.join("state/spool.sqlite"))?;
+        let mut statement = connection.prepare("SELECT payload FROM entry ORDER BY id")?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    };
+    let payloads = read().unwrap_or_default();
+    payloads.iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect()
+}
+
+#[test]
+fn a_daemon_that_is_killed_offline_tells_later_what_it_could_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let config = configuration(directory.path(), "external", port);
+    let start = || Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
+    let mut daemon = start();
+    let deadline = std::time::Instant::now() + common::PATIENCE;
+    while spooled(directory.path()).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "nothing is spooled");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    daemon.signal("KILL");
+    assert!(!daemon.wait().success());
+    let first = spooled(directory.path()).remove(0);
+    assert_eq!((&first["kind"], &first["sequence"]), (&"started".into(), &1.into()));
+
+    let Some(_broker) = mosquitto(port, directory.path()) else { return };
+    let messages = subscribe(port);
+    let _daemon = start();
+    let events = schema("event");
+    let mut started = Vec::new();
+    while started.len() < 2 {
+        let message = next(&messages, |message| message.topic.ends_with("/event"));
+        let payload = message.json();
+        assert!(events.is_valid(&payload), "{payload}");
+        if payload["kind"] == "started" {
+            started.push(payload);
+        }
+    }
+    assert_eq!(started[0], first, "just as it was spooled");
+    assert_eq!(started[1]["spool"], first["spool"]);
+    assert!(started[1]["sequence"].as_u64() > first["sequence"].as_u64());
+    assert!(started[1]["detail"].as_str().unwrap().contains("not stopped in order"), "{}", started[1]);
 }

@@ -104,6 +104,12 @@ fn flow(config: &Config) -> Markup {
                         BrokerKind::Embedded => (row("Class figures as messages (MQTT)", "a broker on the device, loopback only", "the newest one, in memory", "programs on the device")),
                         BrokerKind::Off => (row("Class figures as messages (MQTT)", "off", "–", "nobody")),
                     }
+                    @if config.mqtt.broker == BrokerKind::External {
+                        @if lessons.enabled {
+                            (row("Minutes and summaries of lessons as messages (MQTT), class figures only", &format!("the same broker; until it has them {directory}/spool.sqlite"), "until the broker has them, then overwritten; its owner decides about more", "whoever the broker lets read"))
+                        }
+                        (row("The device's name, health and events (MQTT), nothing of the class", "the same broker", "the newest health, and what its owner keeps", "whoever the broker lets read"))
+                    }
                     @if config.web.enabled {
                         (row("Class figures on a page", &format!("{}, on the device only", config.web.listen), "15 minutes, in memory", "who sits at the device"))
                     }

@@ -81,6 +81,10 @@ impl Discovery {
             return (old, Vec::new());
         }
         self.pending = Some(Pending::Announced);
+        // Before it is told: what may stand there must be taken back one day, also after a power cut.
+        if self.announced_on.is_none() {
+            self.remember(Some(&self.topic));
+        }
         (self.topic.clone(), announcement(target, topics).to_string().into_bytes())
     }
 
@@ -91,8 +95,8 @@ impl Discovery {
             Some(Pending::TakenBack) => None,
             None => return false,
         };
-        if now != self.announced_on {
-            self.remember(now.as_deref());
+        if now.is_none() {
+            self.remember(None);
         }
         let more = now.is_none() && self.enabled;
         self.announced_on = now;

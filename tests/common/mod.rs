@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use rumqttc_v4::{Client, Event, MqttOptions, Packet, QoS};
 
 /// Longest wait for anything; reaching it fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -115,9 +115,9 @@ impl Message {
 /// Receives every message of the broker at `port` in an own thread.
 pub(crate) fn subscribe(port: u16) -> mpsc::Receiver<Message> {
     wait_for_port(port);
-    let mut options = MqttOptions::new(format!("subscriber-{}", free_port()), "127.0.0.1", port);
-    options.set_keep_alive(Duration::from_secs(30));
-    let (client, mut connection) = Client::new(options, 16);
+    let mut options = MqttOptions::new(format!("subscriber-{}", free_port()), ("127.0.0.1", port));
+    options.set_keep_alive(30).set_max_packet_size(64 * 1024, 64 * 1024);
+    let (client, mut connection) = Client::builder(options).capacity(16).build();
     client.subscribe("#", QoS::AtLeastOnce).unwrap();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -126,7 +126,7 @@ pub(crate) fn subscribe(port: u16) -> mpsc::Receiver<Message> {
             match event {
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
                     let message = Message {
-                        topic: publish.topic,
+                        topic: String::from_utf8(publish.topic.to_vec()).unwrap(),
                         payload: publish.payload.to_vec(),
                         retained: publish.retain,
                     };

@@ -64,6 +64,8 @@ pub(super) enum Event {
     Acknowledged(u16),
     /// MQTT 5: the broker does not take the message of this number, and why.
     Refused(u16, String),
+    /// The broker lets us listen.
+    Subscribed,
     /// The broker does not let us listen, and why.
     NotSubscribed(String),
     /// Somebody sent us something.
@@ -173,17 +175,54 @@ impl Link {
     }
 }
 
+/// Anything else that ended a connection, or made none.
+fn explain_text(text: String, connected: bool) -> LinkError {
+    // What a broker thinks of our certificate comes after the handshake (TLS 1.3), wrapped too deep to be told by type.
+    match text.split_once("received fatal alert: ") {
+        Some((_, alert)) => LinkError::Tls(format!("the broker does not trust this device: {alert}")),
+        None if connected => LinkError::Lost(text),
+        None => LinkError::Unreachable(text),
+    }
+}
+
 /// What an error of the system means before (`connected = false`) and during a connection.
 fn explain_io(error: &std::io::Error, connected: bool) -> LinkError {
     use std::io::ErrorKind;
     match error.kind() {
-        _ if connected => LinkError::Lost(error.to_string()),
+        _ if connected => explain_text(error.to_string(), connected),
         ErrorKind::ConnectionRefused => LinkError::NothingListens,
         ErrorKind::TimedOut => LinkError::Timeout,
         // The library wraps what rustls says of a certificate in an error of the system.
         _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::AlertReceived(_)) | None => explain_text(error.to_string(), connected),
             Some(fault) => LinkError::Tls(fault.to_string()),
-            None => LinkError::Unreachable(error.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_by_what_mends_it() {
+        let refused = Error::from(ErrorKind::ConnectionRefused);
+        assert!(matches!(explain_io(&refused, false), LinkError::NothingListens));
+        let cut = Error::from(ErrorKind::ConnectionReset);
+        assert!(matches!(explain_io(&cut, true), LinkError::Lost(_)));
+        let alert = "state: deserialization: IO: received fatal alert: CertificateRequired";
+        let told = explain_text(alert.to_owned(), false).to_string();
+        assert_eq!(
+            told,
+            "the connection is not safe: the broker does not trust this device: CertificateRequired"
+        );
+        let stranger = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let told = explain_io(&Error::new(ErrorKind::InvalidData, stranger), false);
+        assert!(matches!(told, LinkError::Tls(_)), "{told}");
+        let asked_for_ours = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
+        let told = explain_io(&Error::new(ErrorKind::InvalidData, asked_for_ours), true).to_string();
+        assert!(told.contains("does not trust this device"), "{told}");
     }
 }

@@ -117,6 +117,11 @@ impl Outbox {
         self.stopping = true;
     }
 
+    /// The library did not take what was taken last. It must not stay: receipts are told by the order of what was handed.
+    pub(super) fn was_not_handed(&mut self) {
+        self.handed.pop_back();
+    }
+
     /// The library has sent what was handed to it first, under this number.
     pub(super) fn sent(&mut self, number: u16) {
         if let Some(parcel) = self.handed.pop_front() {
@@ -260,6 +265,15 @@ mod tests {
         outbox.stop();
         let last = send(&mut outbox, &many, 1);
         assert_eq!((last.len(), last.last()), (WINDOW + 1, Some(&Parcel::Offline)));
+    }
+
+    #[test]
+    fn what_the_library_did_not_take_gets_no_other_s_receipt() {
+        let (mut outbox, spool) = (Outbox::default(), spool(2));
+        assert_eq!(outbox.take(&spool).map(|item| item.parcel()), Some(Parcel::Spooled(1)));
+        outbox.was_not_handed();
+        assert_eq!(send(&mut outbox, &spool, 7), [Parcel::Spooled(2)]);
+        assert_eq!(outbox.answered(7), Some(Parcel::Spooled(2)));
     }
 
     #[test]

@@ -49,6 +49,9 @@ struct Session {
     /// When the broker's next receipt, or the farewell, is overdue.
     deadline: Instant,
     health_at: Instant,
+    /// Subscriptions that the broker has not answered. Nothing is told before: who reads `online` may send a command at
+    /// once, and it must be heard.
+    subscribing: u32,
     stopping: bool,
 }
 
@@ -96,8 +99,15 @@ impl Publisher {
         };
         let now = Instant::now();
         let (outbox, deadline) = (Outbox::default(), now + RECEIPT_TIMEOUT);
-        let mut session =
-            Session { sender, outbox, connected_at: None, deadline, health_at: now, stopping: false };
+        let mut session = Session {
+            sender,
+            outbox,
+            connected_at: None,
+            deadline,
+            health_at: now,
+            subscribing: 0,
+            stopping: false,
+        };
         let end = self.converse(&mut session, &mut link).await;
         self.spool.set_online(false);
         end
@@ -122,7 +132,9 @@ impl Publisher {
                     }
                 }
                 Event::Refused(number, reason) => self.refused(session, number, &reason),
+                Event::Subscribed => session.subscribing = session.subscribing.saturating_sub(1),
                 Event::NotSubscribed(reason) => {
+                    session.subscribing = session.subscribing.saturating_sub(1);
                     tracing::warn!(
                         reason,
                         "the broker lets nobody send commands to this device; look at its ACL"
@@ -148,6 +160,7 @@ impl Publisher {
         let mut link_event = pin!(link.next());
         loop {
             let connected = session.connected_at.is_some();
+            let waiting = session.stopping || session.subscribing > 0 || session.outbox.is_waiting();
             tokio::select! {
                 event = &mut link_event => return Some(event),
                 () = stop.requested(), if !session.stopping => {
@@ -168,7 +181,7 @@ impl Publisher {
                     session.outbox.health_is_due();
                     self.send_due(session);
                 }
-                () = sleep_until(session.deadline), if session.stopping || session.outbox.is_waiting() => return None,
+                () = sleep_until(session.deadline), if waiting => return None,
             }
         }
     }
@@ -182,12 +195,12 @@ impl Publisher {
         tracing::info!(host, port, "connected to the broker");
         session.connected_at = Some(Instant::now());
         session.health_at = Instant::now();
+        session.deadline = Instant::now() + RECEIPT_TIMEOUT;
         session.outbox.connected();
-        if self.obedience.is_some() {
-            session.sender.subscribe(&self.topics.command("+"));
-        }
-        if let Some(topic) = self.discovery.birth_topic() {
-            session.sender.subscribe(topic);
+        let commands = self.obedience.is_some().then(|| self.topics.command("+"));
+        let birth = self.discovery.birth_topic().map(str::to_owned);
+        for filter in commands.into_iter().chain(birth) {
+            session.subscribing += u32::from(session.sender.subscribe(&filter));
         }
         if self.discovery.is_due() {
             session.outbox.discovery_is_due();
@@ -234,21 +247,22 @@ impl Publisher {
 
     /// Hands to the library what is due, as far as there is room.
     fn send_due(&mut self, session: &mut Session) {
-        if session.connected_at.is_none() {
+        if session.connected_at.is_none() || session.subscribing > 0 {
             return;
         }
-        while let Some(item) = {
+        loop {
             let idle = !session.outbox.is_waiting();
-            let item = session.outbox.take(&self.spool);
-            if item.is_some() && idle && !session.stopping {
+            let Some(item) = session.outbox.take(&self.spool) else { return };
+            if idle && !session.stopping {
                 session.deadline = Instant::now() + RECEIPT_TIMEOUT;
             }
-            item
-        } {
             let message = self.message(item);
             if !session.sender.publish(message) {
-                // Impossible while the window is smaller than the library's queue; the receipt's timeout heals it.
+                // Impossible while the window is smaller than the library's queue. An entry of the spool waits for the
+                // next connection.
+                session.outbox.was_not_handed();
                 self.health.errors.increment();
+                return;
             }
         }
     }

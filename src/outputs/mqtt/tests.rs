@@ -1,15 +1,23 @@
 //! Against the embedded broker and against a real Mosquitto.
 
+mod contract;
+mod safety;
+mod spooling;
+mod version_5;
+
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use rumqttc::{AsyncClient, EventLoop, Incoming, MqttOptions, Publish, QoS};
+use rumqttc_v4::{AsyncClient, EventLoop, Incoming, MqttOptions, Publish, QoS};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::publisher::{FAREWELL, RECEIPT_TIMEOUT};
 use super::*;
 use crate::mood::Mood;
 use crate::outputs::broker::{Broker, answers};
@@ -90,22 +98,31 @@ impl Drop for Mosquitto {
 struct Device {
     moods: watch::Sender<Arc<Mood>>,
     health: Arc<Health>,
+    spool: Spool,
     stop: Stop,
     task: JoinHandle<()>,
 }
 
-fn device(port: u16, config: config::Mqtt) -> Device {
-    let (moods, receiver) = watch::channel(Arc::new(samples::live()));
-    let (health, stop) = (Arc::new(Health::new("mqtt")), Stop::default());
-    let publisher = Publisher {
+fn target(port: u16, config: config::Mqtt) -> Target {
+    Target {
         address: Address { host: "127.0.0.1".into(), port },
         room: config::Room { site: "school".into(), name: "room-1".into() },
+        device: DeviceId::of("a machine"),
         config,
-        moods: receiver,
-        health: Arc::clone(&health),
-        stop: stop.clone(),
-    };
-    Device { moods, health, stop, task: tokio::spawn(publisher.run()) }
+    }
+}
+
+fn device(port: u16, config: config::Mqtt) -> Device {
+    device_with(target(port, config), Spool::in_memory(1000), |publisher| publisher)
+}
+
+/// A device with what `equip` gives it.
+fn device_with(target: Target, spool: Spool, equip: impl FnOnce(Publisher) -> Publisher) -> Device {
+    let (moods, receiver) = watch::channel(Arc::new(samples::live()));
+    let stop = Stop::default();
+    let publisher = equip(Publisher::new(target, receiver, spool.clone(), stop.clone()));
+    let health = Arc::clone(publisher.health());
+    Device { moods, health, spool, stop, task: tokio::spawn(publisher.run()) }
 }
 
 /// Another client, as a dashboard would be: it subscribes on every connection, and connects again after a loss.
@@ -117,9 +134,9 @@ struct Dashboard {
 
 impl Dashboard {
     fn new(port: u16, topic: &str) -> Self {
-        let mut options = MqttOptions::new(format!("dashboard{}", backoff::random()), "127.0.0.1", port);
-        options.set_keep_alive(Duration::from_secs(60));
-        let (client, events) = AsyncClient::new(options, 4);
+        let mut options = MqttOptions::new(format!("dashboard{}", backoff::random()), ("127.0.0.1", port));
+        options.set_keep_alive(60).set_max_packet_size(64 * 1024, 64 * 1024);
+        let (client, events) = AsyncClient::builder(options).capacity(4).build();
         Self { client, events, topic: topic.to_owned() }
     }
 
@@ -128,11 +145,11 @@ impl Dashboard {
         let search = async {
             loop {
                 match self.events.poll().await {
-                    Ok(rumqttc::Event::Incoming(Incoming::ConnAck(_))) => {
-                        self.client.try_subscribe(&self.topic, QoS::AtLeastOnce).unwrap();
+                    Ok(rumqttc_v4::Event::Incoming(Incoming::ConnAck(_))) => {
+                        self.client.try_subscribe(self.topic.clone(), QoS::AtLeastOnce).unwrap();
                     }
-                    Ok(rumqttc::Event::Incoming(Incoming::Publish(message))) => {
-                        let value = serde_json::from_slice(&message.payload).unwrap();
+                    Ok(rumqttc_v4::Event::Incoming(Incoming::Publish(message))) => {
+                        let value = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
                         if wanted(&message, &value) {
                             return (message, value);
                         }
@@ -163,7 +180,11 @@ async fn problem(health: &Health) -> String {
 }
 
 async fn connected(device: &Device) {
-    until("a connection", || device.health.is_up().then_some(())).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !device.health.is_up() {
+        assert!(std::time::Instant::now() < deadline, "no connection: {:?}", device.health.problem());
+        tokio::task::yield_now().await;
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -174,7 +195,7 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn life_of_a_device(port: u16) {
     let first = device(port, config::Mqtt::default());
     let mut dashboard = Dashboard::new(port, "moodring/school/room-1/#");
-    let (_, status) = dashboard.find("a status", |message, _| message.topic.ends_with("/status")).await;
+    let (_, status) = dashboard.find("a status", |message, _| message.topic.ends_with(b"/status")).await;
     assert_eq!((&status["status"], &status["reason"]), (&"online".into(), &Value::Null));
     assert_eq!((&status["room"], &status["schema"]), (&"room-1".into(), &STATUS_SCHEMA.into()));
     dashboard.find("the first mood", |_, value| value["sequence"] == 1234).await;
@@ -274,6 +295,28 @@ fn open_to_everybody(folder: &Path, file: &Path) {
 }
 
 #[test]
+fn many_publishers_run_in_one_process() {
+    let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
+    runtime().block_on(async {
+        let mut dashboard = Dashboard::new(mosquitto.port, "moodring/school/+/mood");
+        let devices: Vec<_> = (0..40)
+            .map(|number| {
+                let mut target = target(mosquitto.port, config::Mqtt::default());
+                target.room.name = format!("room-{number}");
+                target.device = DeviceId::of(&format!("machine {number}"));
+                device_with(target, Spool::in_memory(10), |publisher| publisher)
+            })
+            .collect();
+        let mut rooms = std::collections::HashSet::new();
+        while rooms.len() < devices.len() {
+            let (message, _) = dashboard.find("a mood", |_, _| true).await;
+            rooms.insert(message.topic.clone());
+        }
+        assert!(devices.iter().all(|device| device.health.errors.get() == 0));
+    });
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_told_with_its_address_and_how_to_mend_it() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     assert!(!answers(port));
@@ -347,13 +390,4 @@ fn an_unreadable_password_file_is_told() {
         let told = problem(&device(1, config).health).await;
         assert!(told.contains("mqtt.password_file /nonexistent/password"), "{told}");
     });
-}
-
-#[test]
-fn the_client_id_is_short_plain_and_of_the_room() {
-    let room = |name: &str| config::Room { site: "ä".repeat(32), name: name.into() };
-    let id = client_id(&room("room 1"));
-    assert!(id.len() <= 23 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{id}");
-    assert_eq!(id, client_id(&room("room 1")));
-    assert_ne!(id, client_id(&room("room 2")));
 }

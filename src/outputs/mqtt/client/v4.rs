@@ -7,6 +7,7 @@ use rumqttc_v4::{
 
 use super::{
     CONNECT_TIMEOUT_S, Event, LinkError, MOST_BYTES, Message, QUEUE, Received, Settings, explain_io,
+    explain_text,
 };
 
 #[derive(Debug)]
@@ -68,10 +69,9 @@ impl Link {
             }
             RawEvent::Outgoing(Outgoing::Publish(number)) => Event::Sent(number),
             RawEvent::Incoming(Packet::PubAck(receipt)) => Event::Acknowledged(receipt.pkid),
-            RawEvent::Incoming(Packet::SubAck(receipt))
-                if receipt.return_codes.contains(&SubscribeReasonCode::Failure) =>
-            {
-                Event::NotSubscribed("refused".to_owned())
+            RawEvent::Incoming(Packet::SubAck(receipt)) => {
+                let refused = receipt.return_codes.contains(&SubscribeReasonCode::Failure);
+                if refused { Event::NotSubscribed("refused".to_owned()) } else { Event::Subscribed }
             }
             RawEvent::Incoming(Packet::Publish(message)) => Event::Received(Received {
                 topic: String::from_utf8_lossy(&message.topic).into_owned(),
@@ -95,7 +95,6 @@ fn explain(error: ConnectionError, connected: bool) -> LinkError {
         ConnectionError::Io(error) => explain_io(&error, connected),
         ConnectionError::Tls(rumqttc_v4::TlsError::Io(error)) => explain_io(&error, connected),
         ConnectionError::Tls(error) => LinkError::Tls(error.to_string()),
-        other if connected => LinkError::Lost(other.to_string()),
-        other => LinkError::Unreachable(other.to_string()),
+        other => explain_text(other.to_string(), connected),
     }
 }

@@ -8,7 +8,7 @@ use rumqttc_v5::{
 
 use super::{
     CONNECT_TIMEOUT_S, Event, LinkError, MOST_BYTES, Message, QUEUE, Received, Settings, WILL_DELAY_S,
-    explain_io,
+    explain_io, explain_text,
 };
 
 const CONTENT_TYPE: &str = "application/json";
@@ -114,7 +114,7 @@ impl Link {
             RawEvent::Incoming(Packet::SubAck(receipt)) => {
                 let refused =
                     receipt.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-                refused.map_or(Event::Other, |code| Event::NotSubscribed(format!("{code:?}")))
+                refused.map_or(Event::Subscribed, |code| Event::NotSubscribed(format!("{code:?}")))
             }
             RawEvent::Incoming(Packet::Publish(message)) => Event::Received(Received {
                 topic: String::from_utf8_lossy(&message.topic).into_owned(),
@@ -144,7 +144,6 @@ fn explain(error: ConnectionError, connected: bool) -> LinkError {
         ConnectionError::Io(error) => explain_io(&error, connected),
         ConnectionError::Tls(rumqttc_v5::TlsError::Io(error)) => explain_io(&error, connected),
         ConnectionError::Tls(error) => LinkError::Tls(error.to_string()),
-        other if connected => LinkError::Lost(other.to_string()),
-        other => LinkError::Unreachable(other.to_string()),
+        other => explain_text(other.to_string(), connected),
     }
 }
