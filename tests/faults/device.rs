@@ -109,8 +109,9 @@ pub(crate) fn clock_jumps(name: &'static str, _: Extent) -> Tried {
             set("FAKETIME_DONT_FAKE_MONOTONIC", Path::new("1")),
         ];
     });
-    for offset in ["+3600", "+0", "-3600", "+0"] {
-        replace(&clock, &format!("{offset}\n"));
+    for offset_s in [3600, 0, -3600, 0] {
+        replace(&clock, &format!("{offset_s:+}\n"));
+        stage.clock_ahead_s = offset_s;
         stage.live_since(Instant::now());
         std::thread::sleep(Duration::from_secs(3));
         stage.broker.end("TERM");

@@ -1,6 +1,6 @@
 //! What each fault is tried on: a broker, devices, a witness, and the books at the end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -77,7 +78,7 @@ impl Devices {
             .arg(&options.journal)
             .args(&options.arguments)
             .envs(options.environment.iter().cloned())
-            .env_remove("MOODRING_LOG")
+            .env("MOODRING_LOG", "info")
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap());
@@ -160,6 +161,8 @@ pub(crate) struct Stage {
     elsewhere: HashSet<Key>,
     reconnects: u64,
     memory: (f64, f64),
+    /// How far the devices' clock is ahead of this machine's.
+    pub(crate) clock_ahead_s: i64,
     problems: Vec<String>,
 }
 
@@ -197,6 +200,7 @@ impl Stage {
             elsewhere: HashSet::new(),
             reconnects: 0,
             memory: (f64::MAX, 0.0),
+            clock_ahead_s: 0,
             problems: Vec::new(),
         };
         stage.live_since(started);
@@ -212,12 +216,11 @@ impl Stage {
         }
     }
 
-    /// Waits for a mood of each device that came after `since`, when the fault was over.
+    /// Waits for a mood of each device that was estimated after `since`, when the fault was over.
     pub(crate) fn live_since(&mut self, since: Instant) {
         let rooms = usize::try_from(self.options.devices).unwrap();
-        let newer =
-            |seen: &HashMap<String, Instant>| seen.values().filter(|at| **at > since).count() >= rooms;
-        while !newer(&self.witness.seen().moods) && since.elapsed() < GIVE_UP {
+        let begin = self.devices_time() - since.elapsed();
+        while self.moods_since(begin) < rooms && since.elapsed() < GIVE_UP {
             std::thread::sleep(Duration::from_millis(20));
         }
         let took = since.elapsed();
@@ -229,10 +232,20 @@ impl Stage {
     /// No mood of anybody comes for a moment: the fault is there.
     pub(crate) fn silent(&mut self) {
         std::thread::sleep(Duration::from_millis(500));
-        let at = Instant::now();
+        let begin = self.devices_time();
         std::thread::sleep(Duration::from_millis(2500));
-        let moods = self.witness.seen().moods.values().filter(|seen| **seen > at).count();
+        let moods = self.moods_since(begin);
         self.expect(moods == 0, || "moods came although nothing should get through".to_owned());
+    }
+
+    /// Rooms with a mood that was estimated after `begin`.
+    fn moods_since(&self, begin: Timestamp) -> usize {
+        self.witness.seen().moods.values().filter(|at| **at > begin).count()
+    }
+
+    /// What the devices' clock says now.
+    fn devices_time(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.clock_ahead_s)
     }
 
     /// Waits until the devices have logged `part`.
@@ -265,7 +278,7 @@ impl Stage {
     /// How many were on the disk.
     pub(crate) fn cut_power(&mut self, younger_than: Duration) -> usize {
         self.devices.kill();
-        let at = jiff::Timestamp::now().as_millisecond();
+        let at = Timestamp::now().as_millisecond();
         self.note_memory();
         // What is on its way between broker and witness.
         std::thread::sleep(Duration::from_millis(500));

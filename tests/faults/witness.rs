@@ -8,8 +8,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ledger::Key;
@@ -26,8 +27,8 @@ pub(crate) struct Seen {
     pub(crate) keys: HashMap<Key, Arrival>,
     /// Keys that came with two different payloads: numbers given twice.
     pub(crate) contradictions: Vec<Key>,
-    /// When the last mood of each room came that the broker had not kept.
-    pub(crate) moods: HashMap<String, Instant>,
+    /// When each room's last mood was estimated, by its own clock: those that waited in the broker are told from live ones.
+    pub(crate) moods: HashMap<String, Timestamp>,
     /// Payload bytes and messages by the last level of the topic.
     pub(crate) sizes: HashMap<String, (u64, u64)>,
 }
@@ -135,7 +136,10 @@ impl Seen {
         let size = self.sizes.entry(kind.to_owned()).or_default();
         *size = (size.0 + 1, size.1 + payload.len() as u64);
         match kind {
-            "mood" if !retained => drop(self.moods.insert(room.to_owned(), Instant::now())),
+            "mood" if !retained => {
+                let mood: Value = serde_json::from_slice(payload).unwrap();
+                self.moods.insert(room.to_owned(), mood["at"].as_str().unwrap().parse().unwrap());
+            }
             "minute" | "lesson" | "event" => {
                 let key = Key::of(&serde_json::from_slice::<Value>(payload).unwrap());
                 let new = || Arrival { times: 0, payload: payload.to_vec() };
