@@ -33,7 +33,10 @@ impl Measured {
 /// A measurement, or why it cannot be made here.
 type Tried = Result<Measured, String>;
 
-const MEASUREMENTS: [(&str, fn() -> Tried); 4] = [
+/// What is measured, and how.
+type Measurement = (&'static str, fn() -> Tried);
+
+const MEASUREMENTS: [Measurement; 4] = [
     ("1000 devices, restart of Mosquitto, reconnect_within_s = 60", storm::spread),
     ("1000 devices, restart of Mosquitto, reconnect_within_s = 5", storm::quick),
     ("500 devices, three NATS nodes, one killed", cluster::one_of_three_killed),
