@@ -8,7 +8,7 @@ BIN := $(TARGET_DIR)/release/moodring
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo test fault-test fleet-test test-aarch64 board-test lint unit-check bench seat-quality mood-quality clean
+.PHONY: help setup build deb demo test fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ demo: build ## run the simulated class of 30 through the real models [FOR=second
 
 test: ## all tests, with the real broker and the real models
 	@scripts/setup.sh test
-	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --all-targets
+	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --features campus --all-targets
 	cargo test --locked --doc
 
 fault-test: ## what brokers, networks, disks, clocks and power cuts do to devices, in full: about six minutes [FAULT="part of a name"]
@@ -36,7 +36,7 @@ fault-test: ## what brokers, networks, disks, clocks and power cuts do to device
 
 fleet-test: ## a thousand devices at Mosquitto, 500 at three NATS nodes, the way to a row in PostgreSQL [LOAD="part of a name"]
 	@scripts/setup.sh faults
-	cargo test --locked --test faults -- --load $(if $(LOAD),"$(LOAD)")
+	cargo test --locked --features campus --test faults -- --load $(if $(LOAD),"$(LOAD)")
 
 test-aarch64: setup ## on 64-bit ARM under qemu: networks (bit for bit as on this machine), delegates, vision and mood
 	scripts/cross-aarch64.sh cargo check --locked --features pi
@@ -46,12 +46,29 @@ test-aarch64: setup ## on 64-bit ARM under qemu: networks (bit for bit as on thi
 board-test: setup ## install the package on a virtual board and play its story [DEB=file ONLY="checks"]
 	@DEB="$(DEB)" ONLY="$(ONLY)" tests/board/run.sh
 
+campus: setup ## the release program with `moodring campus ingest`, for a campus's server
+	cargo build --release --locked --features campus
+
+campus-test: ## ingest, schema, dashboards and alerts with real Mosquitto, NATS cluster, PostgreSQL and promtool
+	@scripts/setup.sh campus
+	@scripts/campus-test.sh
+
+campus-sizes: ## what a campus takes: bytes a row, messages a second, time of a roll-up
+	@scripts/setup.sh campus
+	MOODRING_REQUIRE_CAMPUS=1 cargo test --locked --features campus --test campus -- --ignored --nocapture --test-threads 1
+
+nodered-test: ## the overview in a real browser; [PICTURE=file for its picture]
+	@scripts/setup.sh browser || echo "nodered-test: not everything could be installed" >&2
+	@if command -v node >/dev/null; then node campus/nodered/test.mjs $(PICTURE); \
+	else echo "SKIPPED: nodered: node is missing" >&2; [ "$$MOODRING_REQUIRE_CAMPUS" != 1 ]; fi
+
 lint: ## format, clippy, rustdoc, dependencies
 	@scripts/setup.sh lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --features campus --all-targets -- -D warnings
 	cargo clippy --locked --features pi -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --features campus --no-deps --document-private-items
 	scripts/deny.sh
 	scripts/unit-check.sh
 

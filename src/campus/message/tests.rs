@@ -1,0 +1,113 @@
+//! Messages as docs/mqtt.md has them, and what is wrong with others.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const TOPIC: &str = "moodring/school/b-214/minute";
+
+fn now() -> Timestamp {
+    "2026-11-20T10:00:00Z".parse().unwrap()
+}
+
+fn minute() -> Value {
+    json!({
+        "schema": "moodring.minute/1", "site": "school", "room": "b-214", "device": "moodring-1a2b3c4d5e6f70",
+        "spool": "9f3c21aa", "sequence": 4711, "at": "2026-11-20T09:41:00Z",
+        "lesson": "2026-11-20T09:00:00Z", "number": 41, "state": "live", "live": 0.98, "people": 28.3,
+        "coverage": null, "word": "attentive", "pace": "fine",
+        "figures": { "facing": {"value": 0.82, "low": 0.73, "high": 0.91}, "valence": {"value": -0.2, "low": -0.4, "high": 0.1},
+                     "angry": null, "of_tomorrow": {"value": 7.0, "low": 7.0, "high": 7.0} },
+        "field_of_tomorrow": [1, 2],
+    })
+}
+
+fn with(key: &str, value: Value) -> Value {
+    let mut payload = minute();
+    payload[key] = value;
+    payload
+}
+
+fn reason(topic: &str, payload: &Value) -> String {
+    read(topic, payload.to_string().as_bytes(), now()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_minute_becomes_a_row_whose_figures_are_columns() {
+    let row = read(TOPIC, minute().to_string().as_bytes(), now()).unwrap();
+    let expected = json!({
+        "site": "school", "room": "b-214", "device": "moodring-1a2b3c4d5e6f70", "spool": "9f3c21aa", "sequence": 4711,
+        "at": "2026-11-20T09:41:00Z", "lesson": "2026-11-20T09:00:00Z", "number": 41, "state": "live", "live": 0.98,
+        "people": 28.3, "coverage": null, "word": "attentive", "pace": "fine",
+        "facing": 0.82, "facing_low": 0.73, "facing_high": 0.91, "valence": -0.2, "valence_low": -0.4, "valence_high": 0.1,
+    });
+    assert_eq!((row.table, row.columns), (Table::Minute, expected));
+}
+
+#[test]
+fn a_lessons_end_brings_its_summary_and_its_begin_none() {
+    let mut lesson = json!({
+        "schema": "moodring.lesson/1", "site": "school", "room": "b-214", "device": "moodring-1a2b3c4d5e6f70",
+        "spool": "9f3c21aa", "sequence": 4712, "at": "2026-11-20T09:45:00Z", "kind": "ended",
+        "lesson": "2026-11-20T09:00:00Z", "title": "Physics", "mode": "mood", "begun_by": "timetable",
+        "ended_at": "2026-11-20T09:45:00Z", "ended_by": "timetable",
+        "summary": {"minutes": 45, "live": 0.97, "people": 28.1, "word": "calm", "pace": "fine",
+                    "figures": {"facing": {"value": 0.8, "low": 0.7, "high": 0.9}}},
+    });
+    let topic = "moodring/school/b-214/lesson";
+    let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
+    assert_eq!((&columns["minutes"], &columns["figures"]["facing"]["low"]), (&json!(45), &json!(0.7)));
+    lesson["kind"] = json!("begun");
+    lesson["summary"] = Value::Null;
+    let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
+    assert!(columns.get("summary").is_none() && columns.get("minutes").is_none());
+}
+
+#[test]
+fn what_is_not_of_the_contract_is_told_with_its_reason() {
+    let text = |topic: &str, payload: &Value| reason(topic, payload);
+    for (topic, payload, part) in [
+        ("moodring/school/b-214/mood", minute(), "nothing is kept"),
+        ("moodring/school/b-214/minute/x", minute(), "not a topic of a device"),
+        ("moodring/school/b-215/minute", minute(), "claims to be of school/b-214"),
+        (TOPIC, with("schema", json!("moodring.minute/2")), "instead of \"moodring.minute/1\""),
+        (TOPIC, with("device", json!("moodring-'; drop")), "no device's name"),
+        (TOPIC, with("spool", json!("9F3C21AA")), "8 hex digits"),
+        (TOPIC, with("sequence", json!(0)), "sequence"),
+        (TOPIC, with("at", json!("2026-11-22T09:41:00Z")), "clock is ahead"),
+        (TOPIC, with("at", json!("yesterday")), "not of the schema"),
+        (TOPIC, with("word", json!("Alice")), "word is no plain word"),
+        (TOPIC, with("people", json!(-1.0)), "people"),
+        (
+            TOPIC,
+            with("figures", json!({"facing": {"value": 1.2, "low": 0.0, "high": 1.0}})),
+            "facing is not from 0 to 1",
+        ),
+    ] {
+        let told = text(topic, &payload);
+        assert!(told.contains(part), "{told} instead of {part}");
+    }
+    assert!(read(TOPIC, b"", now()).is_err());
+    let long = vec![b' '; MOST_BYTES + 1];
+    assert!(read(TOPIC, &long, now()).unwrap_err().to_string().contains("the most are"));
+}
+
+#[test]
+fn an_unreadable_payload_is_kept_short_and_as_text() {
+    let row = rejected("moodring/x/y/minute", &[b'a', 0, 0xff, b'b'], "why");
+    assert_eq!(
+        row.columns,
+        json!({"topic": "moodring/x/y/minute", "reason": "why", "payload": "a\u{fffd}b"})
+    );
+    let long = rejected("t", &[b'x'; 100_000], "why");
+    assert_eq!(long.columns["payload"].as_str().unwrap().len(), KEPT_BYTES);
+}
+
+proptest! {
+    #[test]
+    fn no_payload_stops_it(payload in proptest::collection::vec(any::<u8>(), 0..200), leaf in "minute|lesson|event|health|status") {
+        let topic = format!("moodring/school/b-214/{leaf}");
+        prop_assert!(read(&topic, &payload, now()).is_err());
+    }
+}
