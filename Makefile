@@ -8,7 +8,7 @@ BIN := $(TARGET_DIR)/release/moodring
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo test web-test setup-browser test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
+.PHONY: help setup build deb demo test web-test setup-browser fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,14 @@ web-test: setup ## the page in a real browser (Chromium, playwright-core, axe-co
 
 setup-browser: ## install what the tests in a browser need
 	@scripts/setup.sh browser
+
+fault-test: ## what brokers, networks, disks, clocks and power cuts do to devices, in full: about six minutes [FAULT="part of a name"]
+	@scripts/setup.sh faults
+	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --test faults -- --full $(if $(FAULT),"$(FAULT)")
+
+fleet-test: ## a thousand devices at Mosquitto, 500 at three NATS nodes, the way to a row in PostgreSQL [LOAD="part of a name"]
+	@scripts/setup.sh faults
+	cargo test --locked --features campus --test faults -- --load $(if $(LOAD),"$(LOAD)")
 
 test-aarch64: setup ## on 64-bit ARM under qemu: networks (bit for bit as on this machine), delegates, vision and mood
 	scripts/cross-aarch64.sh cargo check --locked --features pi

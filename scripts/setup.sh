@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing moodring needs and is not there yet.
-# Usage: scripts/setup.sh build|test|lint|deb|campus|browser
+# Usage: scripts/setup.sh build|test|faults|lint|deb|campus|browser
 #   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
 #   test   also the real counterparts that the tests start: mosquitto, ffmpeg
+#   faults what `make fault-test` and `make fleet-test` break and measure: brokers, a database, a clock, a network
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
 #   campus what `make campus-test` starts: mosquitto, nats-server, PostgreSQL, promtool
 #   browser what `make web-test` and `make nodered-test` start: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
@@ -29,6 +30,13 @@ need tzdata test -e /usr/share/zoneinfo/Asia/Kolkata
 if [ "$stage" = test ] || [ "$stage" = lint ]; then
     need mosquitto mosquitto
     need ffmpeg have ffmpeg
+fi
+if [ "$stage" = faults ]; then
+    need mosquitto mosquitto
+    need faketime have faketime
+    need iproute2 have ip
+    need nats-server have nats-server
+    need postgresql compgen -G '/usr/lib/postgresql/*/bin/initdb'
 fi
 if [ "$stage" = lint ]; then
     need systemd have systemd-analyze

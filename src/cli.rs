@@ -9,6 +9,7 @@ mod campus;
 mod check;
 mod demo;
 mod doctor;
+mod fleet;
 mod lessons;
 mod light_off;
 mod logging;
@@ -78,6 +79,9 @@ enum Command {
     /// Make settings for many devices: keys, and signed overlays of the configuration
     #[command(subcommand)]
     Overlay(overlay::Arguments),
+    /// Simulate many devices, to try a broker with
+    #[command(subcommand)]
+    Fleet(fleet::Arguments),
     /// What a campus runs beside its devices
     #[cfg(feature = "campus")]
     #[command(subcommand)]
@@ -126,6 +130,7 @@ impl Cli {
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Overlay(arguments) => overlay::run(&arguments),
+            Command::Fleet(arguments) => fleet::run(&arguments),
             #[cfg(feature = "campus")]
             Command::Campus(arguments) => campus::run(arguments),
             Command::ProbeDelegate => probe_delegate::run(),

@@ -19,6 +19,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod device;
+pub mod fleet;
 pub mod latest;
 pub mod law;
 pub mod mood;

@@ -33,6 +33,7 @@ use tokio::sync::{mpsc, watch};
 pub use events::{DeviceEvent, EventKind, Events};
 pub use health::Health;
 pub use mqtt::payload::Models;
+pub(crate) use process::resident_bytes;
 pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
 
 use crate::board::thermal::Climate;

@@ -76,6 +76,10 @@ pub struct Mqtt {
     pub password_file: PathBuf,
     /// Seconds between signs of life on an idle connection, 5 to 600.
     pub keep_alive_s: u16,
+    /// Longest wait between two attempts to connect, 2 to 600 seconds. Each wait is drawn evenly from zero to half of
+    /// this after the first failure, to all of it after more. 5: with the time-out of an attempt the room is back on
+    /// the dashboard within ten seconds. Where more than some hundred devices share a broker, 60 spreads their return.
+    pub reconnect_within_s: u32,
     /// Seconds between two messages about the device's health, 10 to 3600.
     pub health_every_s: u32,
     /// Messages about lessons and about the device that may wait for a broker that is away, 10 to 100000; the oldest
@@ -104,6 +108,7 @@ impl Default for Mqtt {
             username: String::new(),
             password_file: PathBuf::new(),
             keep_alive_s: 30,
+            reconnect_within_s: 5,
             health_every_s: 60,
             spool_entries: 5000,
             lesson_titles: false,
@@ -132,6 +137,7 @@ pub struct Tls {
 impl Mqtt {
     pub(super) fn check(&self, complaints: &mut Complaints) {
         complaints.range("mqtt.keep_alive_s", f64::from(self.keep_alive_s), 5.0, 600.0);
+        complaints.range("mqtt.reconnect_within_s", f64::from(self.reconnect_within_s), 2.0, 600.0);
         complaints.range("mqtt.health_every_s", f64::from(self.health_every_s), 10.0, 3600.0);
         complaints.range("mqtt.spool_entries", f64::from(self.spool_entries), 10.0, 100_000.0);
         complaints.topic_level("mqtt.discovery_prefix", &self.discovery_prefix);

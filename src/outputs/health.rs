@@ -18,6 +18,10 @@ pub struct Health {
     bulletin: Bulletin,
     /// Moods shown or told.
     pub published: Count,
+    /// Attempts to reach a counterpart, such as a broker.
+    pub attempts: Count,
+    /// Those of them that it answered.
+    pub connections: Count,
     /// Failures since the beginning.
     pub errors: Count,
     /// Bytes sent to a device on the wall.
@@ -38,6 +42,8 @@ impl Health {
             problem: Mutex::new(None),
             bulletin,
             published: Count::default(),
+            attempts: Count::default(),
+            connections: Count::default(),
             errors: Count::default(),
             bytes_sent: Count::default(),
         }

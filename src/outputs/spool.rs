@@ -136,6 +136,12 @@ impl Spool {
         dropped
     }
 
+    /// Name and number that were given last.
+    pub fn newest(&self) -> (String, u64) {
+        let state = self.lock();
+        (state.numbers.id().to_owned(), state.numbers.last())
+    }
+
     /// The oldest entry that is not on its way yet; from now on it is.
     pub fn next(&self) -> Option<Entry> {
         self.lock().queue.next()

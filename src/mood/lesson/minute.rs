@@ -190,6 +190,15 @@ pub struct Minute {
     pub figures: Figures,
 }
 
+impl Minute {
+    /// The minute that began at `at` and had these `moods`.
+    pub(crate) fn of(number: u32, at: Timestamp, moods: &[Mood]) -> Self {
+        let mut minute = MinuteUnderWay::new(number, at);
+        moods.iter().for_each(|mood| minute.add(mood));
+        minute.finish()
+    }
+}
+
 /// A minute that is not over yet.
 #[derive(Debug, Clone)]
 pub(super) struct MinuteUnderWay {

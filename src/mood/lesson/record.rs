@@ -75,7 +75,7 @@ pub struct Totals {
 
 impl Totals {
     /// Of a lesson from `begun_at` to `ended_at` with these minutes, if there are any.
-    fn of(begun_at: Timestamp, ended_at: Timestamp, minutes: &[Minute]) -> Option<Self> {
+    pub(crate) fn of(begun_at: Timestamp, ended_at: Timestamp, minutes: &[Minute]) -> Option<Self> {
         let live = mean(minutes.iter().map(|minute| minute.live))?;
         let figured = || minutes.iter().filter(|minute| minute.live > 0.0);
         let mut figures = Figures::default();

@@ -65,7 +65,8 @@ impl Session {
 impl Publisher {
     /// Publishes until the stop is requested, and says `offline` then.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::default();
+        let longest = Duration::from_secs(self.target.config.reconnect_within_s.into());
+        let mut backoff = Backoff::new(longest);
         loop {
             let lived = match self.settings() {
                 Ok(settings) => match self.connection(settings).await {
@@ -92,6 +93,7 @@ impl Publisher {
     async fn connection(&mut self, settings: Settings) -> End {
         // What the last connection did not get a receipt for is due again.
         self.spool.rewind();
+        self.health.attempts.increment();
         let (sender, mut link) = match client::open(settings) {
             Ok(opened) => opened,
             Err(error) => return End::Lost { error, lived: Duration::ZERO },
@@ -207,6 +209,7 @@ impl Publisher {
             session.outbox.discovery_is_due();
         }
         self.spool.set_online(true);
+        self.health.connections.increment();
         self.health.works();
     }
 
