@@ -28,6 +28,9 @@ pub struct Webhook {
     pub ca_file: PathBuf,
     /// The server must answer within this long, 1 to 60.
     pub timeout_s: f64,
+    /// A server that did not take a message is asked again within this long, at random, the first time within half of
+    /// it, 1 to 3600.
+    pub retry_within_s: f64,
     /// Messages that may wait while the server is away, 10 to 100000; the oldest are dropped first.
     pub spool_entries: u32,
 }
@@ -53,6 +56,7 @@ impl Default for Webhook {
             secret_file: PathBuf::new(),
             ca_file: PathBuf::new(),
             timeout_s: 10.0,
+            retry_within_s: 60.0,
             spool_entries: 2000,
         }
     }
@@ -80,6 +84,7 @@ pub(super) fn check(webhooks: &[Webhook], complaints: &mut Complaints) {
             complaints.add(key("messages"), "is empty, but must name at least one of event, lesson, minute");
         }
         complaints.range(key("timeout_s"), webhook.timeout_s, 1.0, 60.0);
+        complaints.range(key("retry_within_s"), webhook.retry_within_s, 1.0, 3600.0);
         complaints.range(key("spool_entries"), f64::from(webhook.spool_entries), 10.0, 100_000.0);
     }
 }

@@ -68,7 +68,7 @@ impl Webhook {
 
     /// Posts one message after the other until the stop; what is under way then is sent again after the next start.
     pub(super) async fn run(self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(seconds(self.config.retry_within_s));
         let mut works_since = None;
         loop {
             let Some(entry) = self.spool.next() else {
@@ -167,7 +167,7 @@ impl Webhook {
             .root_certs(RootCerts::Specific(Arc::new(roots)))
             .unversioned_rustls_crypto_provider(provider)
             .build();
-        let patience = Duration::try_from_secs_f64(self.config.timeout_s).unwrap_or(Duration::from_secs(10));
+        let patience = seconds(self.config.timeout_s);
         let settings = ureq::Agent::config_builder()
             .timeout_global(Some(patience))
             .http_status_as_error(false)
@@ -179,6 +179,11 @@ impl Webhook {
             .build();
         Ok(settings.into())
     }
+}
+
+/// A span that the configuration has checked.
+fn seconds(checked: f64) -> Duration {
+    Duration::try_from_secs_f64(checked).unwrap_or_default()
 }
 
 /// What mends an answer that is no success.

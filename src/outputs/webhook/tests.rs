@@ -56,8 +56,14 @@ impl Running {
         let folder = tempfile::tempdir().unwrap();
         let secret_file = folder.path().join("secret");
         std::fs::write(&secret_file, format!("{SECRET}\nnot this\n")).unwrap();
-        let config =
-            config::Webhook { name: "school".into(), url, secret_file, ca_file, ..Default::default() };
+        let config = config::Webhook {
+            name: "school".into(),
+            url,
+            secret_file,
+            ca_file,
+            retry_within_s: 1.0,
+            ..Default::default()
+        };
         let (spool, health, stop) =
             (Spool::in_memory(100), Arc::new(Health::new("webhook")), Stop::default());
         let webhook = Webhook::new(config, spool.clone(), Arc::clone(&health), stop.clone());
