@@ -139,19 +139,9 @@ $$;
 
 -- Marks the days of new minutes. An update, not "do nothing": it makes roll_up() wait for this transaction, so that
 -- no minute can slip between its mark and its commit. Days that are partly forgotten are not rolled up again.
--- After a restart of its device a minute may come again under a later sequence: the later one counts. Only nested loops over
--- the index, whatever the planner believed of the table when it was empty.
 create or replace function moodring.mark_stale() returns trigger
-language plpgsql security definer set search_path = moodring, pg_temp
-set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+language plpgsql security definer set search_path = moodring, pg_temp as $$
 begin
-    delete from minute m using added a, minute later
-    where m.site = a.site and m.room = a.room and m.at between a.at - interval '2 minutes' and a.at + interval '2 minutes'
-      and m.device = a.device and m.lesson = a.lesson and m.number = a.number
-      and later.site = a.site and later.room = a.room
-      and later.at between a.at - interval '2 minutes' and a.at + interval '2 minutes'
-      and later.device = a.device and later.lesson = a.lesson and later.number = a.number
-      and later.spool = m.spool and later.sequence > m.sequence;
     insert into stale_day as known (site, room, day)
     select distinct site, room, (at at time zone time_zone)::date as day from added, setting
     where at >= boundary(keep_minute, now())
@@ -271,8 +261,13 @@ begin
            avg(arousal), avg(arousal_low), avg(arousal_high),
            avg(engagement), avg(engagement_low), avg(engagement_high),
            avg(restlessness), avg(restlessness_low), avg(restlessness_high)
-    from jsonb_to_recordset(days) as d (site text, room text, day date)
-    join minute m on m.site = d.site and m.room = d.room and m.at >= midnight(d.day) and m.at < midnight(d.day + 1)
+    from (
+        -- After a restart of its device a minute may come again under a later sequence: the later one counts.
+        select distinct on (m.device, m.lesson, m.number) m.*
+        from jsonb_to_recordset(days) as d (site text, room text, day date)
+        join minute m on m.site = d.site and m.room = d.room and m.at >= midnight(d.day) and m.at < midnight(d.day + 1)
+        order by m.device, m.lesson, m.number, m.sequence desc
+    ) as m
     cross join (values ('hour'), ('day')) as spans (span)
     cross join setting
     group by 1, 2, 3, 4;

@@ -10,7 +10,7 @@ use crate::servers::{self, POSTGRES, Postgres, campus, output};
 fn minute(sequence: u64, at: &str, facing: Option<f64>, people: f64) -> Value {
     json!({
         "device": "moodring-a", "spool": "00c0ffee", "sequence": sequence, "at": at, "site": "north", "room": "b-214",
-        "lesson": "2026-11-23T18:00:00Z", "number": 0, "state": if facing.is_some() { "live" } else { "too_few" },
+        "lesson": "2026-11-23T18:00:00Z", "number": sequence, "state": if facing.is_some() { "live" } else { "too_few" },
         "live": 1.0, "people": people, "word": "calm", "pace": "fine", "facing": facing,
     })
 }
@@ -89,12 +89,9 @@ fn a_minute_that_came_again_under_a_later_sequence_counts_once_and_as_told_last(
     let postgres = Postgres::start();
     postgres.rows("update moodring.setting set keep_minute = '100 years'");
     let at = "2026-11-23T18:10:00Z";
-    let (before, after) = (minute(5, at, Some(0.4), 20.0), minute(9, at, Some(0.8), 20.0));
-    for row in [&before, &after, &before] {
-        take(&postgres, "minutes", std::slice::from_ref(row));
-    }
-    let kept = "select sequence, round(facing::numeric, 3) from moodring.minute";
-    assert_eq!(postgres.rows(kept), [["9", "0.800"]]);
+    let mut rows = [minute(5, at, Some(0.4), 20.0), minute(9, at, Some(0.8), 20.0)];
+    rows[1]["number"] = 5.into();
+    assert_eq!(take(&postgres, "minutes", &rows), "2");
     postgres.rows("select moodring.roll_up()");
     let day = "select minutes, round(facing::numeric, 3) from moodring.summary where span = 'day'";
     assert_eq!(postgres.rows(day), [["1", "0.800"]]);
