@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
 pub use health::Health;
-pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
+pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations, pairing_code};
 
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
@@ -252,7 +252,8 @@ impl Starter {
         let page = web::Web {
             listen: config.web.listen,
             moods: self.moods.clone(),
-            situations: self.bulletin.subscribe(),
+            bulletin: self.bulletin.clone(),
+            storage: directory.clone(),
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
             control,
