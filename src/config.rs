@@ -354,7 +354,8 @@ impl Default for Mood {
 pub struct Web {
     /// Whether the page is served.
     pub enabled: bool,
-    /// Address and port to listen on; loopback only.
+    /// Address and port to listen on. On loopback the page is open to who sits at the device; with the device's address
+    /// in the LAN phones must be paired first (docs/web.md).
     pub listen: std::net::SocketAddr,
 }
 

@@ -168,7 +168,8 @@ async fn serve(
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(control.clone().obey_signals());
-    tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
+    let code = if config.web.listen.ip().is_loopback() { PairingCode::None } else { PairingCode::Asked };
+    tokio::spawn(show_pairing(control.pairing(), code, outputs.bulletin.clone()));
     tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
     tokio::spawn(dim(control.dimmed(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
@@ -270,11 +271,28 @@ fn take_control(
     (Control::new(config, &kept, records_lessons.then_some(sender)), commands)
 }
 
-/// Shows the page for pairing on the displays whenever somebody asks for it.
-async fn show_pairing(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
+/// Whether the page asks for a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PairingCode {
+    /// Who reaches it may use it.
+    None,
+    /// It is shown to those who stand before the device.
+    Asked,
+}
+
+/// Shows the page for pairing on the displays whenever somebody asks for it; with a code where the page asks for one.
+async fn show_pairing(
+    mut until: watch::Receiver<Option<Instant>>,
+    with_code: PairingCode,
+    bulletin: Bulletin,
+) {
     while until.changed().await.is_ok() {
         let until = *until.borrow_and_update();
-        bulletin.offer_pairing(until.map(|until| Pairing { code: None, until }));
+        let code = (with_code == PairingCode::Asked).then(outputs::pairing_code).transpose();
+        match code {
+            Ok(code) => bulletin.offer_pairing(until.map(|until| Pairing { code, until })),
+            Err(error) => tracing::warn!("no phone can be paired: the system has no random numbers: {error}"),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub use events::{DeviceEvent, EventKind, Events};
 pub use health::Health;
 pub use mqtt::payload::Models;
 pub(crate) use process::resident_bytes;
-pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations};
+pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations, pairing_code};
 
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
@@ -261,7 +261,8 @@ impl Starter {
         let page = web::Web {
             listen: config.web.listen,
             moods: self.moods.clone(),
-            situations: self.bulletin.subscribe(),
+            bulletin: self.bulletin.clone(),
+            storage: directory.clone(),
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
             control,

@@ -98,7 +98,7 @@ fn flow(config: &Config) -> Markup {
                     @if mood.mode == Mode::Mood {
                         (row("Expression probabilities of a seat", "memory of the device", &window, "nobody"))
                     }
-                    (row(&format!("Class figures of at least {} people", mood.min_people), "memory; told below", "replaced every few seconds; 15 minutes for the page", "see the next rows"))
+                    (row(&format!("Class figures of at least {} people", mood.min_people), "memory; told below", "replaced every few seconds; 45 minutes for the page", "see the next rows"))
                     @match config.mqtt.broker {
                         BrokerKind::External => (row("Class figures as messages (MQTT)", &format!("{}, port {}", config.mqtt.host, config.mqtt.port), "the newest one, at the broker; its owner decides about more", "whoever the broker lets read")),
                         BrokerKind::Embedded => (row("Class figures as messages (MQTT)", "a broker on the device, loopback only", "the newest one, in memory", "programs on the device")),
@@ -111,11 +111,19 @@ fn flow(config: &Config) -> Markup {
                         (row("The device's name, health and events (MQTT), nothing of the class", "the same broker", "the newest health, and what its owner keeps", "whoever the broker lets read"))
                     }
                     @if config.web.enabled {
-                        (row("Class figures on a page", &format!("{}, on the device only", config.web.listen), "15 minutes, in memory", "who sits at the device"))
+                        @if config.web.listen.ip().is_loopback() {
+                            (row("Class figures on a page", &format!("{}, on the device only", config.web.listen), "45 minutes, in memory", "who sits at the device"))
+                        } @else {
+                            (row("Class figures on a page", &format!("{}, in the local network", config.web.listen), "45 minutes, in memory", "whose phone was paired with a hand at the device"))
+                            (row("Paired phones: a random number, a role and an end each", &directory, "90 days", "the device's administrator"))
+                        }
                     }
                     @if config.display.kind != DisplayKind::Off { (row("The mood word and figures on the small screen", "in the room", "while shown", "everybody in the room")) }
                     @if lessons.enabled {
-                        (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator and whom the report is given to"))
+                        (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator, who uses the page, and whom the report is given to"))
+                        @if config.web.enabled {
+                            (row("Notes that a teacher writes on lessons, in no report", &directory, "as long as the lesson", "who uses the page"))
+                        }
                     } @else {
                         (row("Lessons", "not recorded", "–", "nobody"))
                     }

@@ -39,6 +39,21 @@ pub struct Pairing {
     pub until: Instant,
 }
 
+/// Six digits that nobody guesses.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn pairing_code() -> Result<String, getrandom::Error> {
+    const CODES: u32 = 1_000_000;
+    loop {
+        let number = getrandom::u32()?;
+        // Beyond the last whole million the first codes would come a little more often.
+        if number < u32::MAX / CODES * CODES {
+            return Ok(format!("{:06}", number % CODES));
+        }
+    }
+}
+
 impl Situation {
     /// What is offered for pairing at `now`.
     pub fn pairing_at(&self, now: Instant) -> Option<&Pairing> {

@@ -1,9 +1,10 @@
-//! The page and the API, on loopback only: the teacher's glance, the dashboard's numbers.
+//! The page and the API: the teacher's glance and buttons, lessons afterwards, the dashboard's numbers.
 //!
-//! Everything is bounded: connections, listeners to events, header sizes and times. Requests must name this
-//! machine in `Host`, so that a page from elsewhere cannot read the mood by pointing its own name at
-//! loopback (DNS rebinding).
+//! Everything is bounded: connections, listeners to events, header sizes and times. On loopback it is open to who sits at
+//! the device, in the LAN to phones that were paired; requests must name this machine in `Host`, so that a page from
+//! elsewhere cannot read the mood by pointing its own name here (DNS rebinding).
 
+mod access;
 mod commands;
 mod files;
 mod guard;
@@ -14,6 +15,7 @@ mod routes;
 mod trend;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::control::Control;
 use crate::mood::State;
-use crate::outputs::{Health, Known, Moods, Situations};
+use crate::outputs::{Bulletin, Health, Known, Moods, Situations};
 use crate::supervisor::Stop;
 use trend::Trend;
 
@@ -44,7 +46,10 @@ const LISTEN_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Web {
     pub(super) listen: SocketAddr,
     pub(super) moods: Moods,
-    pub(super) situations: Situations,
+    /// What the displays show, the code for pairing among it.
+    pub(super) bulletin: Bulletin,
+    /// Where key and list of paired phones are kept.
+    pub(super) storage: PathBuf,
     /// How often a new mood is due.
     pub(super) mood_every: Duration,
     pub(super) known: Known,
@@ -89,6 +94,14 @@ impl Web {
         }
     }
 
+    /// Who may: on loopback everybody, else who is paired.
+    fn access(&self) -> std::io::Result<Option<Arc<access::Access>>> {
+        if self.listen.ip().is_loopback() {
+            return Ok(None);
+        }
+        access::Access::open(self.storage.clone(), self.bulletin.clone()).map(|access| Some(Arc::new(access)))
+    }
+
     /// Serves until the stop is requested.
     pub(super) async fn run(self, mut listener: Option<TcpListener>) {
         let files = match files::Pages::new() {
@@ -97,7 +110,7 @@ impl Web {
         };
         let shared = Arc::new(Shared {
             moods: self.moods.clone(),
-            situations: self.situations.clone(),
+            situations: self.bulletin.subscribe(),
             known: self.known.clone(),
             control: self.control.clone(),
             outputs: self.all_health.clone(),
@@ -108,7 +121,13 @@ impl Web {
         });
         let commands = self.control.clone().map(commands::router).unwrap_or_default();
         let lessons = self.archive.clone().map(lessons::router).unwrap_or_default();
-        let router = routes::router(Arc::clone(&shared), files.merge(commands).merge(lessons));
+        let rest = files.merge(commands).merge(lessons);
+        let access = match self.access() {
+            Ok(access) => access,
+            // Nobody gets in by a list that cannot be read.
+            Err(error) => return self.health.failed(&format!("the page is not served: {error}")),
+        };
+        let router = routes::router(Arc::clone(&shared), rest, access, guard::Names::of(self.listen.ip()));
         let serve = async {
             loop {
                 match listener.take() {
@@ -133,8 +152,8 @@ impl Web {
             tokio::select! {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(answer(stream, router.clone()));
+                    Ok((stream, peer)) => {
+                        connections.spawn(answer(stream, access::Peer(peer.ip()), router.clone()));
                     }
                     Err(error) => {
                         self.health.failed(&format!("the page cannot take connections: {error}"));
@@ -148,12 +167,17 @@ impl Web {
 }
 
 /// Serves one connection to its end. What goes wrong on it is the other side's business.
-async fn answer(stream: TcpStream, router: axum::Router) {
+async fn answer(stream: TcpStream, peer: access::Peer, router: axum::Router) {
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request| {
+        hyper::http::Request::extensions_mut(&mut request).insert(peer);
+        hyper::service::Service::call(&router, request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MOST_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection to the page ended");

@@ -1,8 +1,10 @@
 //! What every request must pass: it names this machine, a change comes from this page, and no body keeps anybody waiting.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -26,11 +28,51 @@ const FIXED_HEADERS: [(header::HeaderName, &str); 5] = [
 ];
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
+/// By which names this machine is called in requests. An address is no name that somebody could point elsewhere, and of
+/// names only its own count.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Names(Vec<String>);
+
+impl Names {
+    /// The names of a page that listens on `address`.
+    pub(super) fn of(address: IpAddr) -> Self {
+        if address.is_loopback() {
+            return Self(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec());
+        }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self::on_lan(address, host.trim())
+    }
+
+    fn on_lan(address: IpAddr, host: &str) -> Self {
+        let address = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let mut names = vec![address];
+        if !host.is_empty() {
+            let host = host.to_ascii_lowercase();
+            names.extend([format!("{host}.local"), host]);
+        }
+        Self(names)
+    }
+
+    /// Whether `Host` is one of them, with or without a port.
+    fn hold(&self, headers: &HeaderMap) -> bool {
+        let Some(host) = text(headers, header::HOST.as_str()) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        self.0.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Lets only requests to this machine by its own names in, changes only from its own page, and adds the fixed headers.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if !names_this_machine(request.headers()) {
-        (StatusCode::FORBIDDEN, "only localhost, 127.0.0.1 and [::1] are served here\n").into_response()
+    let mut response = if !names.hold(request.headers()) {
+        let told = format!("only {} are served here\n", names.0.join(", "));
+        (StatusCode::FORBIDDEN, told).into_response()
     } else if changes && !comes_from_here(request.headers()) {
         (StatusCode::FORBIDDEN, "changes are taken from the device's own page only\n").into_response()
     } else if changes {
@@ -45,16 +87,6 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
-}
-
-/// Whether `Host` is a name of loopback, with or without a port.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = text(headers, header::HOST.as_str()) else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with every one of
@@ -93,7 +125,8 @@ mod tests {
 
     #[test]
     fn only_names_of_loopback_are_let_in() {
-        let lets_in = |host: &str| names_this_machine(&headers(&[("host", host)]));
+        let names = Names::of([127, 0, 0, 1].into());
+        let lets_in = |host: &str| names.hold(&headers(&[("host", host)]));
         for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
             assert!(lets_in(host), "{host}");
         }
@@ -108,8 +141,23 @@ mod tests {
         ] {
             assert!(!lets_in(host), "{host}");
         }
-        assert!(!names_this_machine(&HeaderMap::new()));
-        assert!(!names_this_machine(&headers(&[("host", "localhost"), ("host", "localhost")])));
+        assert!(!names.hold(&HeaderMap::new()));
+        assert!(!names.hold(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn on_the_lan_its_address_and_its_own_names_count() {
+        let names = Names::on_lan([192, 168, 1, 20].into(), "Classroom");
+        let lets_in = |host: &str| names.hold(&headers(&[("host", host)]));
+        for host in ["192.168.1.20", "192.168.1.20:8080", "classroom.local:8080", "CLASSROOM"] {
+            assert!(lets_in(host), "{host}");
+        }
+        for host in
+            ["localhost", "192.168.1.21", "192.168.1.20.example.org", "classroom.local.example.org", "local"]
+        {
+            assert!(!lets_in(host), "{host}");
+        }
+        assert!(Names::on_lan("fd00::1".parse().unwrap(), "").hold(&headers(&[("host", "[fd00::1]:80")])));
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::access::Access;
 use super::commands::Changes;
-use super::{Shared, guard, metrics, state_name};
+use super::{Shared, access, guard, metrics, state_name};
 use crate::mood::State as MoodState;
 use crate::outputs::{Moods, Situation, display};
 use crate::supervisor::EngineState;
@@ -26,8 +27,14 @@ const DISPLAY_SCALE: u32 = 6;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Everything that is served; `rest` are the files and the commands.
-pub(super) fn router(shared: Arc<Shared>, rest: Router) -> Router {
-    Router::new()
+/// On the LAN `access` says who may; by `names` this machine is called.
+pub(super) fn router(
+    shared: Arc<Shared>,
+    rest: Router,
+    access: Option<Arc<Access>>,
+    names: guard::Names,
+) -> Router {
+    let router = Router::new()
         .route("/api/v1/mood", get(mood))
         .route("/api/v1/trend", get(trend))
         .route("/api/v1/events", get(events))
@@ -35,9 +42,20 @@ pub(super) fn router(shared: Arc<Shared>, rest: Router) -> Router {
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_text))
         .with_state(shared)
-        .merge(rest)
+        .merge(rest);
+    let router = match access {
+        Some(access) => {
+            let pairing = Router::new()
+                .route("/api/v1/pair", post(access::pair))
+                .route("/api/v1/unpair", post(access::unpair))
+                .with_state(Arc::clone(&access));
+            router.merge(pairing).layer(from_fn_with_state(access, access::demand))
+        }
+        None => router,
+    };
+    router
         .layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES))
-        .layer(from_fn(guard::guard))
+        .layer(from_fn_with_state(Arc::new(names), guard::guard))
 }
 
 /// The payload; with the status 503 as long as no picture was seen.

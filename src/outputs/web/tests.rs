@@ -1,5 +1,6 @@
 mod afterwards;
 mod changes;
+mod pairing;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,7 +28,8 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
     let web = Web {
         listen,
         moods,
-        situations: Bulletin::default().subscribe(),
+        bulletin: Bulletin::default(),
+        storage: PathBuf::new(),
         mood_every: Duration::from_secs(1),
         known: Known::default(),
         control: None,
@@ -252,7 +254,7 @@ async fn without_new_moods_health_says_stuck() {
     let web = Web { mood_every: Duration::ZERO, ..web };
     let shared = Shared {
         moods: web.moods.clone(),
-        situations: web.situations.clone(),
+        situations: web.bulletin.subscribe(),
         known: Known::default(),
         control: None,
         outputs: Vec::new(),

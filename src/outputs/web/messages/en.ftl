@@ -131,3 +131,13 @@ wall-alt = What the small screen on the wall shows
 footer-note = These are estimates of expressions, not of feelings; never a mark or a record of a person.
 footer-privacy = No picture leaves this device. Figures are of the class as a whole.
 noscript = This page needs JavaScript to show figures live. The same figures are at /api/v1/mood.
+
+pair-title = Pair this phone
+pair-how = Hold the device's button for eight seconds. Its display then shows six digits.
+pair-code = The six digits
+pair-send = Pair
+refused-wrong_code = This is not the code on the display.
+refused-not_offered = The device shows no code. Hold its button for eight seconds.
+refused-too_many = Too many wrong codes. Hold the button again for a new one.
+refused-not_administrator = Only the administrator may do this.
+refused-not_paired = This phone is not paired any more.

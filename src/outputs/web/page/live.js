@@ -135,8 +135,15 @@ function connect() {
   events.addEventListener("error", () => {
     lost();
     // After an answer that is no stream, the browser does not try again by itself.
-    if (events.readyState === EventSource.CLOSED) setTimeout(connect, TRY_AGAIN_MS);
+    if (events.readyState === EventSource.CLOSED) setTimeout(again, TRY_AGAIN_MS);
   });
+}
+
+// A phone that was forgotten meanwhile is sent to be paired anew.
+async function again() {
+  const answer = await fetch("/api/v1/device").catch(() => null);
+  if (answer?.status === 401) location.replace("/pair");
+  else connect();
 }
 
 setInterval(() => {

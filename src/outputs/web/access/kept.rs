@@ -1,0 +1,104 @@
+//! Key and list of the paired phones: two small files in the storage folder that only their owner can read.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::cookie::Key;
+use super::{MOST_PAIRED, Role};
+
+const KEY_FILE: &str = "page.key";
+const LIST_FILE: &str = "paired.json";
+/// A larger file is not one of ours.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// A phone that may use the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paired {
+    /// Number in its cookie.
+    pub(super) id: String,
+    pub(super) role: Role,
+    /// Seconds since 1970 (UTC) until which it may.
+    pub(super) until_s: i64,
+}
+
+/// The key in `directory`; a new one where there is none.
+pub(super) fn key(directory: &Path) -> io::Result<Key> {
+    if let Some(bytes) = load(&directory.join(KEY_FILE))? {
+        let bytes = <[u8; 32]>::try_from(bytes)
+            .map_err(|_| io::Error::other("page.key is none of ours; delete it"))?;
+        return Ok(Key::of(bytes));
+    }
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    store(directory, KEY_FILE, &bytes)?;
+    Ok(Key::of(bytes))
+}
+
+/// Who is paired, as it was left.
+pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
+    let Some(bytes) = load(&directory.join(LIST_FILE))? else { return Ok(Vec::new()) };
+    let mut paired: Vec<Paired> = serde_json::from_slice(&bytes)?;
+    paired.truncate(MOST_PAIRED);
+    Ok(paired)
+}
+
+/// Keeps who is paired.
+pub(super) fn write(directory: &Path, paired: &[Paired]) -> io::Result<()> {
+    store(directory, LIST_FILE, &serde_json::to_vec(paired)?)
+}
+
+fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file.take(MOST_BYTES).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(bytes))
+}
+
+/// Written beside the old one and moved over it, so that a power cut leaves one of the two.
+fn store(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let next = directory.join(format!("{name}.new"));
+    // What a power cut left behind may have other rights.
+    match std::fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&next, directory.join(name))?;
+    std::fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn key_and_list_stay_and_only_their_owner_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("state");
+        let made = key(&directory).unwrap();
+        assert!(key(&directory).unwrap().alike(b"a", b"a") && made.alike(b"a", b"a"));
+        let paired = vec![Paired { id: "ab".into(), role: Role::Administrator, until_s: 1 }];
+        write(&directory, &paired).unwrap();
+        assert_eq!(read(&directory).unwrap(), paired);
+        for name in [KEY_FILE, LIST_FILE] {
+            let mode = std::fs::metadata(directory.join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        let bytes = std::fs::read(directory.join(KEY_FILE)).unwrap();
+        assert!(bytes.len() == 32 && bytes.iter().any(|byte| *byte != bytes[0]), "a key is random");
+        std::fs::write(directory.join(KEY_FILE), "short").unwrap();
+        assert!(key(&directory).is_err(), "nobody gets in by a key that is not ours");
+    }
+}
