@@ -83,36 +83,46 @@ def relight(x: Tensor, strength: float) -> Tensor:
     return (x * (1 + (slope.view(-1, 1, 1) * tilt)[:, None])).clamp(0, 1)
 
 
+def column(values: Tensor, like: Tensor) -> Tensor:
+    """[N] values, one a picture, as [N, 1, 1, 1] on the device of `like`."""
+    return values.view(-1, 1, 1, 1).to(like.device)
+
+
+def grid(like: Tensor) -> tuple[Tensor, Tensor]:
+    """How far (down, across) each pixel lies, 0..1: [H, 1] and [1, W], on the device of `like`."""
+    side = torch.arange(like.shape[-1], device=like.device) / like.shape[-1]
+    return side[:, None], side[None]
+
+
 def cover(x: Tensor, share: float = 0.15) -> Tensor:
     """Random erasing: a hand or a neighbour's shoulder, as a flat rectangle (Zhong et al. 2017, arXiv:1708.04896)."""
+    rows = chosen(len(x), share)
+    size = torch.randint(6, 19, (2, len(rows))) / x.shape[-1]
+    height, width = (column(s, x) for s in size)
+    top, left = (column(torch.rand(len(rows)) * (1 - s), x) for s in size)
+    down, across = grid(x)
+    covered = (down >= top) & (down < top + height) & (across >= left) & (across < left + width)
     x = x.clone()
-    side = x.shape[-1]
-    for row in chosen(len(x), share).tolist():
-        height, width = (int(v) for v in torch.randint(6, 19, (2,)))
-        top, left = int(torch.randint(0, side - height, (1,))), int(torch.randint(0, side - width, (1,)))
-        x[row, :, top : top + height, left : left + width] = torch.rand(1).item()
+    x[rows] = torch.where(covered, column(torch.rand(len(rows)), x), x[rows])
     return x
 
 
 def dress(x: Tensor, glasses: float = 0.05, masks: float = 0.03) -> Tensor:
     """Draw glasses (two dark or bright-rimmed lenses) and masks (a flat lower face) where such faces usually have them."""
     x = x.clone()
-    side = x.shape[-1]
-    down, across = torch.meshgrid(torch.arange(side) / side, torch.arange(side) / side, indexing="ij")
-    for row in chosen(len(x), glasses).tolist():
-        eyes, apart, wide = 0.36 + torch.rand(1) * 0.08, 0.17 + torch.rand(1) * 0.05, 0.10 + torch.rand(1) * 0.04
-        radius = torch.minimum(
-            *(((across - 0.5 - s * apart) / wide) ** 2 + ((down - eyes) / (wide * 0.8)) ** 2 for s in (-1, 1))
-        )
-        rim = (radius > 0.75) & (radius < 1.2)
-        drawn = radius < 1.2 if torch.rand(1) < 0.4 else rim
-        alpha, shade = 0.5 + torch.rand(1).item() * 0.5, torch.rand(1).item() * 0.5
-        drawn = drawn.to(x.device)
-        x[row, 0][drawn] = x[row, 0][drawn] * (1 - alpha) + shade * alpha
-    for row in chosen(len(x), masks).tolist():
-        top = 0.55 + torch.rand(1).item() * 0.08
-        drawn = ((down > top) & (((across - 0.5) / 0.36) ** 2 + ((down - 0.7) / 0.3) ** 2 < 1)).to(x.device)
-        x[row, 0][drawn] = 0.35 + torch.rand(1).item() * 0.6
+    down, across = grid(x)
+    rows = chosen(len(x), glasses)
+    eyes, apart, wide = (column(low + torch.rand(len(rows)) * more, x) for low, more in ((0.36, 0.08), (0.17, 0.05), (0.10, 0.04)))
+    left, right = (((across - 0.5 - s * apart) / wide) ** 2 + ((down - eyes) / (wide * 0.8)) ** 2 for s in (-1, 1))
+    radius = torch.minimum(left, right)
+    filled = column(torch.rand(len(rows)) < 0.4, x)
+    alpha, shade = (column(low + torch.rand(len(rows)) * 0.5, x) for low in (0.5, 0.0))
+    drawn = (radius < 1.2) & (filled | (radius > 0.75))
+    x[rows] = torch.where(drawn, x[rows] * (1 - alpha) + shade * alpha, x[rows])
+    rows = chosen(len(x), masks)
+    top, shade = (column(low + torch.rand(len(rows)) * more, x) for low, more in ((0.55, 0.08), (0.35, 0.6)))
+    drawn = (down > top) & (((across - 0.5) / 0.36) ** 2 + ((down - 0.7) / 0.3) ** 2 < 1)
+    x[rows] = torch.where(drawn, shade, x[rows])
     return x
 
 

@@ -79,9 +79,23 @@ def split(targets: Targets) -> tuple[Targets, Targets]:
     return targets.select(~chosen), targets.select(chosen)
 
 
+def fold_of(images: np.ndarray, folds: int) -> np.ndarray:
+    """[N] which of `folds` parts each face belongs to, by a hash of its pixels."""
+    return np.array([int(digest(image)[8:16], 16) % folds for image in images])
+
+
 def epoch_order(labels: np.ndarray, repeat: dict[int, int], rng: np.random.Generator) -> np.ndarray:
     """Row numbers of one epoch in random order; classes in `repeat` come that many times (rare ones, like disgust)."""
     times = np.ones(len(labels), int)
     for label, count in repeat.items():
         times[labels == label] = count
     return rng.permutation(np.repeat(np.arange(len(labels)), times))
+
+
+def order_in_folds(order: np.ndarray, folds: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """`order` rearranged so that each batch comes from one fold, batches in random order; what fills no batch is left out."""
+    batches = []
+    for fold in range(folds.max() + 1):
+        rows = order[folds[order] == fold]
+        batches += list(rows[: len(rows) // batch * batch].reshape(-1, batch))
+    return np.concatenate([batches[i] for i in rng.permutation(len(batches))]) if batches else order[:0]

@@ -1,6 +1,7 @@
 """Train the expression network: `python -m moodtrain.expression.train --data DIR --run DIR`; started again, it goes on."""
 
 import argparse
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +37,9 @@ class Recipe:
     average: float = 0.999
     mix_share: float = 0.1
     mild_share: float = 0.2  # the last part of the run, with milder augmentation
-    distill: float = 0.0  # weight of the teacher's answer, where a teacher is given
+    distill: float = 0.0  # weight of the teachers' answer, where teachers are given
+    folds: int = 0  # Training in so many parts; teachers of this many parts each answer only for the part they never saw
+    without: int = -1  # the part that this network does not see, when it is to be such a teacher
     seed: int = 1
 
 
@@ -51,12 +54,31 @@ def loss_of(outputs: tuple[Tensor, Tensor], seven: Tensor, eight: Tensor, voted:
     return fer2013_loss + (soft_cross_entropy(outputs[1].float(), eight) * voted).mean()
 
 
-@torch.no_grad()
-def teach(teacher: torch.nn.Module, x: Tensor, seven: Tensor, eight: Tensor, voted: Tensor, weight: float) -> list[Tensor]:
-    """Targets moved towards the teacher's answer to the very same (augmented) picture."""
-    answers = [logits.float().softmax(1) for logits in teacher(x)]
-    has_votes = voted[:, None]
-    eight = torch.where(has_votes > 0, (1 - weight) * eight + weight * answers[1], answers[1])
+class Teachers:
+    """Networks whose answers are learned beside the labels.
+
+    With `folds`, the i-th network was trained without part `i % folds` and answers for that part alone. A third of FER2013's labels
+    is disputed: a network that has seen a face repeats its label, one that has not says what such faces look like.
+    """
+
+    def __init__(self, nets: list[ExpressionNet], folds: int):
+        if folds and len(nets) % folds:
+            raise ValueError(f"{len(nets)} teachers for {folds} parts: give one (or two, ...) for each part, in their order")
+        self.nets, self.folds = nets, folds
+
+    @torch.no_grad()
+    def answer(self, x: Tensor, fold: int) -> list[Tensor]:
+        """Mean probabilities [N, 7] and [N, 8] of those networks that did not learn part `fold`."""
+        nets = [net for i, net in enumerate(self.nets) if not self.folds or i % self.folds == fold]
+        with run.autocast(x.device):
+            answers = [net(x) for net in nets]
+        return [torch.stack([a[head].float().softmax(1) for a in answers]).mean(0) for head in (0, 1)]
+
+
+def blend(goals: list[Tensor], answers: list[Tensor], weight: float) -> list[Tensor]:
+    """Targets moved towards the teachers' answers to the very same (augmented) pictures."""
+    seven, eight, voted = goals
+    eight = torch.where(voted[:, None] > 0, (1 - weight) * eight + weight * answers[1], answers[1])
     return [(1 - weight) * seven + weight * answers[0], eight, torch.clamp(voted, min=weight)]
 
 
@@ -84,9 +106,9 @@ def make_optimizer(net: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimize
 class Trainer:
     """The state of a run: network, moving average, optimizer, random streams, step; and one epoch of training."""
 
-    def __init__(self, recipe: Recipe, train: Targets, folder: Path, device: torch.device, teacher: torch.nn.Module | None):
+    def __init__(self, recipe: Recipe, train: Targets, folder: Path, device: torch.device, teachers: Teachers | None = None):
         torch.manual_seed(recipe.seed)
-        self.recipe, self.train, self.device, self.teacher = recipe, train, device, teacher
+        self.recipe, self.train, self.device, self.teachers = recipe, train, device, teachers
         self.net = NETS[recipe.net]().to(device, memory_format=torch.channels_last)
         self.average = run.MovingAverage(self.net, recipe.average)
         self.optimizer = make_optimizer(self.net, recipe)
@@ -95,7 +117,8 @@ class Trainer:
         self.order: np.ndarray | None = None
         self.position = 0
         self.checkpoints = run.Checkpoints(folder)
-        self.arrays = [torch.from_numpy(a) for a in (train.images, train.fer2013, train.ferplus, train.voted)]
+        self.arrays = [torch.from_numpy(a).to(device) for a in (train.images, train.fer2013, train.ferplus, train.voted)]
+        self.folds = labels.fold_of(train.images, recipe.folds) if teachers and recipe.folds else None
 
     def state(self) -> dict:
         """Everything that `resume` needs."""
@@ -121,6 +144,8 @@ class Trainer:
         """One epoch, or what is left of it; returns the mean loss."""
         if self.order is None:
             self.order = labels.epoch_order(self.train.labels, {DISGUST: 2}, self.rng)
+            if self.folds is not None:
+                self.order = labels.order_in_folds(self.order, self.folds, self.recipe.batch, self.rng)
             self.position = 0
         per_epoch = max(1, len(self.order) // self.recipe.batch)
         total, losses = per_epoch * self.recipe.epochs, []
@@ -138,19 +163,21 @@ class Trainer:
         bar.close()
         self.order, self.position = None, 0
         self.epoch += 1
-        return float(np.mean(losses)) if losses else float("nan")
+        return torch.stack(losses).mean().item() if losses else float("nan")
 
-    def train_step(self, rows: Tensor) -> float:
-        """One batch: augment, perhaps mix, perhaps ask the teacher, and step."""
+    def train_step(self, rows: Tensor) -> Tensor:
+        """One batch: augment, perhaps mix, perhaps ask the teachers, and step; returns the loss, which stays on the device."""
         progress = self.progress()
         strength = 1.0 if progress < 1 - self.recipe.mild_share else 0.5
-        images, *goals = (a[rows].to(self.device) for a in self.arrays)
+        fold = int(self.folds[rows[0]]) if self.folds is not None else 0
+        rows = rows.to(self.device)
+        images, *goals = (a[rows] for a in self.arrays)
         x = augment(images[:, None], strength)
         if strength >= 1 and torch.rand(1) < self.recipe.mix_share:
             x, goals = mix(x, goals)
         x = run.to_device(normalize(x), self.device)
-        if self.teacher is not None and self.recipe.distill > 0:
-            goals = teach(self.teacher, x, *goals, self.recipe.distill)
+        if self.teachers is not None and self.recipe.distill > 0:
+            goals = blend(goals, self.teachers.answer(x, fold), self.recipe.distill)
         self.net.train()
         with run.autocast(self.device):
             outputs = self.net(x)
@@ -160,7 +187,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimizer.step()
         self.average.update(self.net, self.step)
-        return loss.item()
+        return loss.detach()
 
 
 def load_average(path: Path, device: torch.device) -> ExpressionNet:
@@ -185,7 +212,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log")
     parser.add_argument("--limit", type=int, help="train on so many faces only")
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from, or torchvision's resnet50")
-    parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[], help="checkpoints to distil from; with --folds one a part")
+    parser.add_argument("--minutes", type=float, help="as many epochs as fit into so many minutes, in place of --epochs")
     parser.add_argument("--threads", type=int, default=0)
     for name, value in asdict(Recipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
@@ -199,9 +227,14 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = Recipe(**{k: getattr(args, k) for k in asdict(Recipe())})
+    started = time.monotonic()
+    torch.backends.cudnn.benchmark = True
     train, validation = read_targets(args.data, args.limit)
+    if recipe.without >= 0:
+        train = train.select(labels.fold_of(train.images, recipe.folds) != recipe.without)
     log = run.RunLog(args.run)
-    trainer = Trainer(recipe, train, args.run, device, load_average(args.teacher, device) if args.teacher else None)
+    teachers = Teachers([load_average(path, device) for path in args.teachers], recipe.folds) if args.teachers else None
+    trainer = Trainer(recipe, train, args.run, device, teachers)
     if args.init:
         start_from(trainer.net, args.init)
         trainer.average = run.MovingAverage(trainer.net, recipe.average)
@@ -209,14 +242,16 @@ def main() -> None:
         trainer.resume(state)
     log.write(event="start", epoch=trainer.epoch, train=len(train), validation=len(validation), device=str(device),
               mmac=multiply_accumulates(trainer.net, (1, 1, FACE_PX, FACE_PX)) / 1e6)
-    plateau_end = int(recipe.epochs * (1 - recipe.cooldown))
     while trainer.epoch < recipe.epochs:
+        epoch_started = time.monotonic()
         loss = trainer.train_epoch()
         label, votes, likelihood = accuracy(trainer.average.net, validation, device)
         log.write(event="epoch", epoch=trainer.epoch, loss=loss, label=label, votes=votes, nll=likelihood,
                   rate=trainer.optimizer.param_groups[0]["lr"])
-        trainer.checkpoints.save("last", trainer.state())
-        if trainer.epoch == plateau_end:
+        if args.minutes:
+            now = time.monotonic()
+            recipe.epochs = trainer.epoch + int((args.minutes * 60 - (now - started)) / (now - epoch_started))
+        if trainer.epoch == int(recipe.epochs * (1 - recipe.cooldown)):
             trainer.checkpoints.save("plateau", trainer.state())
     trainer.checkpoints.save("final", trainer.state())
 
