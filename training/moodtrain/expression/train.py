@@ -68,10 +68,10 @@ class Teachers:
 
     @torch.no_grad()
     def answer(self, x: Tensor, fold: int) -> list[Tensor]:
-        """Mean probabilities [N, 7] and [N, 8] of those networks that did not learn part `fold`."""
+        """Mean probabilities [N, 7] and [N, 8] of those networks that did not learn part `fold`, for the faces and their mirror images."""
         nets = [net for i, net in enumerate(self.nets) if not self.folds or i % self.folds == fold]
         with run.autocast(x.device):
-            answers = [net(x) for net in nets]
+            answers = [net(side) for net in nets for side in (x, x.flip(3))]
         return [torch.stack([a[head].float().softmax(1) for a in answers]).mean(0) for head in (0, 1)]
 
 
