@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) moods: HashMap<String, Timestamp>,
     /// Payload bytes and messages by the last level of the topic.
     pub(crate) sizes: HashMap<String, (u64, u64)>,
+    /// The broker has its subscription: what is published from now on is kept for it.
+    subscribed: bool,
 }
 
 /// A spooled message that came.
@@ -60,6 +62,15 @@ impl Witness {
             }
         });
         Self { seen, over, thread: Some(thread) }
+    }
+
+    /// Waits until the broker keeps what comes.
+    pub(crate) fn subscribed(&self, within: Duration) {
+        let asked = Instant::now();
+        while !self.seen().subscribed {
+            assert!(asked.elapsed() < within, "the broker takes no subscription");
+            std::thread::sleep(TRY_EVERY);
+        }
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -124,6 +135,11 @@ fn take(first: u8, body: &[u8], seen: &mut Seen) -> Vec<u8> {
             let (number, payload) = rest.split_at(if has_number { 2 } else { 0 });
             seen.note(std::str::from_utf8(topic).unwrap(), payload, first & 1 == 1);
             if has_number { [b"\x40\x02", number].concat() } else { Vec::new() }
+        }
+        // SUBACK
+        9 => {
+            seen.subscribed = true;
+            Vec::new()
         }
         _ => Vec::new(),
     }
