@@ -10,7 +10,7 @@ import tomli_w
 
 from moodtrain import tflite
 
-VERSION = "0.2.0"
+VERSIONS = {"heads": "0.2.0", "expression": "0.3.0"}
 LICENSE = "MIT OR Apache-2.0"
 
 
@@ -21,7 +21,7 @@ def describe(task: str, description: str, files: list[Path], outputs: list[str],
         raise ValueError(f"the outputs of {', '.join(path.name for path in files)} are not quantized alike")
     return {
         "name": task,
-        "version": VERSION,
+        "version": VERSIONS[task],
         "task": task,
         "license": LICENSE,
         "description": description,
