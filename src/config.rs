@@ -21,6 +21,7 @@ mod seats;
 mod signals;
 mod storage;
 mod thermal;
+mod web;
 mod webhook;
 pub mod zone;
 
@@ -47,6 +48,7 @@ pub use seats::Seats;
 pub use signals::{Attention, AttentionDetail, EngagementWeights, Pace, Signals, Usual, Word};
 pub use storage::Storage;
 pub use thermal::Thermal;
+pub use web::{Https, Metrics, Web};
 pub use webhook::{Message, Webhook};
 pub use zone::{Zone, ZoneKind};
 
@@ -345,23 +347,6 @@ pub struct Mood {
 impl Default for Mood {
     fn default() -> Self {
         Self { mode: Mode::Mood, window_s: 30.0, stale_after_s: 10.0, min_people: 5, publish_every_s: 1.0 }
-    }
-}
-
-/// The page and the API.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Web {
-    /// Whether the page is served.
-    pub enabled: bool,
-    /// Address and port to listen on. On loopback the page is open to who sits at the device; with the device's address
-    /// in the LAN phones must be paired first (docs/web.md).
-    pub listen: std::net::SocketAddr,
-}
-
-impl Default for Web {
-    fn default() -> Self {
-        Self { enabled: true, listen: std::net::SocketAddr::from(([127, 0, 0, 1], 8080)) }
     }
 }
 

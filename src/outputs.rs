@@ -259,7 +259,8 @@ impl Starter {
         let zone = config.lessons.zone().unwrap_or(TimeZone::UTC);
         let directory = config.storage.directory();
         let page = web::Web {
-            listen: config.web.listen,
+            config: config.web.clone(),
+            room: config.room.name.clone(),
             moods: self.moods.clone(),
             bulletin: self.bulletin.clone(),
             storage: directory.clone(),

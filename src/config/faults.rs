@@ -322,12 +322,7 @@ impl Config {
         self.mqtt.check(complaints);
         webhook::check(&self.webhook, complaints);
         self.fleet.check(complaints);
-        if self.web.listen.ip().is_unspecified() {
-            complaints.add(
-                "web.listen",
-                "must be one address, not all: 127.0.0.1:8080, or that of this machine in the LAN, such as 192.168.1.20:8080",
-            );
-        }
+        self.web.check(complaints);
         self.display.check(complaints);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
             complaints.add("log.filter", format!("is {:?}: {error}; try \"info\"", self.log.filter));

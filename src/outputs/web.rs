@@ -5,16 +5,18 @@
 //! elsewhere cannot read the mood by pointing its own name here (DNS rebinding).
 
 mod access;
+mod announce;
 mod commands;
 mod files;
 mod guard;
 pub(super) mod lessons;
 mod messages;
 mod metrics;
+mod private;
 mod routes;
+mod tls;
 mod trend;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,10 +24,15 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use crate::config;
 use crate::control::Control;
 use crate::mood::State;
 use crate::outputs::{Bulletin, Health, Known, Moods, Situations};
@@ -39,12 +46,16 @@ const MOST_LISTENERS: usize = 32;
 /// A request's head must come within this time and size.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_HEAD_BYTES: usize = 16 * 1024;
+/// First byte of a TLS connection (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 /// A taken port is tried again this often.
 const LISTEN_EVERY: Duration = Duration::from_secs(5);
 
 /// The task's parts.
 pub(super) struct Web {
-    pub(super) listen: SocketAddr,
+    pub(super) config: config::Web,
+    /// Name of the room, of which the page has its name in the LAN.
+    pub(super) room: String,
     pub(super) moods: Moods,
     /// What the displays show, the code for pairing among it.
     pub(super) bulletin: Bulletin,
@@ -79,13 +90,13 @@ struct Shared {
 impl Web {
     /// Opens the port. None if that is not possible now; then it was told.
     pub(super) async fn listen(&self) -> Option<TcpListener> {
-        match TcpListener::bind(self.listen).await {
+        match TcpListener::bind(self.config.listen).await {
             Ok(listener) => {
                 self.health.works();
                 Some(listener)
             }
             Err(error) => {
-                let listen = self.listen;
+                let listen = self.config.listen;
                 self.health.failed(&format!(
                     "the page cannot listen on {listen}: {error}; free that port or mend web.listen"
                 ));
@@ -96,10 +107,49 @@ impl Web {
 
     /// Who may: on loopback everybody, else who is paired.
     fn access(&self) -> std::io::Result<Option<Arc<access::Access>>> {
-        if self.listen.ip().is_loopback() {
+        if self.config.listen.ip().is_loopback() {
             return Ok(None);
         }
-        access::Access::open(self.storage.clone(), self.bulletin.clone()).map(|access| Some(Arc::new(access)))
+        let numbers = access::Numbers::of(&self.config)?;
+        let (storage, bulletin) = (self.storage.clone(), self.bulletin.clone());
+        access::Access::open(storage, bulletin, self.config.is_https(), numbers)
+            .map(|access| Some(Arc::new(access)))
+    }
+
+    /// Whether the page has a name of its own in the LAN.
+    fn is_named(&self) -> bool {
+        self.config.announce && !self.config.listen.ip().is_loopback()
+    }
+
+    /// Tells the LAN the page's name. Without it the page is reached by address.
+    fn announced(&self, listener: Option<&TcpListener>) -> Option<announce::Announcement> {
+        let address = listener.and_then(|listener| listener.local_addr().ok()).unwrap_or(self.config.listen);
+        if !self.is_named() || address.ip().is_unspecified() {
+            return None;
+        }
+        let name = announce::name(&self.room);
+        match announce::Announcement::start(&self.room, address, self.config.is_https()) {
+            Ok(announcement) => {
+                tracing::info!("the page is called {name} in the LAN");
+                Some(announcement)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "the page cannot be called {name} in the LAN: {error}; let the service reach 224.0.0.251, or set web.announce = false"
+                );
+                None
+            }
+        }
+    }
+
+    /// How connections are answered.
+    fn door(&self, router: axum::Router, names: &Arc<guard::Names>) -> Result<Door, String> {
+        if !self.config.is_https() {
+            return Ok(Door { router, https: None });
+        }
+        let acceptor = tls::acceptor(&self.config, &self.storage, names.all(), Timestamp::now())?;
+        let elsewhere = axum::Router::new().fallback(guard::to_https).with_state(Arc::clone(names));
+        Ok(Door { router, https: Some((acceptor, elsewhere)) })
     }
 
     /// Serves until the stop is requested.
@@ -127,11 +177,18 @@ impl Web {
             // Nobody gets in by a list that cannot be read.
             Err(error) => return self.health.failed(&format!("the page is not served: {error}")),
         };
-        let router = routes::router(Arc::clone(&shared), rest, access, guard::Names::of(self.listen.ip()));
+        let named = self.is_named().then(|| announce::name(&self.room));
+        let names = Arc::new(guard::Names::of(self.config.listen.ip(), named));
+        let router = routes::router(Arc::clone(&shared), rest, access, Arc::clone(&names));
+        let door = match self.door(router, &names) {
+            Ok(door) => door,
+            Err(problem) => return self.health.failed(&format!("the page is not served: {problem}")),
+        };
+        let _announced = self.announced(listener.as_ref());
         let serve = async {
             loop {
                 match listener.take() {
-                    Some(listener) => self.accept(&listener, &router).await,
+                    Some(listener) => self.accept(&listener, &door).await,
                     None => tokio::time::sleep(LISTEN_EVERY).await,
                 }
                 listener = self.listen().await;
@@ -145,7 +202,7 @@ impl Web {
     }
 
     /// Answers connections until accepting fails.
-    async fn accept(&self, listener: &TcpListener, router: &axum::Router) {
+    async fn accept(&self, listener: &TcpListener, door: &Door) {
         // Dropped with this future at the stop, which ends every connection.
         let mut connections = JoinSet::new();
         loop {
@@ -153,7 +210,7 @@ impl Web {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
                     Ok((stream, peer)) => {
-                        connections.spawn(answer(stream, access::Peer(peer.ip()), router.clone()));
+                        connections.spawn(door.clone().answer(stream, access::Peer(peer.ip())));
                     }
                     Err(error) => {
                         self.health.failed(&format!("the page cannot take connections: {error}"));
@@ -166,8 +223,39 @@ impl Web {
     }
 }
 
-/// Serves one connection to its end. What goes wrong on it is the other side's business.
-async fn answer(stream: TcpStream, peer: access::Peer, router: axum::Router) {
+/// How a connection is answered.
+#[derive(Clone)]
+struct Door {
+    router: axum::Router,
+    /// With HTTPS: how it is spoken, and what is said to those who do not.
+    https: Option<(TlsAcceptor, axum::Router)>,
+}
+
+impl Door {
+    /// Serves one connection to its end. What goes wrong on it is the other side's business.
+    async fn answer(self, stream: TcpStream, peer: access::Peer) {
+        let Some((acceptor, elsewhere)) = self.https else { return speak(stream, peer, self.router).await };
+        let mut first = [0];
+        match timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await {
+            Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
+            Ok(Ok(1)) => return speak(stream, peer, elsewhere).await,
+            _ => return,
+        }
+        match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => speak(stream, peer, self.router).await,
+            // A phone that does not trust the certificate yet ends here, each time that it asks its user.
+            Ok(Err(error)) => tracing::debug!(%error, "a connection to the page did not come to HTTPS"),
+            Err(_) => {}
+        }
+    }
+}
+
+/// HTTP on one connection.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: access::Peer,
+    router: axum::Router,
+) {
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request| {
         hyper::http::Request::extensions_mut(&mut request).insert(peer);

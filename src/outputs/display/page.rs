@@ -225,7 +225,8 @@ pub(super) fn count(people: Option<u32>) -> String {
     people.map_or_else(|| "?".to_owned(), |people| people.to_string())
 }
 
-/// What the code of [`Page::Pairing`] opens.
+/// What the code of [`Page::Pairing`] opens. A page that speaks HTTPS sends phones there, and the shorter the code the better it
+/// is read.
 pub(super) fn url(address: SocketAddr) -> String {
     format!("http://{address}/")
 }

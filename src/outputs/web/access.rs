@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::files;
+use super::{files, private};
+use crate::config::{self, Metrics};
 use crate::outputs::Bulletin;
 use attempts::{Attempts, Guess};
 use cookie::{Claim, Key};
@@ -31,6 +32,8 @@ use kept::Paired;
 const COOKIE: &str = "session";
 /// A phone that was not paired anew for so long is forgotten.
 const PAIRED_FOR: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// A shorter token could be guessed.
+const LEAST_TOKEN: usize = 16;
 /// Phones that may be paired; with one more the one that was paired first is forgotten.
 const MOST_PAIRED: usize = 50;
 /// What everybody may have: what a phone needs to be paired. All else needs a cookie.
@@ -59,6 +62,39 @@ pub(super) struct Access {
     writing: tokio::sync::Mutex<()>,
     attempts: Mutex<Attempts>,
     bulletin: Bulletin,
+    /// The page is served by HTTPS: the cookie goes nowhere else.
+    secure: bool,
+    numbers: Numbers,
+}
+
+/// Who may read `/metrics` and `/healthz` without being paired.
+pub(super) enum Numbers {
+    Nobody,
+    Everybody,
+    /// Whoever brings this token.
+    Token(Vec<u8>),
+}
+
+impl Numbers {
+    /// # Errors
+    /// The file of the token cannot be read, or is too short.
+    pub(super) fn of(web: &config::Web) -> std::io::Result<Self> {
+        match web.metrics {
+            Metrics::Paired => Ok(Self::Nobody),
+            Metrics::Open => Ok(Self::Everybody),
+            Metrics::Token => {
+                let path = web.metrics_token_file.display();
+                let told =
+                    |what: &str| std::io::Error::other(format!("web.metrics_token_file {path} {what}"));
+                let token = private::load(&web.metrics_token_file)?.ok_or_else(|| told("is not there"))?;
+                let token = token.trim_ascii().to_vec();
+                if token.len() < LEAST_TOKEN {
+                    return Err(told("must hold at least 16 letters"));
+                }
+                Ok(Self::Token(token))
+            }
+        }
+    }
 }
 
 impl Access {
@@ -66,11 +102,16 @@ impl Access {
     ///
     /// # Errors
     /// One of them can neither be read nor made.
-    pub(super) fn open(directory: PathBuf, bulletin: Bulletin) -> std::io::Result<Self> {
+    pub(super) fn open(
+        directory: PathBuf,
+        bulletin: Bulletin,
+        secure: bool,
+        numbers: Numbers,
+    ) -> std::io::Result<Self> {
         let key = kept::key(&directory)?;
         let paired = kept::read(&directory)?;
         let (paired, writing) = (Mutex::new(paired), tokio::sync::Mutex::default());
-        Ok(Self { key, directory, paired, writing, attempts: Mutex::default(), bulletin })
+        Ok(Self { key, directory, paired, writing, attempts: Mutex::default(), bulletin, secure, numbers })
     }
 
     /// What whoever sent `headers` may do at `now`.
@@ -83,6 +124,25 @@ impl Access {
     fn claim(&self, headers: &HeaderMap, now: Timestamp) -> Option<Claim> {
         let claim = self.key.verify(files::cookie(headers, COOKIE)?)?;
         (now.as_second() < claim.until_s).then_some(claim)
+    }
+
+    /// Whether whoever sent `headers` may read the numbers without being paired.
+    fn may_count(&self, headers: &HeaderMap) -> bool {
+        match &self.numbers {
+            Numbers::Nobody => false,
+            Numbers::Everybody => true,
+            Numbers::Token(token) => {
+                let brought = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+                let brought = brought.and_then(|value| value.strip_prefix("Bearer "));
+                brought.is_some_and(|brought| self.key.alike(brought.trim().as_bytes(), token))
+            }
+        }
+    }
+
+    /// What the browser shall keep: `value` for `life_s` seconds.
+    fn cookie(&self, value: &str, life_s: i64) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{COOKIE}={value}; Path=/; Max-Age={life_s}; SameSite=Strict; HttpOnly{secure}")
     }
 
     /// Whoever typed the code that is offered is in the list from now on, the first as administrator.
@@ -132,7 +192,8 @@ impl Access {
 pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let open = OPEN.contains(&path) || path.starts_with("/messages/");
-    if open {
+    let counts = matches!(path, "/metrics" | "/healthz") && access.may_count(request.headers());
+    if open || counts {
         return next.run(request).await;
     }
     let page = matches!(path, "/" | "/lessons");
@@ -165,9 +226,7 @@ pub(super) async fn pair(
             if let Err(status) = access.keep().await {
                 return refuse(status, "store");
             }
-            let value = access.key.sign(&claim);
-            let life = PAIRED_FOR.as_secs();
-            with_cookie(&format!("{COOKIE}={value}; Path=/; Max-Age={life}; SameSite=Strict; HttpOnly"))
+            with_cookie(&access.cookie(&access.key.sign(&claim), PAIRED_FOR.as_secs()))
         }
         Err(Guess::NotOffered) => refuse(StatusCode::CONFLICT, "not_offered"),
         Err(Guess::TooMany | Guess::Exhausted) => refuse(StatusCode::TOO_MANY_REQUESTS, "too_many"),
@@ -184,7 +243,7 @@ pub(super) async fn unpair(State(access): State<Arc<Access>>, headers: HeaderMap
     if let Err(status) = access.keep().await {
         return refuse(status, "store");
     }
-    with_cookie(&format!("{COOKIE}=; Path=/; Max-Age=0; SameSite=Strict; HttpOnly"))
+    with_cookie(&access.cookie("", 0))
 }
 
 fn with_cookie(cookie: &str) -> Response {

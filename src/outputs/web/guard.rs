@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
 /// Body of a request at most; the longest that the page sends is a note.
 pub(super) const MOST_BODY_BYTES: usize = 16 * 1024;
@@ -34,13 +34,20 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 pub(super) struct Names(Vec<String>);
 
 impl Names {
-    /// The names of a page that listens on `address`.
-    pub(super) fn of(address: IpAddr) -> Self {
+    /// The names of a page that listens on `address`; `named`: what it is called by multicast DNS.
+    pub(super) fn of(address: IpAddr, named: Option<String>) -> Self {
         if address.is_loopback() {
             return Self(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec());
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Self::on_lan(address, host.trim())
+        let mut names = Self::on_lan(address, host.trim());
+        names.0.extend(named);
+        names
+    }
+
+    /// All of them; addresses of six are in brackets.
+    pub(super) fn all(&self) -> &[String] {
+        &self.0
     }
 
     fn on_lan(address: IpAddr, host: &str) -> Self {
@@ -89,6 +96,17 @@ pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, nex
     response
 }
 
+/// The page is served by HTTPS: sends who came without it to the same address there.
+pub(super) async fn to_https(State(names): State<Arc<Names>>, request: Request) -> Response {
+    let host = text(request.headers(), header::HOST.as_str()).unwrap_or_default();
+    if !names.hold(request.headers()) {
+        return (StatusCode::FORBIDDEN, format!("only {} are served here\n", names.0.join(", ")))
+            .into_response();
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    Redirect::permanent(&format!("https://{host}{path}")).into_response()
+}
+
 /// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with every one of
 /// them, and `Sec-Fetch-Site` too where they are new; without both it is no browser, whom another page could use.
 fn comes_from_here(headers: &HeaderMap) -> bool {
@@ -125,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_names_of_loopback_are_let_in() {
-        let names = Names::of([127, 0, 0, 1].into());
+        let names = Names::of([127, 0, 0, 1].into(), None);
         let lets_in = |host: &str| names.hold(&headers(&[("host", host)]));
         for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
             assert!(lets_in(host), "{host}");

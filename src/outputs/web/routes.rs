@@ -32,7 +32,7 @@ pub(super) fn router(
     shared: Arc<Shared>,
     rest: Router,
     access: Option<Arc<Access>>,
-    names: guard::Names,
+    names: Arc<guard::Names>,
 ) -> Router {
     let router = Router::new()
         .route("/api/v1/mood", get(mood))
@@ -53,9 +53,7 @@ pub(super) fn router(
         }
         None => router,
     };
-    router
-        .layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES))
-        .layer(from_fn_with_state(Arc::new(names), guard::guard))
+    router.layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES)).layer(from_fn_with_state(names, guard::guard))
 }
 
 /// The payload; with the status 503 as long as no picture was seen.

@@ -1,6 +1,9 @@
 mod afterwards;
 mod changes;
+mod https;
 mod pairing;
+
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,7 +29,9 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
     let (sender, moods) = watch::channel(Arc::new(mood));
     let health = Arc::new(Health::new("web"));
     let web = Web {
-        listen,
+        // Most tests speak plain HTTP wherever they are.
+        config: config::Web { listen, https: config::Https::Off, ..config::Web::default() },
+        room: "room-1".into(),
         moods,
         bulletin: Bulletin::default(),
         storage: PathBuf::new(),

@@ -1,17 +1,16 @@
 //! Key and list of the paired phones: two small files in the storage folder that only their owner can read.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::cookie::Key;
 use super::{MOST_PAIRED, Role};
+use crate::outputs::web::private::{load, store};
 
 const KEY_FILE: &str = "page.key";
 const LIST_FILE: &str = "paired.json";
-/// A larger file is not one of ours.
-const MOST_BYTES: u64 = 64 * 1024;
 
 /// A phone that may use the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,33 +47,6 @@ pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
 /// Keeps who is paired.
 pub(super) fn write(directory: &Path, paired: &[Paired]) -> io::Result<()> {
     store(directory, LIST_FILE, &serde_json::to_vec(paired)?)
-}
-
-fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(MOST_BYTES).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(bytes))
-}
-
-/// Written beside the old one and moved over it, so that a power cut leaves one of the two.
-fn store(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let next = directory.join(format!("{name}.new"));
-    // What a power cut left behind may have other rights.
-    match std::fs::remove_file(&next) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&next, directory.join(name))?;
-    std::fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
