@@ -1,6 +1,7 @@
 //! The subcommands, one a file. They alone write to standard output.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to its user")]
 
+mod aim;
 mod analyze;
 mod annotate;
 mod bench;
@@ -73,6 +74,8 @@ enum Command {
     /// Show or forget what is usual in the room
     #[command(subcommand)]
     Usual(usual::Arguments),
+    /// Let the page of the running device show what the camera sees, for ten minutes, to aim it
+    Aim(aim::Arguments),
     /// Show this device's name at the broker, or delete what the broker keeps of it
     #[command(subcommand)]
     Mqtt(mqtt::Arguments),
@@ -128,6 +131,7 @@ impl Cli {
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
+            Command::Aim(arguments) => aim::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Overlay(arguments) => overlay::run(&arguments),
             Command::Fleet(arguments) => fleet::run(&arguments),

@@ -104,8 +104,9 @@ pub struct Config {
     pub display: Display,
     /// The light that shows the mood.
     pub lights: Lights,
-    /// A push button: short pauses or resumes, long begins or ends a lesson, very long shows the page for pairing. A
-    /// press between two of these spans does nothing, so that nobody gets one for the other.
+    /// A push button: short pauses or resumes, long begins or ends a lesson, very long shows the page for pairing,
+    /// longer still lets the administrator look through the camera to aim it. A press between two of these spans does
+    /// nothing, so that nobody gets one for the other.
     pub button: Button,
     /// The hours in which lights and display are dim.
     pub night: Night,

@@ -1,9 +1,11 @@
-//! What a hand can ask of the running device: pause and resume, begin and end a lesson, show the page for pairing.
+//! What a hand can ask of the running device: pause and resume, begin and end a lesson, show the page for pairing, look
+//! through the camera to aim it.
 //!
 //! One [`Control`], cloned by everything that listens to hands: button, signals, switch. Its one decision: the switch in
 //! hardware has the last word. While it is closed nothing resumes, whoever asks, and opening it does not undo a
 //! pause by hand.
 
+pub mod console;
 mod kept;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,7 @@ use tracing::{info, warn};
 
 pub use kept::{Kept, keep};
 
+use crate::aim::{self, Aim};
 use crate::camera;
 use crate::config::Config;
 use crate::mood::lesson;
@@ -29,6 +32,8 @@ pub enum Asker {
     Page,
     /// Somebody at the broker.
     Mqtt,
+    /// The machine's administrator, with `moodring aim`.
+    Console,
 }
 
 /// Where the privacy switch stands.
@@ -49,6 +54,12 @@ pub enum Refused {
     /// Lessons are not recorded.
     #[error("lessons are not recorded (lessons.enabled)")]
     NoLessons,
+    /// Nobody may look through the camera.
+    #[error("aiming is switched off (privacy.aiming)")]
+    NoAiming,
+    /// The camera is closed.
+    #[error("the device is paused: resume it first")]
+    Paused,
     /// Too much was asked for at once.
     #[error("too many commands at once")]
     Busy,
@@ -72,6 +83,9 @@ struct Inner {
     identifying: watch::Sender<Option<Instant>>,
     switched: watch::Sender<SwitchPosition>,
     dimmed: watch::Sender<Option<Instant>>,
+    aim: Aim,
+    /// Whether it may be aimed at all.
+    may_be_aimed: bool,
     lesson_now: watch::Sender<Option<lesson::UnderWay>>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
 }
@@ -120,6 +134,8 @@ impl Control {
             identifying: watch::Sender::new(None),
             switched: watch::Sender::new(switch),
             dimmed: watch::Sender::new(None),
+            aim: Aim::default(),
+            may_be_aimed: privacy.aiming,
             lesson_now: watch::Sender::new(None),
             lessons,
         }))
@@ -240,6 +256,38 @@ impl Control {
         self.0.identifying.send_replace(Some(until));
     }
 
+    /// The aiming view, if there is one.
+    pub fn aim(&self) -> &Aim {
+        &self.0.aim
+    }
+
+    /// Lets an administrator look through the camera for ten minutes; until when. To be called for a hand at the device only.
+    ///
+    /// # Errors
+    /// [`Refused::NoAiming`], or [`Refused::Paused`].
+    pub fn offer_aiming(&self, by: Asker) -> Result<Instant, Refused> {
+        if !self.0.may_be_aimed {
+            return Err(Refused::NoAiming);
+        }
+        // Held until it is offered: a pause ends what was offered before it, not what comes after.
+        let wishes = self.lock();
+        if wishes.paused() {
+            return Err(Refused::Paused);
+        }
+        let until = Instant::now() + aim::OFFERED_FOR;
+        self.0.aim.offer(until);
+        info!(?by, "aiming is offered for ten minutes");
+        Ok(until)
+    }
+
+    /// Nobody looks through the camera any more.
+    pub fn end_aiming(&self, by: Asker) {
+        if self.0.aim.until(Instant::now()).is_some() {
+            info!(?by, "aiming ended");
+        }
+        self.0.aim.end();
+    }
+
     /// Makes lights and displays as dim as at night until `until`; `None` leaves it to the clock again.
     pub fn dim(&self, until: Option<Instant>, by: Asker) {
         info!(?by, dim = until.is_some(), "night mode");
@@ -289,6 +337,7 @@ impl Control {
         let paused = wishes.paused();
         if paused {
             self.0.camera.pause();
+            self.0.aim.end();
         }
         let changed = set(&self.0.paused, paused);
         set(&self.0.asked, wishes.paused_by_hand);
@@ -373,6 +422,30 @@ mod tests {
         assert!(is_paused(&control), "opening the switch does not undo a pause by hand");
         control.resume(Asker::Button).unwrap();
         assert!(!is_paused(&control));
+    }
+
+    #[test]
+    fn aiming_is_offered_by_a_hand_and_ends_with_a_pause_or_the_switch() {
+        let control = control(true, &Kept::Running);
+        let is_on = || control.aim().until(Instant::now()).is_some();
+        assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::Paused), "the switch was not read yet");
+        control.set_switch(SwitchPosition::Open);
+        assert!(!is_on(), "nobody asked");
+        control.offer_aiming(Asker::Console).unwrap();
+        assert!(is_on());
+        control.set_switch(SwitchPosition::Closed);
+        assert!(!is_on());
+        control.set_switch(SwitchPosition::Open);
+        assert!(!is_on(), "what was ended stays ended");
+        control.offer_aiming(Asker::Button).unwrap();
+        control.pause(Asker::Page);
+        control.resume(Asker::Page).unwrap();
+        assert!(!is_on());
+        let mut config = Config::default();
+        config.privacy.aiming = false;
+        let control = Control::new(&config, &Kept::Nothing, None);
+        assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::NoAiming));
+        assert!(control.aim().until(Instant::now()).is_none());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::info;
 
+use crate::aim::{self, Aim};
 use crate::board::thermal::{self, Climate, Governor, Sensors};
 use crate::board::{Board, Machine};
 use crate::camera::file::FileSource;
@@ -24,7 +25,7 @@ use crate::camera::simulator::SimulatorSource;
 use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CameraState, CaptureLoop, Frames, Switch};
 use crate::config::{CameraKind, Config};
-use crate::control::{self, Control, Kept};
+use crate::control::{self, Control, Kept, console};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
@@ -151,6 +152,7 @@ async fn serve(
         health: camera_health,
         begun_anew: control.anew().subscribe(),
         climate: Arc::clone(&climate),
+        aim: control.aim().clone(),
     };
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
@@ -168,6 +170,11 @@ async fn serve(
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
     tokio::spawn(control.clone().obey_signals());
+    tokio::spawn(control.aim().clone().keep_time());
+    tokio::spawn(show_aiming(control.aim().changes(), outputs.bulletin.clone()));
+    // What leaves no trace of a pause needs no console either: it has no state folder of its own.
+    let console = (!limits.forget_pauses && config.privacy.aiming)
+        .then(|| tokio::spawn(console::attend(control.clone(), config.storage.clone(), stop.clone())));
     let code = if config.web.listen.ip().is_loopback() { PairingCode::None } else { PairingCode::Asked };
     tokio::spawn(show_pairing(control.pairing(), code, outputs.bulletin.clone()));
     tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
@@ -189,7 +196,7 @@ async fn serve(
     let result = supervisor.join(deadline.saturating_duration_since(Instant::now()));
     let _ = (mood.await, manager.await);
     // What was asked last is kept, the minute that was under way is written; a disk that hangs costs only that.
-    for writer in keeper.into_iter().chain(recorder) {
+    for writer in keeper.into_iter().chain(recorder).chain(console) {
         let left = deadline.saturating_duration_since(Instant::now());
         drop(tokio::time::timeout(left, writer).await);
     }
@@ -303,6 +310,13 @@ async fn show_identity(mut until: watch::Receiver<Option<Instant>>, bulletin: Bu
     }
 }
 
+/// Shows on the displays that somebody may look through the camera.
+async fn show_aiming(mut changes: aim::Changes, bulletin: Bulletin) {
+    while let Some(until) = changes.next().await {
+        bulletin.aim(until);
+    }
+}
+
 /// Dims lights and displays whenever somebody asks for it.
 async fn dim(mut until: watch::Receiver<Option<Instant>>, bulletin: Bulletin) {
     while until.changed().await.is_ok() {
@@ -317,6 +331,7 @@ struct Shared {
     /// Changes whenever nobody may be known from before.
     begun_anew: watch::Receiver<u64>,
     climate: Arc<Climate>,
+    aim: Aim,
 }
 
 /// Watches how warm the board is, and lets vision work slower in time.
@@ -344,12 +359,13 @@ async fn tell_of_camera(mut states: watch::Receiver<CameraState>, bulletin: Bull
 fn see(
     supervisor: &mut Supervisor,
     config: &Config,
-    mut vision: Vision,
+    vision: Vision,
     observations: mpsc::Sender<vision::Observation>,
     shared: Shared,
     counters: &Arc<Counters>,
 ) -> anyhow::Result<()> {
-    let Shared { switch, health, begun_anew, climate } = shared;
+    let Shared { switch, health, begun_anew, climate, aim } = shared;
+    let mut vision = vision.aimed_by(aim.clone());
     let frames = Arc::new(Frames::default());
     supervisor.spawn("camera", {
         let (frames, counters) = (Arc::clone(&frames), Arc::clone(counters));
@@ -360,6 +376,7 @@ fn see(
                 frames: &frames,
                 health: &health,
                 switch: &switch,
+                aim: &aim,
                 counters: &counters,
                 heartbeat,
                 stop,

@@ -10,6 +10,7 @@
 //!
 //! Imports point left only: outputs see [`mood`], mood sees [`vision`], vision sees [`camera`].
 
+pub mod aim;
 pub mod board;
 pub mod camera;
 #[cfg(feature = "campus")]

@@ -267,6 +267,7 @@ impl Starter {
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
             control,
+            zones: config.zone.clone(),
             archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,
             all_health: self.health.clone(),

@@ -106,6 +106,7 @@ fn act(press: Press, at: Instant, control: &Control, pairing: Duration) {
             control.show_pairing(at + pairing, Asker::Button);
             Ok(())
         }
+        Press::Aiming => control.offer_aiming(Asker::Button).map(drop),
     };
     if let Err(reason) = done {
         info!(?press, %reason, "the button was pressed in vain");

@@ -17,6 +17,7 @@ pub mod readers;
 pub mod seats;
 pub mod tiles;
 pub mod verdict;
+mod viewfinder;
 mod watch;
 
 use std::time::{Duration, Instant};

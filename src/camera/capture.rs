@@ -5,12 +5,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::light::CameraLight;
+use super::light::{CameraLight, Shine};
 use super::{Camera, CameraError, CameraSource, Frames};
+use crate::aim::Aim;
 use crate::supervisor::{Counters, Heartbeat, Stop};
 
 /// Turns the camera off and on while the program runs. Off means closed: its light goes out.
@@ -143,6 +144,8 @@ pub struct CaptureLoop<'a> {
     pub health: &'a CameraHealth,
     /// Whether the camera may be open.
     pub switch: &'a Switch,
+    /// Whether somebody may look through the camera: then its light blinks.
+    pub aim: &'a Aim,
     /// What is counted.
     pub counters: &'a Counters,
     /// Beaten for every picture and every attempt to open.
@@ -189,18 +192,25 @@ impl CaptureLoop<'_> {
     ) -> Result<(), CameraError> {
         /// How long the camera may be open beside a light that has failed.
         const CONFIRM_EVERY: Duration = Duration::from_secs(1);
+        /// Once a second: seen by everybody, and slower than what harms.
+        const BLINK_EVERY: Duration = Duration::from_millis(500);
         // The order is the point: variables are dropped last first, so the camera closes before the light goes out.
         let mut lit = light.light_up()?;
         let mut camera: Box<dyn Camera> = source.open()?;
-        let mut confirmed_at = None;
+        let (mut confirmed_at, mut shine) = (None, Shine::On);
         while self.switch.is_on() && !self.stop.is_requested() {
             self.heartbeat.beat();
             let frame = camera.capture(self.frames.buffer())?;
             if !self.switch.is_on() {
                 break;
             }
-            if frame.captured_at >= *confirmed_at.get_or_insert(frame.captured_at) + CONFIRM_EVERY {
-                lit.confirm()?;
+            let blinks = self.aim.until(Instant::now()).is_some();
+            let every = if blinks { BLINK_EVERY } else { CONFIRM_EVERY };
+            let due = frame.captured_at >= *confirmed_at.get_or_insert(frame.captured_at) + every;
+            // The dark half of a blink does not outlast the blinking.
+            if due || (!blinks && shine == Shine::Off) {
+                shine = if blinks && shine == Shine::On { Shine::Off } else { Shine::On };
+                lit.confirm(shine)?;
                 confirmed_at = Some(frame.captured_at);
             }
             self.counters.frames_captured.increment();

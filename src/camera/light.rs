@@ -137,7 +137,7 @@ impl CameraLight {
     pub fn light_up(&mut self) -> Result<Lit<'_>, CameraError> {
         // From here on the guard puts it out, also when lighting it up failed halfway.
         let mut lit = Lit(self);
-        lit.confirm()?;
+        lit.confirm(Shine::On)?;
         Ok(lit)
     }
 
@@ -178,16 +178,25 @@ impl CameraLight {
     }
 }
 
-/// While this lives the light is on; dropping it puts the light out.
+/// What the light of an open camera does: dark only for the half of a blink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Shine {
+    On,
+    Off,
+}
+
+/// While this lives the light is on, or blinks; dropping it puts the light out.
 pub struct Lit<'a>(&'a mut CameraLight);
 
 impl Lit<'_> {
-    /// Lights it up once more, which changes nothing unless its chip has gone or somebody else put it out.
+    /// Tells it once more what to do, which changes nothing unless it blinks, its chip has gone or somebody else put it
+    /// out.
     ///
     /// # Errors
     /// [`CameraError::Light`]: it is required, and cannot be lit: close the camera.
-    pub fn confirm(&mut self) -> Result<(), CameraError> {
-        match self.0.set(true) {
+    pub fn confirm(&mut self, shine: Shine) -> Result<(), CameraError> {
+        match self.0.set(shine == Shine::On) {
             Ok(()) => Ok(()),
             Err(error) if self.0.required => {
                 // Whoever gets this tells it; putting the light out will fail in the same way.

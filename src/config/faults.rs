@@ -251,8 +251,8 @@ impl Config {
         complaints.range("readability.least_contrast", readability.least_contrast, 0.0, 64.0);
         complaints.range("readability.least_sharpness", readability.least_sharpness, 0.0, 1.0);
         complaints.range("readability.most_hidden", readability.most_hidden, 0.05, 1.0);
-        for (key, message) in zone::faults(&self.zone) {
-            complaints.add(key, message);
+        for fault in zone::faults(&self.zone) {
+            complaints.add(fault.key, fault.message);
         }
     }
 

@@ -35,6 +35,10 @@ pub struct Button {
     pub long_to_s: f64,
     /// Very long: held at least this long, 3 to 20: nobody does that by chance.
     pub very_long_from_s: f64,
+    /// Very long: let go before this, 4 to 60. Who holds on longer wants aiming, or has fallen asleep.
+    pub very_long_to_s: f64,
+    /// Aiming: held at least this long, 5 to 90. Three seconds after the end of very long, because nobody counts exactly.
+    pub aiming_from_s: f64,
     /// Held longer than this it is no press at all, 10 to 120: something leans on it, or its wire is short-circuited.
     pub stuck_from_s: f64,
     /// How long the page for pairing is shown, 10 to 600: time to fetch a phone and type.
@@ -72,6 +76,8 @@ impl Default for Button {
             long_from_s: 1.5,
             long_to_s: 5.0,
             very_long_from_s: 8.0,
+            very_long_to_s: 12.0,
+            aiming_from_s: 15.0,
             stuck_from_s: 30.0,
             pairing_s: 120.0,
         }
@@ -154,13 +160,17 @@ impl Button {
         complaints.range("button.long_from_s", self.long_from_s, 0.5, 5.0);
         complaints.range("button.long_to_s", self.long_to_s, 1.0, 10.0);
         complaints.range("button.very_long_from_s", self.very_long_from_s, 3.0, 20.0);
+        complaints.range("button.very_long_to_s", self.very_long_to_s, 4.0, 60.0);
+        complaints.range("button.aiming_from_s", self.aiming_from_s, 5.0, 90.0);
         complaints.range("button.stuck_from_s", self.stuck_from_s, 10.0, 120.0);
         complaints.range("button.pairing_s", self.pairing_s, 10.0, 600.0);
         for (key, value, least_key, least) in [
             ("button.long_from_s", self.long_from_s, "button.short_to_s", self.short_to_s),
             ("button.long_to_s", self.long_to_s, "button.long_from_s", self.long_from_s),
             ("button.very_long_from_s", self.very_long_from_s, "button.long_to_s", self.long_to_s),
-            ("button.stuck_from_s", self.stuck_from_s, "button.very_long_from_s", self.very_long_from_s),
+            ("button.very_long_to_s", self.very_long_to_s, "button.very_long_from_s", self.very_long_from_s),
+            ("button.aiming_from_s", self.aiming_from_s, "button.very_long_to_s", self.very_long_to_s),
+            ("button.stuck_from_s", self.stuck_from_s, "button.aiming_from_s", self.aiming_from_s),
         ] {
             if value < least {
                 complaints

@@ -24,6 +24,9 @@ pub struct Privacy {
     /// Whether every start begins paused, whatever was before: somebody must resume by hand. Without it the device
     /// goes on as it was left: what was paused stays paused over a reboot and a power cut.
     pub start_paused: bool,
+    /// Whether the camera's picture may be looked at while the device is aimed: small, heads made unrecognisable, for ten
+    /// minutes after a hand at the device asked for it (docs/web.md). Without it no such picture is ever made.
+    pub aiming: bool,
     /// A switch in hardware that has the last word: while it is closed nothing opens the camera. A line that cannot
     /// be read counts as closed.
     pub switch: PrivacySwitch,
@@ -37,6 +40,7 @@ impl Default for Privacy {
             epsilon_each: 1.0,
             new_shares_every_s: 60.0,
             start_paused: false,
+            aiming: true,
             switch: PrivacySwitch::default(),
         }
     }

@@ -66,22 +66,58 @@ pub fn admitted_share(zones: &[Zone]) -> f64 {
     (0..PROBES).map(row).sum::<usize>() as f64 / (PROBES * PROBES) as f64
 }
 
-/// What is wrong with the zones: the key, and the rest of the sentence.
-pub(super) fn faults(zones: &[Zone]) -> Vec<(String, String)> {
+/// What is wrong with zones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneFault {
+    /// Which one, counted from 0, where it is one alone.
+    pub zone: Option<usize>,
+    /// One of `corners`, `outside`, `crossing`, `tiny`, `too_many` and `nothing_left`.
+    pub reason: &'static str,
+    /// The key.
+    pub key: String,
+    /// The rest of the sentence.
+    pub message: String,
+}
+
+/// The zones as a configuration file has them.
+///
+/// # Errors
+/// The first thing that is wrong with them.
+pub fn to_toml(zones: &[Zone]) -> Result<String, ZoneFault> {
+    use std::fmt::Write;
+    if let Some(fault) = faults(zones).into_iter().next() {
+        return Err(fault);
+    }
+    let mut text = String::new();
+    for Zone { name, kind, points } in zones {
+        // A thousandth of the picture is less than a finger can aim.
+        let corner = |[x, y]: &[f64; 2]| format!("[{x:.3}, {y:.3}]");
+        let points = points.iter().map(corner).collect::<Vec<_>>().join(", ");
+        let (name, kind) = (toml::Value::from(name.as_str()), kind.name());
+        let _ = writeln!(text, "[[zone]]\nname = {name}\nkind = \"{kind}\"\npoints = [{points}]\n");
+    }
+    text.truncate(text.trim_end().len());
+    Ok(text)
+}
+
+/// What is wrong with the zones.
+pub(super) fn faults(zones: &[Zone]) -> Vec<ZoneFault> {
     let mut faults: Vec<_> = zones
         .iter()
         .enumerate()
-        .filter_map(|(index, zone)| Some((format!("zone.{index}.points"), zone.fault()?)))
+        .filter_map(|(index, zone)| {
+            let (reason, message) = zone.fault()?;
+            Some(ZoneFault { zone: Some(index), reason, key: format!("zone.{index}.points"), message })
+        })
         .collect();
+    let together = |reason, message| ZoneFault { zone: None, reason, key: "zone".into(), message };
     if zones.len() > MOST_ZONES {
-        faults.push((
-            "zone".into(),
-            format!("is given {} times, at most {MOST_ZONES} are possible", zones.len()),
-        ));
+        let message = format!("is given {} times, at most {MOST_ZONES} are possible", zones.len());
+        faults.push(together("too_many", message));
     } else if faults.is_empty() && admitted_share(zones) == 0.0 {
         let message =
             "leaves nothing of the picture: make the \"ignore\" zones smaller or the \"only\" zones larger";
-        faults.push(("zone".into(), message.into()));
+        faults.push(together("nothing_left", message.into()));
     }
     faults
 }
@@ -108,30 +144,32 @@ impl Zone {
         self.edges().map(|(from, to)| from[0] * to[1] - to[0] * from[1]).sum::<f64>().abs() / 2.0
     }
 
-    fn fault(&self) -> Option<String> {
+    fn fault(&self) -> Option<(&'static str, String)> {
         let name = &self.name;
         if !(3..=MOST_POINTS).contains(&self.points.len()) {
             let count = self.points.len();
-            return Some(format!(
-                "of zone {name:?} are {count}, but must be 3 to {MOST_POINTS} pairs [x, y]"
-            ));
+            let message =
+                format!("of zone {name:?} are {count}, but must be 3 to {MOST_POINTS} pairs [x, y]");
+            return Some(("corners", message));
         }
         let is_outside = |point: &&[f64; 2]| point.iter().any(|share| !(0.0..=1.0).contains(share));
         if let Some([x, y]) = self.points.iter().find(is_outside) {
-            return Some(format!(
+            let message = format!(
                 "of zone {name:?}: [{x}, {y}] lies outside the picture; give shares of its width and height, 0 to 1"
-            ));
+            );
+            return Some(("outside", message));
         }
         if let Some((first, second)) = self.crossing() {
-            return Some(format!(
+            let message = format!(
                 "of zone {name:?}: the edges after corners {} and {} cross; give the corners in order",
                 first + 1,
                 second + 1
-            ));
+            );
+            return Some(("crossing", message));
         }
         let area = self.area();
-        (area < LEAST_AREA)
-            .then(|| format!("of zone {name:?} enclose next to nothing of the picture ({area:.5})"))
+        let message = || format!("of zone {name:?} enclose next to nothing of the picture ({area:.5})");
+        (area < LEAST_AREA).then(|| ("tiny", message()))
     }
 
     /// The first two edges that cross or touch although they are not neighbours.
@@ -198,7 +236,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_told() {
-        let fault = |points: &[[f64; 2]]| zone(ZoneKind::Ignore, points).fault().unwrap_or_default();
+        let fault = |points: &[[f64; 2]]| zone(ZoneKind::Ignore, points).fault().unwrap_or_default().1;
         assert!(fault(&[[0.0, 0.0], [1.0, 1.0]]).contains("must be 3 to 32"));
         assert!(fault(&[[0.0, 0.0], [1.2, 0.0], [0.0, 1.0]]).contains("outside the picture"));
         assert!(fault(&[[0.0, 0.0], [f64::NAN, 0.0], [0.0, 1.0]]).contains("outside the picture"));
@@ -206,7 +244,26 @@ mod tests {
         assert!(fault(&[[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]).contains("next to nothing"));
         assert_eq!(fault(&LEFT_HALF), "");
         let all = zone(ZoneKind::Ignore, &[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]);
-        assert!(faults(&[all])[0].1.contains("leaves nothing"));
+        assert!(faults(&[all])[0].message.contains("leaves nothing"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut poster = zone(ZoneKind::Ignore, &[[0.1, 0.12345], [0.3, 0.1], [0.3, 0.3]]);
+        poster.name = "poster \"1\"\n[web] \u{e0}".into();
+        let zones = [poster, zone(ZoneKind::Only, &LEFT_HALF)];
+        let text = to_toml(&zones).unwrap();
+        let read = crate::config::Config::parse(&text, "x.toml").unwrap().zone;
+        assert_eq!(read.len(), 2);
+        assert_eq!(
+            (&read[0].name, read[0].kind, read[1].kind),
+            (&zones[0].name, ZoneKind::Ignore, ZoneKind::Only)
+        );
+        assert_eq!(read[0].points[0], [0.1, 0.123]);
+        assert_eq!(to_toml(&[]).unwrap(), "");
+        let crossed = zone(ZoneKind::Only, &[[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]);
+        let fault = to_toml(&[zones[1].clone(), crossed]).unwrap_err();
+        assert_eq!((fault.zone, fault.reason, fault.key.as_str()), (Some(1), "crossing", "zone.1.points"));
     }
 
     proptest! {

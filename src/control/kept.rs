@@ -90,7 +90,7 @@ fn write(path: &Path, paused: bool) -> io::Result<()> {
 }
 
 /// As the other things that are kept: readable by their owner only.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

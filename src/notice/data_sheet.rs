@@ -94,6 +94,9 @@ fn flow(config: &Config) -> Markup {
                 thead { tr { th { "data" } th { "where" } th { "how long" } th { "who" } } }
                 tbody {
                     (row("Pictures (grey only, no colour, no sound)", "memory of the device", "until the next picture, below a second", "nobody"))
+                    @if config.privacy.aiming && config.web.enabled {
+                        (row("The picture while the device is aimed: small, grey, heads made unrecognisable; only after a hand at the device asked for it", "memory of the device, one at a time", "until the next one; ten minutes in all, then never again without that hand", "an administrator, one at a time"))
+                    }
                     (row("Heads, faces, seats in the room", "memory of the device", "until the next picture; a seat while somebody sits there", "nobody"))
                     @if mood.mode == Mode::Mood {
                         (row("Expression probabilities of a seat", "memory of the device", &window, "nobody"))

@@ -26,6 +26,8 @@ pub struct Situation {
     pub pairing: Option<Pairing>,
     /// Until then lights and displays show which device this is.
     pub identify_until: Option<Instant>,
+    /// Until then an administrator may look through the camera.
+    pub aim_until: Option<Instant>,
     /// Until then lights and displays are as dim as at night.
     pub dim_until: Option<Instant>,
 }
@@ -63,6 +65,11 @@ impl Situation {
     /// For how long after `now` it is to be shown which device this is, if it is.
     pub fn identifying_at(&self, now: Instant) -> Option<Duration> {
         self.identify_until.map(|until| until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Whether an administrator may look through the camera at `now`.
+    pub fn is_aimed_at(&self, now: Instant) -> bool {
+        self.aim_until.is_some_and(|until| now < until)
     }
 
     /// Whether somebody wants it dim at `now`, whatever the clock says.
@@ -105,6 +112,11 @@ impl Bulletin {
     /// Lets lights and displays show until `until` which device this is.
     pub fn identify(&self, until: Option<Instant>) {
         self.0.send_modify(|situation| situation.identify_until = until);
+    }
+
+    /// An administrator may look through the camera until `until`.
+    pub fn aim(&self, until: Option<Instant>) {
+        self.0.send_modify(|situation| situation.aim_until = until);
     }
 
     /// Makes lights and displays as dim as at night until `until`.

@@ -5,6 +5,7 @@
 //! elsewhere cannot read the mood by pointing its own name here (DNS rebinding).
 
 mod access;
+mod aim;
 mod announce;
 mod commands;
 mod files;
@@ -32,7 +33,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config;
+use crate::config::{self, Zone};
 use crate::control::Control;
 use crate::mood::State;
 use crate::outputs::{Bulletin, Health, Known, Moods, Situations};
@@ -66,6 +67,8 @@ pub(super) struct Web {
     pub(super) known: Known,
     /// What somebody asks for on the page is carried out by; without it the page only tells.
     pub(super) control: Option<Control>,
+    /// The zones of the configuration, from which drawing new ones begins.
+    pub(super) zones: Vec<Zone>,
     /// The lessons that were recorded, where they are.
     pub(super) archive: Option<lessons::Archive>,
     pub(super) health: Arc<Health>,
@@ -171,7 +174,9 @@ impl Web {
         });
         let commands = self.control.clone().map(commands::router).unwrap_or_default();
         let lessons = self.archive.clone().map(lessons::router).unwrap_or_default();
-        let rest = files.merge(commands).merge(lessons);
+        let zones = self.zones.clone();
+        let aim = self.control.clone().map(|control| aim::router(control, zones)).unwrap_or_default();
+        let rest = files.merge(commands).merge(lessons).merge(aim);
         let access = match self.access() {
             Ok(access) => access,
             // Nobody gets in by a list that cannot be read.

@@ -14,6 +14,8 @@ pub enum Press {
     Long,
     /// Show the page for pairing.
     VeryLong,
+    /// Offer the aiming view.
+    Aiming,
 }
 
 /// The spans of `[button]`. Between them a press means nothing.
@@ -27,6 +29,10 @@ pub struct Thresholds {
     pub long_to: Duration,
     /// Very long is at least this.
     pub very_long_from: Duration,
+    /// Very long is less than this.
+    pub very_long_to: Duration,
+    /// For aiming it is held at least this long.
+    pub aiming_from: Duration,
     /// Nobody presses as long as this.
     pub stuck_from: Duration,
 }
@@ -34,15 +40,17 @@ pub struct Thresholds {
 impl Thresholds {
     /// As configured.
     pub fn of(config: &config::Button) -> Self {
-        let [short_to, long_from, long_to, very_long_from, stuck_from] = [
+        let [short_to, long_from, long_to, very_long_from, very_long_to, aiming_from, stuck_from] = [
             config.short_to_s,
             config.long_from_s,
             config.long_to_s,
             config.very_long_from_s,
+            config.very_long_to_s,
+            config.aiming_from_s,
             config.stuck_from_s,
         ]
         .map(Duration::from_secs_f64);
-        Self { short_to, long_from, long_to, very_long_from, stuck_from }
+        Self { short_to, long_from, long_to, very_long_from, very_long_to, aiming_from, stuck_from }
     }
 
     /// What a press of this length means.
@@ -51,8 +59,10 @@ impl Thresholds {
             Some(Press::Short)
         } else if (self.long_from..self.long_to).contains(&held) {
             Some(Press::Long)
-        } else if (self.very_long_from..self.stuck_from).contains(&held) {
+        } else if (self.very_long_from..self.very_long_to).contains(&held) {
             Some(Press::VeryLong)
+        } else if (self.aiming_from..self.stuck_from).contains(&held) {
+            Some(Press::Aiming)
         } else {
             None
         }
@@ -123,7 +133,11 @@ mod tests {
             (5000, None),
             (7999, None),
             (8000, Some(Press::VeryLong)),
-            (29_999, Some(Press::VeryLong)),
+            (11_999, Some(Press::VeryLong)),
+            (12_000, None),
+            (14_999, None),
+            (15_000, Some(Press::Aiming)),
+            (29_999, Some(Press::Aiming)),
             (30_000, None),
             (3_600_000, None),
         ] {

@@ -14,12 +14,14 @@ use super::heads::{Candidate, Decoder, Head, merge};
 use super::luma::Luma;
 use super::model_card::{CardError, ModelCard, Task, Thresholds};
 use super::tiles::{self, MIN_OVERLAP, Plan, Tile};
-use super::{Stages, VisionError};
+use super::{PixelBox, Stages, VisionError};
 use crate::camera::Size;
 use crate::config::{self, Zone, zone::admits};
 
 /// What the network saw around its pictures when it was trained, as luma - 128.
 const PADDING: i8 = (114u8 ^ 0x80) as i8;
+/// More places that might be heads are not told.
+const MOST_DOUBTFUL: usize = 1024;
 
 /// Finds heads.
 pub struct Detector {
@@ -36,6 +38,30 @@ pub struct Detector {
     scaler: Scaler,
     candidates: Vec<Candidate>,
     heads: Vec<Head>,
+    /// From which score on places are told that might be heads; none where nobody asks.
+    doubtful_from: Option<f32>,
+    doubtful: Vec<PixelBox>,
+    /// Heads that do not count where they are.
+    outside: Vec<Head>,
+}
+
+/// Everything that was found in a picture, also what does not count.
+pub(super) struct Found<'a> {
+    /// Heads that count.
+    counted: &'a [Head],
+    /// Heads that do not count where they are.
+    outside: &'a [Head],
+    /// What might be heads.
+    pub(super) doubtful: &'a [PixelBox],
+    /// From which face score on a head shows its face.
+    pub(super) face_score: f32,
+}
+
+impl Found<'_> {
+    /// Every head, in whatever zone.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.counted.iter().chain(self.outside)
+    }
 }
 
 impl Detector {
@@ -80,12 +106,30 @@ impl Detector {
             scaler: Scaler::default(),
             candidates: Vec::new(),
             heads: Vec::new(),
+            doubtful_from: None,
+            doubtful: Vec::new(),
+            outside: Vec::new(),
         })
     }
 
     /// From which face score on a head shows its face.
     pub fn face_threshold(&self) -> f32 {
         self.thresholds.face_score
+    }
+
+    /// From the next picture on also tells places that might be heads, from this score on.
+    pub(super) fn look_closely(&mut self, doubtful_from: Option<f32>) {
+        self.doubtful_from = doubtful_from;
+    }
+
+    /// Everything that was found in the last picture.
+    pub(super) fn found(&self) -> Found<'_> {
+        Found {
+            counted: &self.heads,
+            outside: &self.outside,
+            doubtful: &self.doubtful,
+            face_score: self.thresholds.face_score,
+        }
     }
 
     /// Finds the heads in `luma` that count in their zones; boxes are in its pixels.
@@ -104,12 +148,21 @@ impl Detector {
         stages.resize += started.elapsed();
 
         self.candidates.clear();
+        self.doubtful.clear();
         let network = &mut self.networks[plan.input];
         let (width, threshold) = (network.input.width as usize, self.thresholds.head_score);
+        let least = self.doubtful_from.map_or(threshold, |score| score.min(threshold));
         for (index, tile) in plan.tiles.iter().enumerate() {
-            let (candidates, decoder) = (&mut self.candidates, &self.decoder);
+            let (candidates, doubtful, decoder) = (&mut self.candidates, &mut self.doubtful, &self.decoder);
             network.search(scaled, tile, stages, |outputs| {
-                decoder.decode(outputs, width, threshold, |head| candidates.push(place(&plan, index, head)));
+                decoder.decode(outputs, width, least, |head| {
+                    let candidate = place(&plan, index, head);
+                    if head.score >= threshold {
+                        candidates.push(candidate);
+                    } else if doubtful.len() < MOST_DOUBTFUL {
+                        doubtful.push(candidate.head.bounds);
+                    }
+                });
             })?;
         }
         stages.tiles = plan.tiles.len();
@@ -117,11 +170,14 @@ impl Detector {
         let started = Instant::now();
         merge(&mut self.candidates, self.thresholds.nms_iou);
         self.heads.clear();
+        self.outside.clear();
         let counts = |head: &Head| {
             let (x, y) = head.bounds.centre();
             admits(&self.zones, [f64::from(x) / luma.width as f64, f64::from(y) / luma.height as f64])
         };
-        self.heads.extend(self.candidates.iter().map(|candidate| candidate.head).filter(counts));
+        for head in self.candidates.iter().map(|candidate| candidate.head) {
+            if counts(&head) { self.heads.push(head) } else { self.outside.push(head) }
+        }
         stages.heads_decode += started.elapsed();
         self.plan = Some(plan);
         Ok(&self.heads)
@@ -194,7 +250,7 @@ fn fill(scaled: Luma<'_>, tile: &Tile, input: Size, pixels: &mut [i8]) {
 
 /// Brings pictures to the size at which they are searched; its buffers are used again.
 #[derive(Default)]
-struct Scaler {
+pub(super) struct Scaler {
     resizer: Resizer,
     scaled: Vec<u8>,
     /// Lines without gaps, for a view that ends before its last stride does.
@@ -203,7 +259,7 @@ struct Scaler {
 
 impl Scaler {
     /// `luma` at `size`: the very same view when it is its own.
-    fn scale<'a>(&'a mut self, luma: Luma<'a>, size: Size) -> Result<Luma<'a>, VisionError> {
+    pub(super) fn scale<'a>(&'a mut self, luma: Luma<'a>, size: Size) -> Result<Luma<'a>, VisionError> {
         let Luma { width, height, stride, pixels } = luma;
         if (width, height) == (size.width as usize, size.height as usize) {
             return Ok(luma);

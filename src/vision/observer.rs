@@ -19,7 +19,9 @@ use super::model_card::{CardError, Cards};
 use super::readers::{Cut, Readers};
 use super::seats::{self, Seats};
 use super::verdict::{Bounds, Verdict};
+use super::viewfinder::{DOUBTFUL_SCORE, Viewfinder};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
+use crate::aim::Aim;
 use crate::camera::{Frame, Size};
 use crate::config::Config;
 
@@ -100,6 +102,7 @@ pub struct Vision {
     turn: Vec<usize>,
     faces: Vec<(Cut, View)>,
     stages: Stages,
+    viewfinder: Viewfinder,
 }
 
 impl Vision {
@@ -131,7 +134,14 @@ impl Vision {
             turn: Vec::new(),
             faces: Vec::new(),
             stages: Stages::default(),
+            viewfinder: Viewfinder::default(),
         })
+    }
+
+    /// Also makes views for `aim`, while they are wanted.
+    #[must_use]
+    pub fn aimed_by(self, aim: Aim) -> Self {
+        Self { viewfinder: Viewfinder::new(aim), ..self }
     }
 
     /// The next frame of a camera: finds heads, follows them, judges which faces can be read, and reads those
@@ -144,6 +154,8 @@ impl Vision {
         let mut stages = Stages::default();
         let luma = self.luma.decode(frame)?;
         stages.luma = started.elapsed();
+        let aiming = self.viewfinder.wants_view(started);
+        self.detector.look_closely(aiming.then_some(DOUBTFUL_SCORE));
         let heads = self.detector.find(luma, &mut stages)?;
 
         let following = Instant::now();
@@ -172,6 +184,9 @@ impl Vision {
             stages.expression_network = time.network;
         }
         let observation = Observation { captured_at: now, people: self.seats.people(now) };
+        if aiming {
+            self.viewfinder.show(luma, &self.detector.found(), &observation.people, Instant::now());
+        }
         stages.total = started.elapsed();
         self.stages = stages;
         Ok(observation)

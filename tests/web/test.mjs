@@ -1,5 +1,6 @@
 // The page as a teacher meets it: the real program watches a simulated class, a real browser opens its page.
 // Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes pictures of the page.
+import { aiming } from './aiming.mjs';
 import { launch } from './browser.mjs';
 import { controls } from './controls.mjs';
 import { atEnd, endAll } from './device.mjs';
@@ -7,7 +8,7 @@ import { lessons } from './lessons.mjs';
 import { live } from './live.mjs';
 
 const only = process.argv[2] ?? '';
-const checks = [...live, ...controls, ...lessons];
+const checks = [...live, ...controls, ...lessons, ...aiming];
 const results = [];
 
 const giveUp = setTimeout(async () => {

@@ -74,7 +74,8 @@ fn capture(
 ) -> (CameraHealth, Counters) {
     let (health, counters) = (CameraHealth::default(), Counters::default());
     let heartbeat = &Heartbeat::default();
-    let parts = CaptureLoop { frames, health: &health, switch, counters: &counters, heartbeat, stop };
+    let aim = &Aim::default();
+    let parts = CaptureLoop { frames, health: &health, switch, aim, counters: &counters, heartbeat, stop };
     parts.run(source, &mut CameraLight::none(), BackOff::new(Duration::ZERO, Duration::ZERO));
     (health, counters)
 }
@@ -172,7 +173,8 @@ fn nothing_is_opened_while_off() {
             }
             let (frames, counters) = (&Frames::default(), &Counters::default());
             let heartbeat = &Heartbeat::default();
-            let parts = CaptureLoop { frames, health, switch, counters, heartbeat, stop };
+            let aim = &Aim::default();
+            let parts = CaptureLoop { frames, health, switch, aim, counters, heartbeat, stop };
             parts.run(&mut Never, &mut CameraLight::none(), BackOff::default());
         });
         while health.state() != CameraState::Paused {
@@ -295,6 +297,11 @@ impl Drop for WatchedCamera {
 
 /// Plays `openings` beside a lamp that fails as `failures` says, and tells what happened in which order.
 fn watch(openings: &[&[Event]], failures: &[bool], required: bool) -> Vec<&'static str> {
+    watch_while(&Aim::default(), openings, failures, required)
+}
+
+/// The same while the camera is aimed as `aim` says.
+fn watch_while(aim: &Aim, openings: &[&[Event]], failures: &[bool], required: bool) -> Vec<&'static str> {
     let (log, switch, stop) = (Log::default(), Arc::new(Switch::default()), Stop::default());
     let lamp = ScriptedLamp { log: Arc::clone(&log), failures: failures.iter().copied().collect() };
     let mut light = CameraLight::new(Box::new(lamp), required);
@@ -310,6 +317,7 @@ fn watch(openings: &[&[Event]], failures: &[bool], required: bool) -> Vec<&'stat
         frames: &frames,
         health: &health,
         switch: &switch,
+        aim,
         counters: &counters,
         heartbeat: &heartbeat,
         stop: &stop,
@@ -358,6 +366,20 @@ fn a_light_that_fails_while_the_camera_is_open_closes_it_within_a_second() {
 }
 
 #[test]
+fn the_light_blinks_while_somebody_may_look_through_the_camera_and_shines_afterwards() {
+    let aim = Aim::default();
+    aim.offer(Instant::now() + Duration::from_secs(600));
+    let events: &[Event] =
+        &[Event::Picture(0), Event::Picture(1), Event::Picture(2), Event::Picture(3), Event::Stop];
+    assert_eq!(watch_while(&aim, &[events], &[], true), ["lit", "open", "dark", "lit", "dark", "closed"]);
+    aim.end();
+    assert_eq!(
+        watch_while(&aim, &[events], &[], true),
+        ["lit", "open", "lit", "lit", "lit", "closed", "dark"]
+    );
+}
+
+#[test]
 fn a_paused_start_puts_out_what_the_last_run_left_lit_and_opens_nothing() {
     let (log, switch, stop) = (Log::default(), Switch::default(), Stop::default());
     switch.pause();
@@ -374,7 +396,8 @@ fn a_paused_start_puts_out_what_the_last_run_left_lit_and_opens_nothing() {
             let (frames, counters, health) =
                 (&Frames::default(), &Counters::default(), &CameraHealth::default());
             let heartbeat = &Heartbeat::default();
-            let parts = CaptureLoop { frames, health, switch, counters, heartbeat, stop };
+            let aim = &Aim::default();
+            let parts = CaptureLoop { frames, health, switch, aim, counters, heartbeat, stop };
             parts.run(&mut source, &mut CameraLight::new(Box::new(lamp), true), BackOff::default());
         });
         while log.lock().unwrap().is_empty() {

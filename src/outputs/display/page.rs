@@ -131,6 +131,9 @@ pub fn draw(mood: &Mood, situation: &Situation, turns: Turns, now: Instant) -> P
     {
         pages.others.push((Page::Detail { word: mood.word, shares: shares.in_order() }, turns.detail));
     }
+    if situation.is_aimed_at(now) {
+        pages.others.push((aiming(), TROUBLE_FOR));
+    }
     for (part, problem) in &situation.troubles {
         let trouble = (trouble(part, problem), TROUBLE_FOR);
         // Without a camera there is nothing else to be told of first.
@@ -183,6 +186,12 @@ fn trouble(part: &str, problem: &str) -> Page {
 fn identity(mood: &Mood) -> Page {
     let text = Text::Small(format!("{} {}", mood.site, mood.room));
     Page::Notice { title: "this is".into(), sign: Sign::Camera, text }
+}
+
+/// Whoever sits in the room is to know that somebody looks.
+fn aiming() -> Page {
+    let text = Text::Lines(["the picture".to_owned(), "is looked at".to_owned()]);
+    Page::Notice { title: "aiming".into(), sign: Sign::Camera, text }
 }
 
 fn pairing(offer: &Pairing, page: Option<SocketAddr>) -> Page {
@@ -338,6 +347,20 @@ mod tests {
         assert_eq!((title.as_str(), text), ("this is", Text::Small("school room-1".into())));
         assert!(
             matches!(first(now + Duration::from_secs(10)), Page::Notice { title, .. } if title == "no page")
+        );
+    }
+
+    #[test]
+    fn that_somebody_looks_through_the_camera_is_shown_in_turns_for_its_time() {
+        let now = Instant::now();
+        let aim_until = Some(now + Duration::from_secs(600));
+        let situation = Situation { aim_until, ..troubled(&["mqtt"]) };
+        assert_eq!(titles(&samples::live(), &situation), ["glance", "detail", "aiming", "broker away"]);
+        let over = draw(&samples::live(), &situation, TURNS, now + Duration::from_secs(600));
+        assert!(
+            over.others
+                .iter()
+                .all(|(page, _)| !matches!(page, Page::Notice { title, .. } if title == "aiming"))
         );
     }
 

@@ -39,13 +39,16 @@ const MOST_PAIRED: usize = 50;
 /// What everybody may have: what a phone needs to be paired. All else needs a cookie.
 const OPEN: [&str; 6] = ["/pair", "/api/v1/pair", "/pair.js", "/messages.js", "/page.css", "/icon.svg"];
 
+/// What begins like this is for administrators only, whatever is asked there.
+const AIM: &str = "/api/v1/aim";
+
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Role {
     /// See, pause, begin and end lessons, keep notes.
     Teacher,
-    /// Also delete lessons.
+    /// Also delete lessons, and look through the camera to aim it.
     Administrator,
 }
 
@@ -196,12 +199,13 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
     if open || counts {
         return next.run(request).await;
     }
-    let page = matches!(path, "/" | "/lessons");
-    match (access.role(request.headers(), Timestamp::now()), request.method()) {
-        (Some(Role::Teacher), &Method::DELETE) => refuse(StatusCode::FORBIDDEN, "not_administrator"),
-        (Some(_), _) => next.run(request).await,
-        (None, _) if page => Redirect::to("/pair").into_response(),
-        (None, _) => refuse(StatusCode::UNAUTHORIZED, "not_paired"),
+    let page = matches!(path, "/" | "/lessons" | "/aim");
+    let for_administrators = request.method() == Method::DELETE || path.starts_with(AIM);
+    match access.role(request.headers(), Timestamp::now()) {
+        Some(Role::Teacher) if for_administrators => refuse(StatusCode::FORBIDDEN, "not_administrator"),
+        Some(_) => next.run(request).await,
+        None if page => Redirect::to("/pair").into_response(),
+        None => refuse(StatusCode::UNAUTHORIZED, "not_paired"),
     }
 }
 

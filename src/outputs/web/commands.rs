@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::aim;
 use crate::control::{Asker, Control, Refused, SwitchPosition};
 use crate::mood::lesson;
 
@@ -32,6 +33,8 @@ pub(super) struct Device {
     switch_closed: bool,
     /// Whether lights and display were dimmed by hand.
     dimmed: bool,
+    /// Whether an administrator may look through the camera now.
+    aiming: bool,
     /// Whether lessons are recorded.
     records_lessons: bool,
     /// The lesson that is under way.
@@ -52,6 +55,7 @@ impl Device {
             paused: *control.paused().borrow(),
             switch_closed: control.switch() == SwitchPosition::Closed,
             dimmed: control.dimmed().borrow().is_some_and(|until| now < until),
+            aiming: control.aim().until(now).is_some(),
             records_lessons: control.records_lessons(),
             lesson: lesson.map(|lesson::UnderWay { title, begun_at }| LessonNow { title, begun_at }),
         }
@@ -64,6 +68,7 @@ pub(super) struct Changes {
     paused: watch::Receiver<bool>,
     dimmed: watch::Receiver<Option<Instant>>,
     lesson: watch::Receiver<Option<lesson::UnderWay>>,
+    aiming: aim::Changes,
 }
 
 impl Changes {
@@ -76,6 +81,7 @@ impl Changes {
             paused,
             dimmed: control.dimmed(),
             lesson: control.lesson_now().subscribe(),
+            aiming: control.aim().changes(),
         }
     }
 
@@ -93,6 +99,7 @@ impl Changes {
             _ = self.paused.changed() => {}
             _ = self.dimmed.changed() => {}
             _ = self.lesson.changed() => {}
+            _ = self.aiming.next() => {}
             () = night_ends => {}
         }
         Device::of(&self.control, Instant::now())
@@ -141,6 +148,8 @@ impl IntoResponse for Fault {
                 let (status, reason) = match refused {
                     Refused::SwitchClosed => (StatusCode::CONFLICT, "switch_closed"),
                     Refused::NoLessons => (StatusCode::CONFLICT, "no_lessons"),
+                    Refused::NoAiming => (StatusCode::CONFLICT, "no_aiming"),
+                    Refused::Paused => (StatusCode::CONFLICT, "paused"),
                     Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                 };
                 (status, reason, refused.to_string())

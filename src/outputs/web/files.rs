@@ -17,9 +17,12 @@ use super::messages::{self, MessageError, Messages};
 const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page/page.css"));
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Address, kind and content of what is the same in every language.
-const FILES: [(&str, &str, &[u8]); 12] = [
+const FILES: [(&str, &str, &[u8]); 15] = [
     ("/page.css", "text/css; charset=utf-8", STYLE.as_bytes()),
     ("/live.js", SCRIPT, include_bytes!("page/live.js")),
+    ("/aim.css", "text/css; charset=utf-8", include_bytes!("page/aim.css")),
+    ("/aim.js", SCRIPT, include_bytes!("page/aim.js")),
+    ("/zones.js", SCRIPT, include_bytes!("page/zones.js")),
     ("/compare.js", SCRIPT, include_bytes!("page/compare.js")),
     ("/controls.js", SCRIPT, include_bytes!("page/controls.js")),
     ("/lessons.js", SCRIPT, include_bytes!("page/lessons.js")),
@@ -32,8 +35,9 @@ const FILES: [(&str, &str, &[u8]); 12] = [
     ("/manifest.webmanifest", "application/manifest+json", include_bytes!("page/manifest.webmanifest")),
 ];
 /// Address and text of the pages.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("/", include_str!("page/live.html")),
+    ("/aim", include_str!("page/aim.html")),
     ("/lessons", include_str!("page/lessons.html")),
     ("/pair", include_str!("page/pair.html")),
 ];

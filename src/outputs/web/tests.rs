@@ -1,4 +1,5 @@
 mod afterwards;
+mod aiming;
 mod changes;
 mod https;
 mod pairing;
@@ -38,6 +39,7 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
         mood_every: Duration::from_secs(1),
         known: Known::default(),
         control: None,
+        zones: Vec::new(),
         archive: None,
         all_health: vec![Arc::clone(&health)],
         health,

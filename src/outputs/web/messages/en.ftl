@@ -141,3 +141,61 @@ refused-not_offered = The device shows no code. Hold its button for eight second
 refused-too_many = Too many wrong codes. Hold the button again for a new one.
 refused-not_administrator = Only the administrator may do this.
 refused-not_paired = This phone is not paired any more.
+
+aim-title = Aim the camera
+aim-picture = What the camera sees; heads are made unrecognisable
+aim-how = To look through the camera, stand at the device and
+aim-how-button = hold its button for 15 to 30 seconds,
+aim-how-console = or run on it, as its administrator:
+aim-note = For ten minutes the picture is then shown here, to the administrator only: small, grey, heads made unrecognisable. It is never stored.
+aim-noscript = This page needs JavaScript to show the picture.
+aim-waiting = Waiting for a picture.
+aim-paused = The camera is closed. Resume first.
+aim-until = Until { $time }
+aim-done = Done
+aim-heads = { $count ->
+    [one] One head counts.
+   *[other] { $count } heads count.
+ }
+aim-none = No head is found. Where does the camera look?
+aim-fine = All are large enough.
+aim-small = { $count ->
+    [one] One head is smaller than { $px } px: move closer or use 1080p.
+   *[other] { $count } heads are smaller than { $px } px: move closer or use 1080p.
+ }
+aim-small-closer = { $count ->
+    [one] One head is smaller than { $px } px: move closer.
+   *[other] { $count } heads are smaller than { $px } px: move closer.
+ }
+aim-outside = { $count ->
+    [one] One does not count where it is.
+   *[other] { $count } do not count where they are.
+ }
+aim-legend-counted = counts
+aim-legend-small = too small
+aim-legend-out = does not count
+aiming-now = An administrator may look through the camera now, to aim it.
+refused-aiming_not_offered = Nobody may look through the camera now.
+refused-aiming_seen_elsewhere = Somebody else is aiming. One can look at a time.
+zones-title = Zones
+zones-how = Drag on the picture for a rectangle, or tap the corners of a shape one after the other.
+zone-kind = What it is for
+zone-ignore = Do not count here
+zone-only = Count only here
+zone-add = Add a rectangle
+zone-close = Close the shape
+zone-discard = Discard the shape
+zone-numbered = zone { $number }
+zone-name = Name
+zone-corners = Corners: x y, in shares of the picture
+zone-delete = Delete { $name }
+zones-toml = For the configuration file
+zones-toml-note = The device itself counts as its configuration says. Put this there in place of all zones that it has, and restart.
+copy = Copy
+copied = Copied.
+fault-corners = “{ $zone }” needs 3 to 32 corners.
+fault-outside = “{ $zone }” reaches outside the picture.
+fault-crossing = The edges of “{ $zone }” cross. Give its corners in order.
+fault-tiny = “{ $zone }” is too small.
+fault-too_many = These are too many zones.
+fault-nothing_left = These zones leave nothing of the picture.

@@ -6,12 +6,13 @@ let device;
 
 function show(now) {
   device = now;
-  const { paused, switch_closed: closed, dimmed, records_lessons: records, lesson } = device;
+  const { paused, switch_closed: closed, dimmed, aiming, records_lessons: records, lesson } = device;
   byId("controls").hidden = false;
   byId("pause").textContent = say(paused ? "resume" : "pause");
   byId("pause").disabled = closed;
   byId("controls-hint").textContent = closed ? say("switch-closed") : "";
   byId("controls-hint").hidden = !closed;
+  byId("aiming").hidden = !aiming;
   byId("night").setAttribute("aria-pressed", String(dimmed));
   byId("lesson-form").hidden = !records;
   byId("lesson-title-field").hidden = Boolean(lesson);

@@ -74,7 +74,7 @@ impl Lan {
 async fn without_pairing_there_is_the_page_for_pairing_and_nothing_else() {
     let storage = tempfile::tempdir().unwrap();
     let lan = lan(storage.path()).await;
-    for path in ["/", "/lessons"] {
+    for path in ["/", "/lessons", "/aim"] {
         let (status, answer) = lan.ask("GET", path, "", "").await;
         assert!(status == 303 && answer.contains("location: /pair"), "{path}: {answer}");
     }
@@ -91,6 +91,9 @@ async fn without_pairing_there_is_the_page_for_pairing_and_nothing_else() {
         ("POST", "/api/v1/lesson"),
         ("POST", "/api/v1/night"),
         ("POST", "/api/v1/unpair"),
+        ("GET", "/api/v1/aim?viewer=a"),
+        ("DELETE", "/api/v1/aim"),
+        ("POST", "/api/v1/aim/zones"),
         ("GET", "/display.png"),
         ("GET", "/healthz"),
         ("GET", "/metrics"),
@@ -125,6 +128,36 @@ async fn the_first_phone_is_the_administrators_and_each_code_is_good_for_one() {
     assert_eq!(lan.ask("DELETE", "/api/v1/lessons/1", &teacher, "").await.0, 403);
     assert_eq!(lan.ask("POST", "/api/v1/pause", &teacher, r#"{"paused": true}"#).await.0, 200);
     assert!(*lan.control.paused().borrow());
+}
+
+#[tokio::test]
+async fn only_an_administrator_looks_through_the_camera() {
+    let storage = tempfile::tempdir().unwrap();
+    let lan = lan(storage.path()).await;
+    let (administrator, teacher) = (lan.paired().await, lan.paired().await);
+    let look = "/api/v1/aim?viewer=a";
+    let (status, answer) = lan.ask("GET", look, &administrator, "").await;
+    assert!(status == 403 && answer.contains("aiming_not_offered"), "{answer}");
+    lan.control.offer_aiming(crate::control::Asker::Button).unwrap();
+    for (method, path) in [
+        ("GET", look),
+        ("GET", "/api/v1/aim"),
+        ("DELETE", "/api/v1/aim"),
+        ("POST", "/api/v1/aim/zones"),
+        ("GET", "/api/v1/aim/"),
+        ("GET", "//api/v1/aim"),
+        ("GET", "/api/v1//aim"),
+        ("GET", "/api/v1/%61im"),
+    ] {
+        let (status, answer) = lan.ask(method, path, &teacher, "{}").await;
+        assert!((status == 403 && answer.contains("not_administrator")) || status == 404, "{path}: {answer}");
+    }
+    assert!(lan.control.aim().until(Instant::now()).is_some(), "a teacher cannot end it either");
+    // The page itself says what is missing.
+    assert_eq!(lan.ask("GET", "/aim", &teacher, "").await.0, 200);
+    assert_eq!(lan.ask("GET", look, &administrator, "").await.0, 204, "nothing looks through this camera");
+    assert_eq!(lan.ask("DELETE", "/api/v1/aim", &administrator, "").await.0, 204);
+    assert!(lan.control.aim().until(Instant::now()).is_none());
 }
 
 #[tokio::test]
