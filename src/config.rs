@@ -25,6 +25,7 @@ mod webhook;
 pub mod zone;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,16 @@ pub struct Config {
     pub thermal: Thermal,
     /// What is logged.
     pub log: Log,
+}
+
+/// The configuration that holds now, and every one that holds after it.
+pub type Settings = tokio::sync::watch::Receiver<Arc<Config>>;
+
+impl Config {
+    /// This one, for ever.
+    pub fn for_ever(&self) -> Settings {
+        tokio::sync::watch::channel(Arc::new(self.clone())).1
+    }
 }
 
 /// Where the device hangs.

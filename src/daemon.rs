@@ -23,7 +23,7 @@ use crate::camera::light::CameraLight;
 use crate::camera::simulator::SimulatorSource;
 use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CameraState, CaptureLoop, Frames, Switch};
-use crate::config::{CameraKind, Config};
+use crate::config::{CameraKind, Config, Settings};
 use crate::control::{self, Control, Kept};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
@@ -31,6 +31,7 @@ use crate::mood::{self, Aggregator, Mood, State};
 use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
 use crate::overlay::{self, Overlays};
 use crate::panel;
+use crate::reload::{self, Asking, Reload};
 use crate::supervisor::{self, Counters, Stop, Supervisor};
 use crate::vision::model_card::{Cards, ModelCard, Task};
 use crate::vision::{self, Vision};
@@ -55,6 +56,8 @@ pub struct Limits {
     pub forget_pauses: bool,
     /// What the administrator lays over the configuration, where that is allowed.
     pub overlays: Option<Overlays>,
+    /// How the configuration is read again, where that is possible.
+    pub reload: Option<Reload>,
 }
 
 /// Where the running daemon can be reached.
@@ -132,11 +135,14 @@ async fn serve(
     };
     let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
     let (events, happened) = Events::channel();
+    let (holding, settings) = watch::channel(Arc::new(config.clone()));
+    let rereads = limits.reload.clone().map(|reload| reread(reload, holding, &events, &stop));
     let (overlaid, overlays) =
         limits.overlays.clone().map(|overlays| hear_overlays(overlays, &events, &stop)).unzip();
     tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
     let sources = outputs::Sources {
         moods: moods.clone(),
+        settings: Some(settings.clone()),
         known,
         control: Some(control.clone()),
         records,
@@ -151,6 +157,7 @@ async fn serve(
         health: camera_health,
         begun_anew: control.anew().subscribe(),
         climate: Arc::clone(&climate),
+        settings: settings.clone(),
     };
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
@@ -160,10 +167,11 @@ async fn serve(
         commands,
         anew: control.anew().clone(),
         records: outputs.tells_lessons.then_some(records_sender),
+        settings: settings.clone(),
         lesson_now: control.lesson_now().clone(),
     };
     let recorder = recording.map(|recording| recording.start(config, lines, &stop));
-    let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
+    let controls = mood::Controls { paused, begun_anew: control.anew().subscribe(), settings };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
@@ -194,10 +202,10 @@ async fn serve(
         drop(tokio::time::timeout(left, writer).await);
     }
     let last_live = watcher.await.unwrap_or_default();
-    let begins_anew = match overlaid {
-        Some(overlaid) => overlaid.await.unwrap_or_default(),
-        None => false,
-    };
+    let mut begins_anew = false;
+    for task in overlaid.into_iter().chain(rereads) {
+        begins_anew |= task.await.unwrap_or_default();
+    }
     result.map(|()| Report { moods: counters.moods.get(), last_live, begins_anew })
 }
 
@@ -215,6 +223,26 @@ fn hear_overlays(overlays: Overlays, events: &Events, stop: &Stop) -> (JoinHandl
         begins_anew
     });
     (task, inbox)
+}
+
+/// Reads the configuration again when asked, and stops everything when it needs a new start.
+fn reread(
+    reload: Reload,
+    holding: watch::Sender<Arc<Config>>,
+    events: &Events,
+    stop: &Stop,
+) -> JoinHandle<bool> {
+    let (_, asked) = Asking::channel();
+    let (events, stop) = (events.clone(), stop.clone());
+    tokio::spawn(async move {
+        let begins_anew = reload::obey(reload, holding, asked, events, stop.clone()).await;
+        if begins_anew {
+            // Time for the event to be spooled.
+            tokio::time::sleep(EVENT_PATIENCE).await;
+            stop.request();
+        }
+        begins_anew
+    })
 }
 
 /// What recording lessons needs, made before anything runs.
@@ -317,6 +345,7 @@ struct Shared {
     /// Changes whenever nobody may be known from before.
     begun_anew: watch::Receiver<u64>,
     climate: Arc<Climate>,
+    settings: Settings,
 }
 
 /// Watches how warm the board is, and lets vision work slower in time.
@@ -349,7 +378,7 @@ fn see(
     shared: Shared,
     counters: &Arc<Counters>,
 ) -> anyhow::Result<()> {
-    let Shared { switch, health, begun_anew, climate } = shared;
+    let Shared { switch, health, begun_anew, climate, settings } = shared;
     let frames = Arc::new(Frames::default());
     supervisor.spawn("camera", {
         let (frames, counters) = (Arc::clone(&frames), Arc::clone(counters));
@@ -375,8 +404,18 @@ fn see(
         let every = Duration::from_secs_f64(config.vision.cycle_every_s);
         move |heartbeat, stop| {
             let (frames, counters, climate) = (&frames, &counters, &climate);
-            vision::WatchLoop { frames, observations, every, climate, begun_anew, counters, heartbeat, stop }
-                .run(&mut vision)
+            vision::WatchLoop {
+                frames,
+                observations,
+                every,
+                climate,
+                begun_anew,
+                settings,
+                counters,
+                heartbeat,
+                stop,
+            }
+            .run(&mut vision)
         }
     })
 }

@@ -27,5 +27,6 @@ pub mod notice;
 pub mod outputs;
 pub mod overlay;
 pub mod panel;
+pub mod reload;
 pub mod supervisor;
 pub mod vision;

@@ -7,6 +7,7 @@ use tracing::info;
 use super::BeginAnew;
 use crate::config::Config;
 use crate::overlay::Overlays;
+use crate::reload::{Manager, Reload};
 use crate::{daemon, law};
 
 #[derive(Debug, clap::Args)]
@@ -21,10 +22,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let overlays = Overlays::of(&file);
     let (config, laid) = overlays.as_ref().map_or_else(|| (file, Vec::new()), Overlays::configuration);
     law::permit(&config)?;
-    super::logging::start(&config.log.filter)?;
+    let filter = super::logging::start(&config.log.filter)?;
     for overlay in laid {
         info!(overlay, "over the configuration");
     }
-    let report = daemon::run(&config, &daemon::Limits { overlays, ..Default::default() }, |_| ())?;
+    let reload = Reload {
+        file: arguments.config,
+        manager: Manager::here(),
+        log: std::sync::Arc::new(move |wanted| filter.change(wanted)),
+    };
+    let limits = daemon::Limits { overlays, reload: Some(reload), ..Default::default() };
+    let report = daemon::run(&config, &limits, |_| ())?;
     if report.begins_anew { Err(BeginAnew.into()) } else { Ok(()) }
 }

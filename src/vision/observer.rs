@@ -21,7 +21,7 @@ use super::seats::{self, Seats};
 use super::verdict::{Bounds, Verdict};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
 use crate::camera::{Frame, Size};
-use crate::config::Config;
+use crate::config::{Config, Zone};
 
 /// Why nothing can be seen.
 #[derive(Debug, Error)]
@@ -180,6 +180,11 @@ impl Vision {
     /// Forgets all seats and what is believed of them: a new lesson begins.
     pub fn forget(&mut self) {
         self.seats.forget();
+    }
+
+    /// Heads count in other parts of the picture from now on.
+    pub fn set_zones(&mut self, zones: &[Zone]) {
+        self.detector.set_zones(zones);
     }
 
     /// A picture by itself: every face that can be read is read, and nothing is remembered.
