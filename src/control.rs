@@ -15,7 +15,7 @@ use tracing::{info, warn};
 pub use kept::{Kept, keep};
 
 use crate::camera;
-use crate::config::Config;
+use crate::config::{Config, Room};
 use crate::mood::lesson;
 
 /// Who asks.
@@ -74,6 +74,7 @@ struct Inner {
     dimmed: watch::Sender<Option<Instant>>,
     lesson_now: watch::Sender<Option<lesson::UnderWay>>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +123,7 @@ impl Control {
             dimmed: watch::Sender::new(None),
             lesson_now: watch::Sender::new(None),
             lessons,
+            is_new: config.room == Room::default(),
         }))
     }
 
@@ -174,6 +176,11 @@ impl Control {
     /// Whether lessons are recorded, so that they can be begun and ended.
     pub fn records_lessons(&self) -> bool {
         self.0.lessons.is_some()
+    }
+
+    /// Whether nobody has said yet where it hangs: the room is called as in the packaged configuration.
+    pub fn is_new(&self) -> bool {
+        self.0.is_new
     }
 
     /// Where the privacy switch stands.

@@ -28,10 +28,12 @@ use crate::control::{self, Control, Kept};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
+use crate::outputs::web::setup::{Afterwards, Desk};
 use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
 use crate::overlay::{self, Overlays};
 use crate::panel;
 use crate::reload::{self, Asking, Reload};
+use crate::setup::SetUp;
 use crate::supervisor::{self, Counters, Stop, Supervisor};
 use crate::vision::model_card::{Cards, ModelCard, Task};
 use crate::vision::{self, Vision};
@@ -136,7 +138,8 @@ async fn serve(
     let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
     let (events, happened) = Events::channel();
     let (holding, settings) = watch::channel(Arc::new(config.clone()));
-    let rereads = limits.reload.clone().map(|reload| reread(reload, holding, &events, &stop));
+    let (rereads, setup) =
+        limits.reload.clone().map(|reload| reread(reload, holding, &events, &stop)).unzip();
     let (overlaid, overlays) =
         limits.overlays.clone().map(|overlays| hear_overlays(overlays, &events, &stop)).unzip();
     tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
@@ -147,6 +150,7 @@ async fn serve(
         control: Some(control.clone()),
         records,
         events: happened,
+        setup,
         overlays,
     };
     let mut outputs = outputs::start(config, sources, &stop).await?;
@@ -231,10 +235,11 @@ fn reread(
     holding: watch::Sender<Arc<Config>>,
     events: &Events,
     stop: &Stop,
-) -> JoinHandle<bool> {
-    let (_, asked) = Asking::channel();
+) -> (JoinHandle<bool>, Desk) {
+    let (asking, asked) = Asking::channel();
+    let desk = Desk { setup: SetUp { file: reload.file.clone() }, afterwards: Afterwards::Reload(asking) };
     let (events, stop) = (events.clone(), stop.clone());
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let begins_anew = reload::obey(reload, holding, asked, events, stop.clone()).await;
         if begins_anew {
             // Time for the event to be spooled.
@@ -242,7 +247,8 @@ fn reread(
             stop.request();
         }
         begins_anew
-    })
+    });
+    (task, desk)
 }
 
 /// What recording lessons needs, made before anything runs.

@@ -128,6 +128,8 @@ pub struct Sources {
     pub records: mpsc::Receiver<Record>,
     /// What happens to the device.
     pub events: mpsc::Receiver<DeviceEvent>,
+    /// How the device is set up on its page, where that is possible.
+    pub setup: Option<web::setup::Desk>,
     /// Where settings go that the administrator lays over the configuration, if they are wanted.
     pub overlays: Option<overlay::Inbox>,
 }
@@ -143,6 +145,7 @@ impl Sources {
             control: None,
             records,
             events,
+            setup: None,
             overlays: None,
         }
     }
@@ -159,7 +162,7 @@ impl Sources {
 pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
-    let Sources { moods, settings, known, control, records, events, overlays } = sources;
+    let Sources { moods, settings, known, control, records, events, setup, overlays } = sources;
     let mut starter = Starter {
         moods,
         settings: settings.unwrap_or_else(|| config.for_ever()),
@@ -176,7 +179,7 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     starter.display(config, &board, &terminal)?;
     starter.lights(config, &board, &terminal)?;
     // Last, because it tells about the others.
-    let web = starter.web(config, known, control).await;
+    let web = starter.web(config, known, control, setup).await;
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
@@ -266,7 +269,13 @@ impl Starter {
         })
     }
 
-    async fn web(&mut self, config: &Config, known: Known, control: Option<Control>) -> Option<SocketAddr> {
+    async fn web(
+        &mut self,
+        config: &Config,
+        known: Known,
+        control: Option<Control>,
+        setup: Option<web::setup::Desk>,
+    ) -> Option<SocketAddr> {
         if !config.web.enabled {
             return None;
         }
@@ -282,6 +291,7 @@ impl Starter {
             mood_every: Duration::from_secs_f64(config.mood.publish_every_s.clamp(0.2, 60.0)),
             known,
             control,
+            setup,
             archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,
             all_health: self.health.clone(),

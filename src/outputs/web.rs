@@ -12,6 +12,7 @@ pub(super) mod lessons;
 mod messages;
 mod metrics;
 mod routes;
+pub mod setup;
 mod trend;
 
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ pub(super) struct Web {
     pub(super) known: Known,
     /// What somebody asks for on the page is carried out by; without it the page only tells.
     pub(super) control: Option<Control>,
+    /// How the device is set up, where that is possible here.
+    pub(super) setup: Option<setup::Desk>,
     /// The lessons that were recorded, where they are.
     pub(super) archive: Option<lessons::Archive>,
     pub(super) health: Arc<Health>,
@@ -121,7 +124,8 @@ impl Web {
         });
         let commands = self.control.clone().map(commands::router).unwrap_or_default();
         let lessons = self.archive.clone().map(lessons::router).unwrap_or_default();
-        let rest = files.merge(commands).merge(lessons);
+        let setup = self.setup.clone().map(setup::router).unwrap_or_default();
+        let rest = files.merge(commands).merge(lessons).merge(setup);
         let access = match self.access() {
             Ok(access) => access,
             // Nobody gets in by a list that cannot be read.
@@ -146,24 +150,55 @@ impl Web {
 
     /// Answers connections until accepting fails.
     async fn accept(&self, listener: &TcpListener, router: &axum::Router) {
-        // Dropped with this future at the stop, which ends every connection.
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(answer(stream, access::Peer(peer.ip()), router.clone()));
-                    }
-                    Err(error) => {
-                        self.health.failed(&format!("the page cannot take connections: {error}"));
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        return;
-                    }
-                },
+        let error = accept(listener, router).await;
+        self.health.failed(&format!("the page cannot take connections: {error}"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Answers connections until accepting fails.
+async fn accept(listener: &TcpListener, router: &axum::Router) -> std::io::Error {
+    // Dropped with this future at the stop, which ends every connection.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(answer(stream, access::Peer(peer.ip()), router.clone()));
+                }
+                Err(error) => return error,
+            },
+        }
+    }
+}
+
+/// Serves nothing but the set-up, on loopback at `port`, until something was saved or `stop` is requested. True: saved.
+///
+/// # Errors
+/// The page cannot listen there, or cannot be made.
+pub async fn set_up(port: u16, files: crate::setup::SetUp, stop: &Stop) -> std::io::Result<bool> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(page = %format_args!("http://{address}/setup"), "waits to be set up; no camera is opened");
+    let pages = files::Pages::new().map_err(std::io::Error::other)?;
+    let (saved, mut is_saved) = tokio::sync::watch::channel(false);
+    let desk = setup::Desk { setup: files, afterwards: setup::Afterwards::Begin(saved) };
+    let rest = files::router(pages).merge(setup::router(desk));
+    let router = routes::set_up_only(rest, guard::Names::of(address.ip()));
+    loop {
+        tokio::select! {
+            () = stop.requested() => return Ok(false),
+            _ = is_saved.wait_for(|saved| *saved) => break,
+            error = accept(&listener, &router) => {
+                tracing::warn!("the page cannot take connections: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
+    // Time for the answer to be sent.
+    let _ = tokio::time::timeout(Duration::from_millis(300), accept(&listener, &router)).await;
+    Ok(true)
 }
 
 /// Serves one connection to its end. What goes wrong on it is the other side's business.

@@ -42,7 +42,7 @@ const OPEN: [&str; 6] = ["/pair", "/api/v1/pair", "/pair.js", "/messages.js", "/
 pub(super) enum Role {
     /// See, pause, begin and end lessons, keep notes.
     Teacher,
-    /// Also delete lessons.
+    /// Also delete lessons and set the device up.
     Administrator,
 }
 
@@ -135,8 +135,10 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
     if open {
         return next.run(request).await;
     }
-    let page = matches!(path, "/" | "/lessons");
+    let page = matches!(path, "/" | "/lessons" | "/setup");
+    let sets_up = path == "/setup" || path == "/api/v1/setup" || path.starts_with("/api/v1/setup/");
     match (access.role(request.headers(), Timestamp::now()), request.method()) {
+        (Some(Role::Teacher), _) if sets_up => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         (Some(Role::Teacher), &Method::DELETE) => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         (Some(_), _) => next.run(request).await,
         (None, _) if page => Redirect::to("/pair").into_response(),

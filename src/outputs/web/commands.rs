@@ -34,6 +34,8 @@ pub(super) struct Device {
     dimmed: bool,
     /// Whether lessons are recorded.
     records_lessons: bool,
+    /// Whether nobody has said yet where it hangs.
+    is_new: bool,
     /// The lesson that is under way.
     lesson: Option<LessonNow>,
 }
@@ -53,6 +55,7 @@ impl Device {
             switch_closed: control.switch() == SwitchPosition::Closed,
             dimmed: control.dimmed().borrow().is_some_and(|until| now < until),
             records_lessons: control.records_lessons(),
+            is_new: control.is_new(),
             lesson: lesson.map(|lesson::UnderWay { title, begun_at }| LessonNow { title, begun_at }),
         }
     }

@@ -33,6 +33,7 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
         mood_every: Duration::from_secs(1),
         known: Known::default(),
         control: None,
+        setup: None,
         archive: None,
         all_health: vec![Arc::clone(&health)],
         health,
