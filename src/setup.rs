@@ -226,6 +226,10 @@ fn edit(
         if held.pointer(&pointer).unwrap_or(&serde_json::Value::Null) == value {
             continue;
         }
+        if held.pointer(&pointer).is_some_and(serde_json::Value::is_number) && !value.is_number() {
+            refused.push(FieldFault::of(key, format!("{key} must be a whole number")));
+            continue;
+        }
         match item(value) {
             Ok(item) => set(document, key, item),
             Err(problem) => refused.push(FieldFault::of(key, format!("{key} {problem}"))),

@@ -116,6 +116,7 @@ fn what_check_refuses_is_refused_at_its_field_with_the_same_words() {
             "lessons.timetable",
             "entry 1: begin is \"x\"",
         ),
+        (json!({ "mqtt.port": "x" }), "mqtt.port", "whole number"),
         (json!({ "room.name": "a\u{1b}[2J" }), "room.name", "one line"),
         (json!({ "web.listen": "0.0.0.0:80" }), "", "web.listen cannot be set on the page"),
     ] {
