@@ -8,6 +8,7 @@ mod display;
 mod engine;
 mod faults;
 mod fleet;
+mod layer;
 mod lessons;
 mod lights;
 mod mqtt;
@@ -26,6 +27,7 @@ mod webhook;
 pub mod zone;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub use display::{Display, DisplayKind};
 pub use engine::{Delegate, Engine, ExternalDelegate};
 pub use faults::{ConfigError, Fault};
 pub use fleet::Fleet;
+pub use layer::{ON_THE_PAGE, layer_of};
+pub(crate) use layer::{collect_keys, merge};
 pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use lights::{GpioLights, LedLight, Lights, LightsKind, PwmLights, RingLights};
 pub use mqtt::{BrokerKind, Mqtt, Protocol, Tls};
@@ -116,6 +120,16 @@ pub struct Config {
     pub thermal: Thermal,
     /// What is logged.
     pub log: Log,
+}
+
+/// The configuration that holds now, and every one that holds after it.
+pub type Settings = tokio::sync::watch::Receiver<Arc<Config>>;
+
+impl Config {
+    /// This one, for ever.
+    pub fn for_ever(&self) -> Settings {
+        tokio::sync::watch::channel(Arc::new(self.clone())).1
+    }
 }
 
 /// Where the device hangs.

@@ -18,7 +18,7 @@ pub use kept::{Kept, keep};
 
 use crate::aim::{self, Aim};
 use crate::camera;
-use crate::config::Config;
+use crate::config::{Config, Room};
 use crate::mood::lesson;
 
 /// Who asks.
@@ -88,6 +88,7 @@ struct Inner {
     may_be_aimed: bool,
     lesson_now: watch::Sender<Option<lesson::UnderWay>>,
     lessons: Option<mpsc::Sender<lesson::Command>>,
+    is_new: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +139,7 @@ impl Control {
             may_be_aimed: privacy.aiming,
             lesson_now: watch::Sender::new(None),
             lessons,
+            is_new: config.room == Room::default(),
         }))
     }
 
@@ -190,6 +192,11 @@ impl Control {
     /// Whether lessons are recorded, so that they can be begun and ended.
     pub fn records_lessons(&self) -> bool {
         self.0.lessons.is_some()
+    }
+
+    /// Whether nobody has said yet where it hangs: the room is called as in the packaged configuration.
+    pub fn is_new(&self) -> bool {
+        self.0.is_new
     }
 
     /// Where the privacy switch stands.

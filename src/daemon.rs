@@ -24,14 +24,17 @@ use crate::camera::light::CameraLight;
 use crate::camera::simulator::SimulatorSource;
 use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CameraState, CaptureLoop, Frames, Switch};
-use crate::config::{CameraKind, Config};
+use crate::config::{CameraKind, Config, Settings};
 use crate::control::{self, Control, Kept, console};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
+use crate::outputs::web::setup::{Afterwards, Desk};
 use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
 use crate::overlay::{self, Overlays};
 use crate::panel;
+use crate::reload::{self, Asking, Reload};
+use crate::setup::SetUp;
 use crate::supervisor::{self, Counters, Stop, Supervisor};
 use crate::vision::model_card::{Cards, ModelCard, Task};
 use crate::vision::{self, Vision};
@@ -56,6 +59,8 @@ pub struct Limits {
     pub forget_pauses: bool,
     /// What the administrator lays over the configuration, where that is allowed.
     pub overlays: Option<Overlays>,
+    /// How the configuration is read again, where that is possible.
+    pub reload: Option<Reload>,
 }
 
 /// Where the running daemon can be reached.
@@ -133,15 +138,20 @@ async fn serve(
     };
     let (records_sender, records) = mpsc::channel(RECORDS_WAITING);
     let (events, happened) = Events::channel();
+    let (holding, settings) = watch::channel(Arc::new(config.clone()));
+    let (rereads, setup) =
+        limits.reload.clone().map(|reload| reread(reload, holding, &events, &stop)).unzip();
     let (overlaid, overlays) =
         limits.overlays.clone().map(|overlays| hear_overlays(overlays, &events, &stop)).unzip();
     tokio::spawn(happenings::tell(events, watched(&control, &camera_health, &climate), stop.clone()));
     let sources = outputs::Sources {
         moods: moods.clone(),
+        settings: Some(settings.clone()),
         known,
         control: Some(control.clone()),
         records,
         events: happened,
+        setup,
         overlays,
     };
     let mut outputs = outputs::start(config, sources, &stop).await?;
@@ -153,6 +163,7 @@ async fn serve(
         begun_anew: control.anew().subscribe(),
         climate: Arc::clone(&climate),
         aim: control.aim().clone(),
+        settings: settings.clone(),
     };
     panel::start(&mut supervisor, config, &control, &outputs.bulletin)?;
     see(&mut supervisor, config, vision, observations, shared, &counters)?;
@@ -162,10 +173,11 @@ async fn serve(
         commands,
         anew: control.anew().clone(),
         records: outputs.tells_lessons.then_some(records_sender),
+        settings: settings.clone(),
         lesson_now: control.lesson_now().clone(),
     };
     let recorder = recording.map(|recording| recording.start(config, lines, &stop));
-    let controls = mood::Controls { paused, begun_anew: control.anew().subscribe() };
+    let controls = mood::Controls { paused, begun_anew: control.anew().subscribe(), settings };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));
@@ -201,10 +213,10 @@ async fn serve(
         drop(tokio::time::timeout(left, writer).await);
     }
     let last_live = watcher.await.unwrap_or_default();
-    let begins_anew = match overlaid {
-        Some(overlaid) => overlaid.await.unwrap_or_default(),
-        None => false,
-    };
+    let mut begins_anew = false;
+    for task in overlaid.into_iter().chain(rereads) {
+        begins_anew |= task.await.unwrap_or_default();
+    }
     result.map(|()| Report { moods: counters.moods.get(), last_live, begins_anew })
 }
 
@@ -222,6 +234,28 @@ fn hear_overlays(overlays: Overlays, events: &Events, stop: &Stop) -> (JoinHandl
         begins_anew
     });
     (task, inbox)
+}
+
+/// Reads the configuration again when asked, and stops everything when it needs a new start.
+fn reread(
+    reload: Reload,
+    holding: watch::Sender<Arc<Config>>,
+    events: &Events,
+    stop: &Stop,
+) -> (JoinHandle<bool>, Desk) {
+    let (asking, asked) = Asking::channel();
+    let desk = Desk { setup: SetUp { file: reload.file.clone() }, afterwards: Afterwards::Reload(asking) };
+    let (events, stop) = (events.clone(), stop.clone());
+    let task = tokio::spawn(async move {
+        let begins_anew = reload::obey(reload, holding, asked, events, stop.clone()).await;
+        if begins_anew {
+            // Time for the event to be spooled.
+            tokio::time::sleep(EVENT_PATIENCE).await;
+            stop.request();
+        }
+        begins_anew
+    });
+    (task, desk)
 }
 
 /// What recording lessons needs, made before anything runs.
@@ -332,6 +366,7 @@ struct Shared {
     begun_anew: watch::Receiver<u64>,
     climate: Arc<Climate>,
     aim: Aim,
+    settings: Settings,
 }
 
 /// Watches how warm the board is, and lets vision work slower in time.
@@ -364,7 +399,7 @@ fn see(
     shared: Shared,
     counters: &Arc<Counters>,
 ) -> anyhow::Result<()> {
-    let Shared { switch, health, begun_anew, climate, aim } = shared;
+    let Shared { switch, health, begun_anew, climate, aim, settings } = shared;
     let mut vision = vision.aimed_by(aim.clone());
     let frames = Arc::new(Frames::default());
     supervisor.spawn("camera", {
@@ -392,8 +427,18 @@ fn see(
         let every = Duration::from_secs_f64(config.vision.cycle_every_s);
         move |heartbeat, stop| {
             let (frames, counters, climate) = (&frames, &counters, &climate);
-            vision::WatchLoop { frames, observations, every, climate, begun_anew, counters, heartbeat, stop }
-                .run(&mut vision)
+            vision::WatchLoop {
+                frames,
+                observations,
+                every,
+                climate,
+                begun_anew,
+                settings,
+                counters,
+                heartbeat,
+                stop,
+            }
+            .run(&mut vision)
         }
     })
 }

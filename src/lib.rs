@@ -28,5 +28,7 @@ pub mod notice;
 pub mod outputs;
 pub mod overlay;
 pub mod panel;
+pub mod reload;
+pub mod setup;
 pub mod supervisor;
 pub mod vision;

@@ -39,7 +39,7 @@ pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations, pairing_co
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};
 use crate::camera::{BackOff, CameraState};
-use crate::config::{Config, DisplayKind, LightsKind};
+use crate::config::{Config, DisplayKind, LightsKind, Settings};
 use crate::control::Control;
 use crate::mood::Mood;
 use crate::mood::lesson::Record;
@@ -118,6 +118,8 @@ pub struct Known {
 pub struct Sources {
     /// The newest mood.
     pub moods: Moods,
+    /// The configuration as it changes; without it the one of the start holds on.
+    pub settings: Option<Settings>,
     /// What may be told of the device.
     pub known: Known,
     /// What commands from the page and the broker are carried out by.
@@ -126,6 +128,8 @@ pub struct Sources {
     pub records: mpsc::Receiver<Record>,
     /// What happens to the device.
     pub events: mpsc::Receiver<DeviceEvent>,
+    /// How the device is set up on its page, where that is possible.
+    pub setup: Option<web::setup::Desk>,
     /// Where settings go that the administrator lays over the configuration, if they are wanted.
     pub overlays: Option<overlay::Inbox>,
 }
@@ -134,7 +138,16 @@ impl Sources {
     /// Nothing but moods.
     pub fn of(moods: Moods) -> Self {
         let (records, events) = (mpsc::channel(1).1, mpsc::channel(1).1);
-        Self { moods, known: Known::default(), control: None, records, events, overlays: None }
+        Self {
+            moods,
+            settings: None,
+            known: Known::default(),
+            control: None,
+            records,
+            events,
+            setup: None,
+            overlays: None,
+        }
     }
 }
 
@@ -149,9 +162,15 @@ impl Sources {
 pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
-    let Sources { moods, known, control, records, events, overlays } = sources;
-    let mut starter =
-        Starter { moods, stop: stop.clone(), health: Vec::new(), bulletin: bulletin.clone(), alive };
+    let Sources { moods, settings, known, control, records, events, setup, overlays } = sources;
+    let mut starter = Starter {
+        moods,
+        settings: settings.unwrap_or_else(|| config.for_ever()),
+        stop: stop.clone(),
+        health: Vec::new(),
+        bulletin: bulletin.clone(),
+        alive,
+    };
     let mqtt = told::broker(config)?;
     let told = Told { known: known.clone(), control: control.clone(), records, events, overlays };
     let tells_lessons = starter.tell(config, mqtt.clone(), told);
@@ -160,7 +179,7 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     starter.display(config, &board, &terminal)?;
     starter.lights(config, &board, &terminal)?;
     // Last, because it tells about the others.
-    let web = starter.web(config, known, control).await;
+    let web = starter.web(config, known, control, setup).await;
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
@@ -170,6 +189,7 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
 /// What every output gets.
 struct Starter {
     moods: Moods,
+    settings: Settings,
     stop: Stop,
     health: Vec<Arc<Health>>,
     bulletin: Bulletin,
@@ -223,7 +243,7 @@ impl Starter {
         let sources = display::Sources {
             moods: self.moods.clone(),
             situations: self.bulletin.subscribe(),
-            settings: display::Settings::of(config),
+            settings: self.settings.clone(),
             // A zone that is not known was told when the configuration was read.
             zone: config.lessons.zone().unwrap_or(TimeZone::UTC),
         };
@@ -238,8 +258,7 @@ impl Starter {
         let health = self.new_health("lights");
         let open = lights::opener(config.lights.clone(), board.clone(), Arc::clone(terminal));
         let brightness = lights::Brightness {
-            by_day: config.lights.brightness,
-            night: config.night.clone(),
+            settings: self.settings.clone(),
             // A zone that is not known was a fault of the configuration.
             zone: config.lessons.zone().unwrap_or(TimeZone::UTC),
         };
@@ -250,7 +269,13 @@ impl Starter {
         })
     }
 
-    async fn web(&mut self, config: &Config, known: Known, control: Option<Control>) -> Option<SocketAddr> {
+    async fn web(
+        &mut self,
+        config: &Config,
+        known: Known,
+        control: Option<Control>,
+        setup: Option<web::setup::Desk>,
+    ) -> Option<SocketAddr> {
         if !config.web.enabled {
             return None;
         }
@@ -268,6 +293,7 @@ impl Starter {
             known,
             control,
             zones: config.zone.clone(),
+            setup,
             archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,
             all_health: self.health.clone(),

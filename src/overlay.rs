@@ -10,12 +10,12 @@ mod signature;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Table;
 
 pub use inbox::{Arrival, Inbox, obey};
 pub use signature::{PrivateKey, PublicKey};
 
-use crate::config::{Config, Mode, Room};
+use crate::config::{Config, Mode, Room, collect_keys, merge};
 
 /// Name and version of the message's schema.
 pub const SCHEMA: &str = "moodring.overlay/1";
@@ -202,26 +202,6 @@ fn is_allowed(key: &str) -> bool {
         key.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     ALLOWED.into_iter().any(within)
-}
-
-fn collect_keys(table: &Table, prefix: &str, keys: &mut Vec<String>) {
-    for (name, value) in table {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Table(inner) if !inner.is_empty() => collect_keys(inner, &key, keys),
-            _ => keys.push(key),
-        }
-    }
-}
-
-/// Lays `over` over `table`: tables grow together, everything else is replaced.
-fn merge(table: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (table.get_mut(&key), value) {
-            (Some(Value::Table(known)), Value::Table(new)) => merge(known, new),
-            (_, value) => drop(table.insert(key, value)),
-        }
-    }
 }
 
 /// The configuration of the file, and what the administrator lays over it.

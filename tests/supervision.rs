@@ -128,3 +128,61 @@ fn a_pause_survives_a_power_cut_and_the_light_tells_whether_the_camera_is_open()
     assert!(moodring(&["light-off", "--config", &config]).status().unwrap().success());
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "0");
 }
+
+/// A device that watches a class, its configuration and its log.
+fn watching(directory: &Path, manager: Option<&Path>) -> (Process, String, std::path::PathBuf) {
+    let (port, log) = (free_port(), directory.join("log"));
+    let config = small_class(directory, port);
+    let lessons = "[lessons]\nbegin = \"command\"\n";
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + lessons).unwrap();
+    let mut command = moodring(&["run", "--config", &config]);
+    command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    if let Some(socket) = manager {
+        command.env("NOTIFY_SOCKET", socket);
+    }
+    let daemon = Process(command.spawn().unwrap());
+    next(&subscribe(port), |message| message.topic.ends_with("/mood") && message.json()["state"] == "live");
+    (daemon, config, log)
+}
+
+fn wait_for_line(log: &Path, line: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(log).unwrap().contains(line) {
+        assert!(Instant::now() < deadline, "no {line:?} in {}", std::fs::read_to_string(log).unwrap());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn edit(config: &str, from: &str, to: &str) {
+    let text = std::fs::read_to_string(config).unwrap();
+    assert!(text.contains(from));
+    std::fs::write(config, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn on_sighup_what_can_be_is_taken_over_and_a_broken_file_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut daemon, config, log) = watching(directory.path(), None);
+    edit(&config, "[lessons]\n", "[night]\nlights = 7\n[lessons]\n");
+    daemon.signal("HUP");
+    wait_for_line(&log, ":21:10: night.lights is 7");
+    edit(&config, "lights = 7\n", "lights = 0.5\n[room]\nname = \"7b\"\n[log]\nfilter = \"debug\"\n");
+    daemon.signal("HUP");
+    wait_for_line(&log, "needs_restart=\"room.name\"");
+    wait_for_line(&log, "taken_over=\"log.filter, night.lights\"");
+    wait_for_line(&log, "DEBUG");
+    daemon.signal("TERM");
+    assert!(daemon.wait().success(), "it went on running");
+}
+
+#[test]
+fn under_a_service_manager_it_begins_anew_for_what_needs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("notify");
+    let _manager = UnixDatagram::bind(&socket).unwrap();
+    let (mut daemon, config, log) = watching(directory.path(), Some(&socket));
+    edit(&config, "[lessons]\n", "[room]\nname = \"7b\"\n[lessons]\n");
+    daemon.signal("HUP");
+    assert_eq!(daemon.wait().code(), Some(75));
+    wait_for_line(&log, "restart=\"room.name\"");
+}

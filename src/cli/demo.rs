@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = config(arguments);
     super::logging::start("warn")?;
-    let limits = Limits { run_for: arguments.run_for, forget_pauses: true, overlays: None };
+    let limits = Limits { run_for: arguments.run_for, forget_pauses: true, ..Limits::default() };
     let report = daemon::run(&config, &limits, |places| announce(places, &config))?;
     let seen = if arguments.input.is_some() { String::new() } else { format!(" of {}", arguments.people) };
     println!("{}", summary(report.moods, report.last_live.as_deref(), &seen));

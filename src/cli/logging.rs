@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 /// Variable that overrides the configured filter.
 const VARIABLE: &str = "MOODRING_LOG";
@@ -22,11 +23,8 @@ const VARIABLE: &str = "MOODRING_LOG";
 ///
 /// # Errors
 /// MOODRING_LOG is no filter.
-pub(super) fn start(filter: &str) -> anyhow::Result<()> {
-    let filter = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
-    let filter = format!("{},{filter}", crate::outputs::broker::LOG_DIRECTIVE);
-    let filter = EnvFilter::try_new(&filter)
-        .with_context(|| format!("{VARIABLE}={filter:?} is no filter; try {VARIABLE}=debug"))?;
+pub(super) fn start(filter: &str) -> anyhow::Result<Filter> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
     let registry = tracing_subscriber::registry().with(filter);
     // systemd sets JOURNAL_STREAM when standard error is connected to the journal.
     if std::env::var_os("JOURNAL_STREAM").is_some() {
@@ -38,7 +36,29 @@ pub(super) fn start(filter: &str) -> anyhow::Result<()> {
             .with_target(false);
         registry.with(layer).try_init()
     }
-    .context("logging was started twice")
+    .context("logging was started twice")?;
+    Ok(Filter(handle))
+}
+
+/// `filter` unless MOODRING_LOG says otherwise.
+fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
+    let filter = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
+    let filter = format!("{},{filter}", crate::outputs::broker::LOG_DIRECTIVE);
+    EnvFilter::try_new(&filter)
+        .with_context(|| format!("{VARIABLE}={filter:?} is no filter; try {VARIABLE}=debug"))
+}
+
+/// What is logged; it can be changed.
+pub(super) struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// Logs by `filter` from now on, unless MOODRING_LOG says otherwise.
+    pub(super) fn change(&self, filter: &str) {
+        let changed = parse(filter).and_then(|filter| Ok(self.0.reload(filter)?));
+        if let Err(error) = changed {
+            tracing::warn!("log.filter stays as it was: {error:#}");
+        }
+    }
 }
 
 /// Lines as the journal takes them from a service's standard error; it adds the time itself.

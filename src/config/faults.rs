@@ -51,14 +51,14 @@ impl std::fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads and checks the configuration in `path`.
+    /// Reads and checks the configuration in `path`, with what was set on the page over it.
     ///
     /// # Errors
     /// Every fault of the file, or that it cannot be read.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file),
+            Ok(text) => Self::parse(&text, &file)?.with_layer(),
             Err(error) => {
                 let message = format!("cannot be read: {error}; name an existing TOML file with --config");
                 Err(ConfigError { file, faults: vec![Fault { position: None, message }] })
@@ -136,7 +136,7 @@ fn remove_at(table: &mut DeTable<'_>, offset: usize) -> bool {
 
 /// Where the value of the dotted `key` begins; where the deepest of its tables does, if it is not given.
 /// Numbers are places in an array of tables.
-fn find(table: &DeTable<'_>, key: &str) -> Option<usize> {
+pub(super) fn find(table: &DeTable<'_>, key: &str) -> Option<usize> {
     let (first, rest) = split(key);
     let (name, value) = table.iter().find(|(name, _)| name.get_ref() == first)?;
     match (rest, value.get_ref()) {
@@ -159,7 +159,7 @@ fn split(key: &str) -> (&str, Option<&str>) {
     key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)))
 }
 
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
     let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;

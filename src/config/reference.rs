@@ -55,6 +55,21 @@ pub fn annotated_defaults() -> String {
     text
 }
 
+/// What `crate::reload` does; its tests hold the list of what is taken over.
+const A_CHANGED_FILE: &str = "
+## A changed file
+
+`systemctl reload moodring`, or SIGHUP to `moodring run`, reads the file again and checks it whole, as `moodring check --run` does, with its timetable,
+its calendar and the cards of its networks. **A file with a fault changes nothing**; every fault is told with file, line and key, by `systemctl reload`
+itself, in the log, and as the event `configuration_refused`.
+
+| changed | then |
+|---|---|
+| `night`, `word`, `pace`, `zone`, `log`, `lights.brightness`, `display.brightness`, `.glance_s` and `.detail_s`, `lessons` but for `enabled`, `time_zone` and `report` | holds at once; a lesson under way goes on |
+| anything else, with a service manager (`NOTIFY_SOCKET`) | the device ends in order with exit code 75 and is started anew after some seconds, as with an overlay; then all of it holds, and a lesson under way goes on |
+| anything else, without one | the first row holds at once; the rest keeps its running value until the next start, and the log names it: `needs_restart=\"room.name\"` |
+";
+
 /// The page `docs/configuration.md`.
 pub fn reference() -> String {
     let mut text = String::from(
@@ -64,6 +79,7 @@ pub fn reference() -> String {
          `moodring check --print-defaults` writes a commented file to start from.\n\n\
          This page is made from the code: `MOODRING_BLESS=1 cargo test config::reference`.\n",
     );
+    text.push_str(A_CHANGED_FILE);
     for section in sections() {
         let _ = writeln!(text, "\n## `{}`\n\n{}\n", section.header(), section.description);
         if !section.keys.is_empty() {

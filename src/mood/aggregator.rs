@@ -94,6 +94,11 @@ impl Aggregator {
         self.lookout.subscribe()
     }
 
+    /// Goes by the thresholds of `config` for word and pace from now on.
+    pub fn adopt(&mut self, config: &Config) {
+        self.course.adopt(config);
+    }
+
     /// Nothing that was seen before `now` counts any more, also what is still on its way. Who may not be told
     /// from whom, and what noise was spent, is known on.
     pub fn begin_anew(&mut self, now: Instant) {
@@ -216,6 +221,8 @@ pub struct Controls {
     pub paused: watch::Receiver<bool>,
     /// How often a lesson began or ended, or a pause began; with each the estimate begins anew.
     pub begun_anew: watch::Receiver<u64>,
+    /// The configuration as it changes.
+    pub settings: config::Settings,
 }
 
 /// Receives observations and publishes a mood at the configured rate until `stop` is requested or the
@@ -242,6 +249,7 @@ pub async fn run(
                 aggregator.set_paused(*controls.paused.borrow_and_update(), now());
             }
             Ok(()) = controls.begun_anew.changed() => aggregator.begin_anew(now()),
+            Ok(()) = controls.settings.changed() => aggregator.adopt(&controls.settings.borrow_and_update()),
             _ = beat.tick() => {
                 let now = now();
                 let mood = aggregator.mood(now, Timestamp::now());
@@ -410,7 +418,7 @@ mod tests {
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
         let (_anew, begun_anew) = watch::channel(0);
-        let controls = Controls { paused, begun_anew };
+        let controls = Controls { paused, begun_anew, settings: Config::default().for_ever() };
         let task = tokio::spawn(run(aggregator(Mode::Mood), received, controls, moods, None, stop.clone()));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();

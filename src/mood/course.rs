@@ -64,6 +64,12 @@ impl Course {
         }
     }
 
+    /// Judges word and pace by `config` from now on; what is shown stays until something else fits.
+    pub(super) fn adopt(&mut self, config: &Config) {
+        (self.pace, self.word) = (config.pace.clone(), config.word.clone());
+        self.lesson.pace.adopt(&self.pace);
+    }
+
     /// Begins anew, in the same room.
     pub(super) fn clear(&mut self) {
         self.usual.begin_lesson();

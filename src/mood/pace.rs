@@ -121,6 +121,11 @@ impl Standing {
         }
     }
 
+    /// Holds as long as `config` says from now on.
+    pub(super) fn adopt(&mut self, config: &config::Pace) {
+        self.hold = Duration::from_secs_f64(config.hold_s);
+    }
+
     pub(super) fn shown(&self) -> Verdict {
         self.shown
     }

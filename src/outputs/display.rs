@@ -27,13 +27,12 @@ pub use page::{Page, Pages, Text, Turns, draw};
 pub use picture::{HEIGHT, Picture, WIDTH};
 pub use sign::Sign;
 
-pub(crate) use devices::fault;
-pub(super) use devices::screen;
-pub(super) use show::Settings;
-
+use crate::config;
 use crate::outputs::{Health, Moods, Situations};
 use crate::supervisor::Stop;
-use show::{Show, Step};
+pub(crate) use devices::fault;
+pub(super) use devices::screen;
+use show::{Settings, Show, Step};
 
 /// How often the newest mood is looked at: well below what a person notices.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -98,17 +97,21 @@ impl Screen for Box<dyn Screen> {
 pub(super) struct Sources {
     pub(super) moods: Moods,
     pub(super) situations: Situations,
-    pub(super) settings: Settings,
+    pub(super) settings: config::Settings,
     /// Time zone in which it becomes night.
     pub(super) zone: TimeZone,
 }
 
 /// The thread `display`: until the stop is requested, then dark.
 pub(super) fn run(screen: impl Screen, sources: &Sources, health: &Arc<Health>, stop: &Stop) {
-    let mut show = Show::new(screen, sources.settings.clone(), Instant::now());
+    let mut config = sources.settings.clone();
+    let mut show = Show::new(screen, Settings::of(&config.borrow_and_update()), Instant::now());
     let mut wait = Duration::ZERO;
     while !stop.wait(wait) {
         wait = LOOK_EVERY;
+        if config.has_changed().unwrap_or(false) {
+            show.adopt(Settings::of(&config.borrow_and_update()));
+        }
         let mood = sources.moods.borrow().clone();
         let situation = sources.situations.borrow().clone();
         let time = Timestamp::now().to_zoned(sources.zone.clone()).time();

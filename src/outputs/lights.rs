@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::camera::BackOff;
-use crate::config::Night;
+use crate::config::Settings;
 use crate::mood::{Mood, State, Word};
 use crate::outputs::{Health, Moods, Situations};
 use crate::supervisor::Stop;
@@ -87,22 +87,21 @@ pub(super) trait Ring: Send {
 
 /// How bright the light may be, and when.
 pub(super) struct Brightness {
-    /// By day, 0 to 1.
-    pub(super) by_day: f64,
-    /// When it is night, and how much is left then.
-    pub(super) night: Night,
+    /// How bright by day, when it is night, and how much is left then.
+    pub(super) settings: Settings,
     /// Where that is so.
     pub(super) zone: TimeZone,
 }
 
 impl Brightness {
     fn at(&self, now: Timestamp) -> f64 {
-        let night = self.night.holds_at(now.to_zoned(self.zone.clone()).time());
-        if night { self.at_night() } else { self.by_day }
+        let night = self.settings.borrow().night.holds_at(now.to_zoned(self.zone.clone()).time());
+        if night { self.at_night() } else { self.settings.borrow().lights.brightness }
     }
 
     fn at_night(&self) -> f64 {
-        self.by_day * self.night.lights
+        let settings = self.settings.borrow();
+        settings.lights.brightness * settings.night.lights
     }
 }
 

@@ -4,6 +4,7 @@
 //! and waits in front of the next attempt with full jitter. docs/mqtt.md describes what is sent. A [`Publisher`] needs
 //! nothing of the rest of the daemon, so that many can run in one process.
 
+pub(super) mod attempt;
 mod author;
 mod client;
 mod command;

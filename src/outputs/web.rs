@@ -8,6 +8,7 @@ mod access;
 mod aim;
 mod announce;
 mod commands;
+mod door;
 mod files;
 mod guard;
 pub(super) mod lessons;
@@ -15,6 +16,7 @@ mod messages;
 mod metrics;
 mod private;
 mod routes;
+pub mod setup;
 mod tls;
 mod trend;
 
@@ -22,33 +24,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::{self, Zone};
 use crate::control::Control;
 use crate::mood::State;
 use crate::outputs::{Bulletin, Health, Known, Moods, Situations};
 use crate::supervisor::Stop;
+use door::Door;
 use trend::Trend;
 
-/// Connections beyond these wait until one ends.
-const MOST_CONNECTIONS: usize = 64;
 /// Listeners to events beyond these are sent away with 503.
 const MOST_LISTENERS: usize = 32;
-/// A request's head must come within this time and size.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const MOST_HEAD_BYTES: usize = 16 * 1024;
-/// First byte of a TLS connection (RFC 8446, section 5.1).
-const TLS_HANDSHAKE: u8 = 22;
 /// A taken port is tried again this often.
 const LISTEN_EVERY: Duration = Duration::from_secs(5);
 
@@ -69,6 +58,8 @@ pub(super) struct Web {
     pub(super) control: Option<Control>,
     /// The zones of the configuration, from which drawing new ones begins.
     pub(super) zones: Vec<Zone>,
+    /// How the device is set up, where that is possible here.
+    pub(super) setup: Option<setup::Desk>,
     /// The lessons that were recorded, where they are.
     pub(super) archive: Option<lessons::Archive>,
     pub(super) health: Arc<Health>,
@@ -176,7 +167,8 @@ impl Web {
         let lessons = self.archive.clone().map(lessons::router).unwrap_or_default();
         let zones = self.zones.clone();
         let aim = self.control.clone().map(|control| aim::router(control, zones)).unwrap_or_default();
-        let rest = files.merge(commands).merge(lessons).merge(aim);
+        let setup = self.setup.clone().map(setup::router).unwrap_or_default();
+        let rest = files.merge(commands).merge(lessons).merge(aim).merge(setup);
         let access = match self.access() {
             Ok(access) => access,
             // Nobody gets in by a list that cannot be read.
@@ -208,73 +200,39 @@ impl Web {
 
     /// Answers connections until accepting fails.
     async fn accept(&self, listener: &TcpListener, door: &Door) {
-        // Dropped with this future at the stop, which ends every connection.
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(door.clone().answer(stream, access::Peer(peer.ip())));
-                    }
-                    Err(error) => {
-                        self.health.failed(&format!("the page cannot take connections: {error}"));
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                        return;
-                    }
-                },
+        let error = door.accept(listener).await;
+        self.health.failed(&format!("the page cannot take connections: {error}"));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Serves nothing but the set-up, on loopback at `port`, until something was saved or `stop` is requested. True: saved.
+///
+/// # Errors
+/// The page cannot listen there, or cannot be made.
+pub async fn set_up(port: u16, files: crate::setup::SetUp, stop: &Stop) -> std::io::Result<bool> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(page = %format_args!("http://{address}/setup"), "waits to be set up; no camera is opened");
+    let pages = files::Pages::new().map_err(std::io::Error::other)?;
+    let (saved, mut is_saved) = tokio::sync::watch::channel(false);
+    let desk = setup::Desk { setup: files, afterwards: setup::Afterwards::Begin(saved) };
+    let rest = files::router(pages).merge(setup::router(desk));
+    let names = Arc::new(guard::Names::of(address.ip(), None));
+    let door = Door { router: routes::set_up_only(rest, names), https: None };
+    loop {
+        tokio::select! {
+            () = stop.requested() => return Ok(false),
+            _ = is_saved.wait_for(|saved| *saved) => break,
+            error = door.accept(&listener) => {
+                tracing::warn!("the page cannot take connections: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
-}
-
-/// How a connection is answered.
-#[derive(Clone)]
-struct Door {
-    router: axum::Router,
-    /// With HTTPS: how it is spoken, and what is said to those who do not.
-    https: Option<(TlsAcceptor, axum::Router)>,
-}
-
-impl Door {
-    /// Serves one connection to its end. What goes wrong on it is the other side's business.
-    async fn answer(self, stream: TcpStream, peer: access::Peer) {
-        let Some((acceptor, elsewhere)) = self.https else { return speak(stream, peer, self.router).await };
-        let mut first = [0];
-        match timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await {
-            Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-            Ok(Ok(1)) => return speak(stream, peer, elsewhere).await,
-            _ => return,
-        }
-        match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => speak(stream, peer, self.router).await,
-            // A phone that does not trust the certificate yet ends here, each time that it asks its user.
-            Ok(Err(error)) => tracing::debug!(%error, "a connection to the page did not come to HTTPS"),
-            Err(_) => {}
-        }
-    }
-}
-
-/// HTTP on one connection.
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: access::Peer,
-    router: axum::Router,
-) {
-    let router = TowerToHyperService::new(router);
-    let service = hyper::service::service_fn(move |mut request| {
-        hyper::http::Request::extensions_mut(&mut request).insert(peer);
-        hyper::service::Service::call(&router, request)
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MOST_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection to the page ended");
-    }
+    // Time for the answer to be sent.
+    let _ = tokio::time::timeout(Duration::from_millis(300), door.accept(&listener)).await;
+    Ok(true)
 }
 
 /// Keeps the trend and the time of the newest mood, until no more moods can come.

@@ -112,6 +112,13 @@ impl Detector {
         })
     }
 
+    /// Heads count in other parts of the picture from now on.
+    pub fn set_zones(&mut self, zones: &[Zone]) {
+        if self.zones != zones {
+            self.zones = zones.to_vec();
+        }
+    }
+
     /// From which face score on a head shows its face.
     pub fn face_threshold(&self) -> f32 {
         self.thresholds.face_score

@@ -23,7 +23,7 @@ use super::viewfinder::{DOUBTFUL_SCORE, Viewfinder};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
 use crate::aim::Aim;
 use crate::camera::{Frame, Size};
-use crate::config::Config;
+use crate::config::{Config, Zone};
 
 /// Why nothing can be seen.
 #[derive(Debug, Error)]
@@ -195,6 +195,11 @@ impl Vision {
     /// Forgets all seats and what is believed of them: a new lesson begins.
     pub fn forget(&mut self) {
         self.seats.forget();
+    }
+
+    /// Heads count in other parts of the picture from now on.
+    pub fn set_zones(&mut self, zones: &[Zone]) {
+        self.detector.set_zones(zones);
     }
 
     /// A picture by itself: every face that can be read is read, and nothing is remembered.

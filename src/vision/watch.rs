@@ -9,6 +9,7 @@ use super::Observation;
 use super::observer::{Vision, VisionError};
 use crate::board::thermal::Climate;
 use crate::camera::Frames;
+use crate::config::Settings;
 use crate::latest::Taken;
 use crate::supervisor::{Counters, Heartbeat, Stop};
 
@@ -28,6 +29,8 @@ pub struct WatchLoop<'a> {
     pub climate: &'a Climate,
     /// Changes whenever nobody may be known from before: a lesson begins or ends, or a pause does.
     pub begun_anew: watch::Receiver<u64>,
+    /// The configuration as it changes.
+    pub settings: Settings,
     /// What is counted.
     pub counters: &'a Counters,
     /// Beaten for every picture, and while there is none.
@@ -52,6 +55,9 @@ impl WatchLoop<'_> {
             if self.begun_anew.has_changed().unwrap_or(false) {
                 self.begun_anew.mark_unchanged();
                 vision.forget();
+            }
+            if self.settings.has_changed().unwrap_or(false) {
+                vision.set_zones(&self.settings.borrow_and_update().zone);
             }
             let frame = match taken {
                 Taken::Value(frame) => frame,

@@ -88,15 +88,19 @@ export class Device {
       '[display]', 'kind = "png"', `path = "${this.display}"`,
       this.settings,
     ].join('\n'));
-    const log = join(this.folder, 'log');
-    const out = openSync(log, 'a');
-    this.child = spawn(PROGRAM, ['run', '--config', file], { stdio: ['ignore', out, out], cwd: ROOT });
-    ending.push(() => this.stop());
+    await this.run(['run', '--config', file]);
     await until(`the page of ${this.name}`, async () => {
       if (this.child.exitCode != null) throw new Error(`it ended: ${this.log.slice(-2000)}`);
       return (await fetch(`${this.url}/healthz`)).ok;
     });
     return this;
+  }
+
+  /** Starts the program; its log goes to a file. */
+  async run(parameters) {
+    const out = openSync(join(this.folder, 'log'), 'a');
+    this.child = spawn(PROGRAM, parameters, { stdio: ['ignore', out, out], cwd: ROOT });
+    ending.push(() => this.stop());
   }
 
   async stop() {

@@ -6,9 +6,11 @@ import { controls } from './controls.mjs';
 import { atEnd, endAll } from './device.mjs';
 import { lessons } from './lessons.mjs';
 import { live } from './live.mjs';
+import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
 const checks = [...live, ...controls, ...lessons, ...aiming];
+const checks = [...live, ...controls, ...lessons, ...setup];
 const results = [];
 
 const giveUp = setTimeout(async () => {

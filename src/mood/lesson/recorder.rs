@@ -98,7 +98,7 @@ impl Recorder {
         Self {
             room: config.room.clone(),
             mode: config.mood.mode,
-            keep: SignedDuration::from_hours(24 * i64::from(config.lessons.keep_days)),
+            keep: kept_for(&config.lessons),
             session: Session::new(&config.lessons, timetable),
             chronicle: Chronicle::resume(open.as_ref()),
             records: Vec::new(),
@@ -110,6 +110,12 @@ impl Recorder {
             deleted_on: None,
             turned: false,
         }
+    }
+
+    /// Goes by other rules from now on. A lesson under way goes on.
+    pub fn adopt(&mut self, lessons: &config::Lessons, timetable: Timetable) {
+        self.keep = kept_for(lessons);
+        self.session.adopt(lessons, timetable);
     }
 
     /// Whether a lesson is under way.
@@ -269,6 +275,10 @@ impl Recorder {
     }
 }
 
+fn kept_for(lessons: &config::Lessons) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(lessons.keep_days))
+}
+
 /// Which minute of a lesson that began at `begun_at` the time `at` lies in.
 fn number(begun_at: Timestamp, at: Timestamp) -> u32 {
     (seconds(begun_at, at) / 60.0).max(0.0) as u32
@@ -289,13 +299,15 @@ pub struct Lines {
     pub anew: watch::Sender<u64>,
     /// Who wants to hear of lessons; what a full queue does not take is dropped and told.
     pub records: Option<mpsc::Sender<Record>>,
+    /// The configuration as it changes.
+    pub settings: config::Settings,
     /// The lesson under way, for those who show it.
     pub lesson_now: watch::Sender<Option<lesson::UnderWay>>,
 }
 
 /// Records until `stop` is requested or the moods end.
 pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines: Lines, stop: Stop) {
-    let Lines { mut moods, mut commands, anew, records, lesson_now } = lines;
+    let Lines { mut moods, mut commands, anew, records, mut settings, lesson_now } = lines;
     let mut writer = Writer::new(disk);
     let open = writer.open_lesson().await;
     let mut recorder = Recorder::new(&config, timetable, open);
@@ -315,6 +327,13 @@ pub async fn run(config: config::Config, timetable: Timetable, disk: Disk, lines
             Some(command) = commands.recv() => {
                 let at = moods.borrow().at;
                 recorder.command(&command, at);
+            }
+            Ok(()) = settings.changed() => {
+                let lessons = settings.borrow_and_update().lessons.clone();
+                match Timetable::new(&lessons) {
+                    Ok(timetable) => recorder.adopt(&lessons, timetable),
+                    Err(error) => tracing::warn!("the timetable stays as it was: {error}"),
+                }
             }
         }
         if std::mem::take(&mut recorder.turned) {

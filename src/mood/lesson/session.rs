@@ -66,6 +66,12 @@ impl Session {
         }
     }
 
+    /// Goes by other rules; who was seen, and what was ended by hand, is known on.
+    pub(super) fn adopt(&mut self, lessons: &Lessons, timetable: Timetable) {
+        let (class_since, last_seen, held_until) = (self.class_since, self.last_seen, self.held_until);
+        *self = Self { class_since, last_seen, held_until, ..Self::new(lessons, timetable) };
+    }
+
     /// A lesson goes on after a restart at `at`: its class gets the time that any gap gets to be seen again.
     pub(super) fn resume(&mut self, at: Timestamp) {
         self.last_seen = Some(at);

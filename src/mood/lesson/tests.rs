@@ -367,7 +367,10 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     let (timetable, end) = (Timetable::default(), stop.clone());
     let (sender, mut records) = tokio::sync::mpsc::channel(16);
     let (lesson_now, shown) = tokio::sync::watch::channel(None);
-    let lines = Lines { moods: published, commands: received, anew, records: Some(sender), lesson_now };
+    let (reloaded, settings) = tokio::sync::watch::channel(std::sync::Arc::new(config.clone()));
+    let records_sender = Some(sender);
+    let lines =
+        Lines { moods: published, commands: received, anew, records: records_sender, settings, lesson_now };
     let task = tokio::spawn(run(config.clone(), timetable, disk, lines, end));
     let told = async |second| {
         moods.send_replace(std::sync::Arc::new(mood(second, State::Live)));
@@ -377,6 +380,12 @@ async fn the_task_records_obeys_commands_and_writes_the_report() {
     told(1).await;
     commands.send(Command::Begin { title: "Guest".into() }).await.unwrap();
     for second in 2..200 {
+        if second == 100 {
+            // The configuration is read again: other rules, and the lesson goes on.
+            let mut other = config.clone();
+            other.lessons = Lessons { begin: LessonBegin::Automatic, keep_days: 7, ..other.lessons };
+            reloaded.send_replace(std::sync::Arc::new(other));
+        }
         told(second).await;
     }
     assert_eq!(shown.borrow().as_ref().map(|lesson| lesson.title.clone()), Some("Guest".to_owned()));

@@ -91,6 +91,11 @@ impl<S: Screen> Show<S> {
         }
     }
 
+    /// Goes by other settings from now on.
+    pub(super) fn adopt(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Shows what is due at `now`, which is `time` of the day.
     pub(super) fn step(&mut self, mood: &Mood, situation: &Situation, now: Instant, time: Time) -> Step {
         if self.shown.is_none() && now < self.next_at {

@@ -319,7 +319,7 @@ fn a_minute_of_a_lively_class_takes_a_few_thousand_bytes() {
 fn sources(mood: Mood) -> (tokio::sync::watch::Sender<Arc<Mood>>, Sources) {
     let (sender, moods) = tokio::sync::watch::channel(Arc::new(mood));
     let situations = Bulletin::default().subscribe();
-    let settings = Settings::of(&Config::default());
+    let settings = Config::default().for_ever();
     (sender, Sources { moods, situations, settings, zone: TimeZone::UTC })
 }
 

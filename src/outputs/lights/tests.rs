@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 
 use super::*;
+use crate::config::{Config, Night};
 use crate::mood::Pace;
 use crate::outputs::{Bulletin, samples};
 
@@ -211,12 +212,18 @@ fn a_fade_arrives_by_the_straight_way() {
 fn at_night_less_is_left() {
     let night = Night { lights: 0.25, ..Night::default() };
     let zone = TimeZone::get("Asia/Kolkata").unwrap();
-    let brightness = Brightness { by_day: 0.4, night, zone };
+    let mut config = Config { night, ..Config::default() };
+    config.lights.brightness = 0.4;
+    let (settings, held) = watch::channel(Arc::new(config.clone()));
+    let brightness = Brightness { settings: held, zone };
     let at = |time: &str| brightness.at(time.parse().unwrap());
     assert_eq!(at("2026-11-20T10:00:00+05:30"), 0.4);
     assert_eq!(at("2026-11-20T19:00:00+05:30"), 0.1);
     assert_eq!(at("2026-11-20T02:00:00+05:30"), 0.1);
     assert_eq!(brightness.at_night(), 0.1);
+    config.lights.brightness = 0.8;
+    settings.send_replace(Arc::new(config));
+    assert_eq!(at("2026-11-20T02:00:00+05:30"), 0.2, "a new configuration holds at once");
 }
 
 /// A light that fails after so many shows, and at the very end of the script stops everything.
@@ -259,7 +266,9 @@ fn a_light_that_is_away_is_told_once_and_comes_back() {
         let (seen, stop) = (Arc::clone(&seen), stop.clone());
         Ok(Box::new(Scripted { shows_left, last, seen, stop }) as Box<dyn Ring>)
     };
-    let brightness = Brightness { by_day: 1.0, night: Night::default(), zone: TimeZone::UTC };
+    let mut config = Config::default();
+    config.lights.brightness = 1.0;
+    let brightness = Brightness { settings: config.for_ever(), zone: TimeZone::UTC };
     let situations = Bulletin::default().subscribe();
     LightLoop { open, brightness, moods: &moods, situations: &situations, health: &health, stop: &stop }
         .run(BackOff::new(Duration::ZERO, Duration::ZERO));

@@ -48,7 +48,7 @@ const AIM: &str = "/api/v1/aim";
 pub(super) enum Role {
     /// See, pause, begin and end lessons, keep notes.
     Teacher,
-    /// Also delete lessons, and look through the camera to aim it.
+    /// Also delete lessons, look through the camera to aim it, and set the device up.
     Administrator,
 }
 
@@ -199,8 +199,9 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
     if open || counts {
         return next.run(request).await;
     }
-    let page = matches!(path, "/" | "/lessons" | "/aim");
-    let for_administrators = request.method() == Method::DELETE || path.starts_with(AIM);
+    let page = matches!(path, "/" | "/lessons" | "/aim" | "/setup");
+    let sets_up = path == "/setup" || path == "/api/v1/setup" || path.starts_with("/api/v1/setup/");
+    let for_administrators = request.method() == Method::DELETE || path.starts_with(AIM) || sets_up;
     match access.role(request.headers(), Timestamp::now()) {
         Some(Role::Teacher) if for_administrators => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         Some(_) => next.run(request).await,

@@ -37,6 +37,8 @@ pub(super) struct Device {
     aiming: bool,
     /// Whether lessons are recorded.
     records_lessons: bool,
+    /// Whether nobody has said yet where it hangs.
+    is_new: bool,
     /// The lesson that is under way.
     lesson: Option<LessonNow>,
 }
@@ -57,6 +59,7 @@ impl Device {
             dimmed: control.dimmed().borrow().is_some_and(|until| now < until),
             aiming: control.aim().until(now).is_some(),
             records_lessons: control.records_lessons(),
+            is_new: control.is_new(),
             lesson: lesson.map(|lesson::UnderWay { title, begun_at }| LessonNow { title, begun_at }),
         }
     }

@@ -17,7 +17,7 @@ use super::messages::{self, MessageError, Messages};
 const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page/page.css"));
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Address, kind and content of what is the same in every language.
-const FILES: [(&str, &str, &[u8]); 15] = [
+const FILES: [(&str, &str, &[u8]); 17] = [
     ("/page.css", "text/css; charset=utf-8", STYLE.as_bytes()),
     ("/live.js", SCRIPT, include_bytes!("page/live.js")),
     ("/aim.css", "text/css; charset=utf-8", include_bytes!("page/aim.css")),
@@ -28,6 +28,8 @@ const FILES: [(&str, &str, &[u8]); 15] = [
     ("/lessons.js", SCRIPT, include_bytes!("page/lessons.js")),
     ("/pair.js", SCRIPT, include_bytes!("page/pair.js")),
     ("/messages.js", SCRIPT, include_bytes!("page/messages.js")),
+    ("/setup.css", "text/css; charset=utf-8", include_bytes!("page/setup.css")),
+    ("/setup.js", SCRIPT, include_bytes!("page/setup.js")),
     ("/trend.js", SCRIPT, include_bytes!("page/trend.js")),
     ("/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
     ("/icon-192.png", "image/png", include_bytes!("page/icon-192.png")),
@@ -35,11 +37,12 @@ const FILES: [(&str, &str, &[u8]); 15] = [
     ("/manifest.webmanifest", "application/manifest+json", include_bytes!("page/manifest.webmanifest")),
 ];
 /// Address and text of the pages.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("/", include_str!("page/live.html")),
     ("/aim", include_str!("page/aim.html")),
     ("/lessons", include_str!("page/lessons.html")),
     ("/pair", include_str!("page/pair.html")),
+    ("/setup", include_str!("page/setup.html")),
 ];
 /// The cookie that holds a language chosen on the page. It says nothing else, and is sent to the device only.
 const LANGUAGE_COOKIE: &str = "language";

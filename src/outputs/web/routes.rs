@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use serde_json::json;
@@ -54,6 +54,19 @@ pub(super) fn router(
         None => router,
     };
     router.layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES)).layer(from_fn_with_state(names, guard::guard))
+}
+
+/// Only setting up: every other page leads there.
+pub(super) fn set_up_only(rest: Router, names: Arc<guard::Names>) -> Router {
+    let lead = |request: Request, next: Next| async move {
+        if matches!(request.uri().path(), "/" | "/lessons" | "/pair") {
+            return Redirect::to("/setup").into_response();
+        }
+        next.run(request).await
+    };
+    rest.layer(from_fn(lead))
+        .layer(DefaultBodyLimit::max(guard::MOST_BODY_BYTES))
+        .layer(from_fn_with_state(names, guard::guard))
 }
 
 /// The payload; with the status 503 as long as no picture was seen.

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::door::{HEAD_TIMEOUT, MOST_HEAD_BYTES};
 use super::*;
 use crate::mood::{Mood, Word};
 use crate::outputs::{Bulletin, Situation, display, lights, samples};
@@ -40,6 +42,7 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
         known: Known::default(),
         control: None,
         zones: Vec::new(),
+        setup: None,
         archive: None,
         all_health: vec![Arc::clone(&health)],
         health,

@@ -8,6 +8,7 @@ function show(now) {
   device = now;
   const { paused, switch_closed: closed, dimmed, aiming, records_lessons: records, lesson } = device;
   byId("controls").hidden = false;
+  byId("new").hidden = !device.is_new;
   byId("pause").textContent = say(paused ? "resume" : "pause");
   byId("pause").disabled = closed;
   byId("controls-hint").textContent = closed ? say("switch-closed") : "";

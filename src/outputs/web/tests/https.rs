@@ -4,8 +4,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::TlsConnector;
 
+use tokio::time::timeout;
+
 use super::*;
 use crate::config::{Https, Metrics};
+use crate::outputs::web::door::TLS_HANDSHAKE;
 
 /// A page in the LAN, reached over loopback; its names are those of 0.0.0.0.
 async fn secure(storage: &std::path::Path, config: config::Web) -> Site {

@@ -1,0 +1,282 @@
+// Sets the device up: what is set, what would change, and what became of it. Nothing is written before it was shown.
+import { say } from "./messages.js";
+
+const byId = (id) => document.getElementById(id);
+const fields = [...document.querySelectorAll("[id*='.']")].filter((field) => field.matches("input, select") && field.id !== "mqtt.password_file");
+const CRON = /^(\d{1,2}) (\d{1,2}) \* \* (MON-FRI|MON-SAT|MON|TUE|WED|THU|FRI|SAT|SUN)$/;
+const json = { "content-type": "application/json" };
+let kept = {};
+let cameras = [];
+let digest;
+
+async function ask(path, wish) {
+  const options = wish && { method: "POST", headers: json, body: JSON.stringify(wish) };
+  const answer = await fetch(`/api/v1/setup${path}`, options);
+  return { ok: answer.ok, told: await answer.json() };
+}
+
+// ---- fields and values
+
+function fill(values) {
+  kept = values;
+  for (const field of fields) {
+    const value = values[field.id];
+    if (field.type === "checkbox") field.checked = value;
+    else field.value = value ?? "";
+  }
+  byId("lessons.timetable").replaceChildren(...values["lessons.timetable"].map(row));
+  depend();
+}
+
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  const text = field.value.trim();
+  if (field.dataset.kind === "optional") return text || null;
+  // What is no number is told by the device, at its field.
+  return field.dataset.kind === "number" && /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function wishes() {
+  const values = Object.fromEntries(fields.map((field) => [field.id, valueOf(field)]));
+  values["lessons.timetable"] = [...byId("lessons.timetable").children].map(lessonOf);
+  Object.assign(values, cameraWish());
+  return { values, password: byId("mqtt.password_file").value };
+}
+
+function depend() {
+  byId("external").hidden = byId("mqtt.broker").value !== "external";
+  byId("timetable").hidden = byId("lessons.begin").value !== "timetable";
+}
+
+// ---- lessons
+
+function row({ begin, minutes, title }) {
+  const item = byId("row").content.cloneNode(true).firstElementChild;
+  const part = (selector) => item.querySelector(selector);
+  const known = CRON.exec(begin);
+  if (known) {
+    part(".time").value = `${known[2].padStart(2, "0")}:${known[1].padStart(2, "0")}`;
+    part(".days").value = known[3];
+  } else if (begin) {
+    // A pattern that the page cannot show stays as it is.
+    item.dataset.begin = begin;
+    part(".days").closest("label").hidden = true;
+    part(".time").type = "text";
+    part(".time").value = begin;
+  }
+  part(".minutes").value = minutes;
+  part(".title").value = title;
+  part(".remove").addEventListener("click", () => {
+    item.remove();
+    byId("add").focus();
+  });
+  return item;
+}
+
+function lessonOf(item) {
+  const part = (selector) => item.querySelector(selector).value.trim();
+  const [hour, minute] = part(".time").split(":");
+  const begin = "begin" in item.dataset ? part(".time") : `${Number(minute)} ${Number(hour)} * * ${part(".days")}`;
+  return { begin, minutes: Math.round(Number(part(".minutes"))) || 0, title: part(".title") };
+}
+
+// ---- cameras
+
+const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
+
+async function look() {
+  const { ok, told } = await ask("/cameras");
+  cameras = ok ? told : [];
+  const device = kept["camera.v4l2.device"];
+  const chosen = kept["camera.source"] === "v4l2" ? device : kept["camera.source"];
+  const options = cameras.map((camera) => option(camera.device, camera.card ? `${camera.card} (${camera.path})` : camera.path));
+  if (kept["camera.source"] === "v4l2" && !cameras.some((camera) => camera.device === device)) options.push(option(device, device));
+  options.push(option("simulator", say("setup-simulator")));
+  if (kept["camera.source"] === "file") options.push(option("file", say("setup-camera-file")));
+  byId("camera").replaceChildren(...options);
+  byId("camera").value = chosen;
+  showModes();
+}
+
+function showModes() {
+  const camera = cameras.find(({ device }) => device === byId("camera").value);
+  const modes = camera?.modes ?? [];
+  const name = ({ width, height, frames_per_s: rate, format }) => say("setup-camera-size", { width: String(width), height: String(height), rate: Math.round(rate ?? 30), format });
+  byId("modes").replaceChildren(option("", say("setup-camera-as-is")), ...modes.map((mode, index) => option(String(index), name(mode))));
+  byId("modes-field").hidden = !modes.length;
+  const hint = camera?.fault ?? (cameras.length ? "" : say("setup-camera-none"));
+  byId("camera-hint").textContent = hint;
+  byId("camera-hint").hidden = !hint;
+}
+
+function cameraWish() {
+  const chosen = byId("camera").value;
+  if (!chosen) return {};
+  if (["simulator", "file"].includes(chosen)) return { "camera.source": chosen };
+  const wish = { "camera.source": "v4l2", "camera.v4l2.device": chosen };
+  const mode = cameras.find(({ device }) => device === chosen)?.modes[byId("modes").value];
+  if (!mode) return wish;
+  return {
+    ...wish, "camera.v4l2.width": mode.width, "camera.v4l2.height": mode.height,
+    "camera.v4l2.frames_per_s": Math.min(60, Math.max(1, Math.round(mode.frames_per_s ?? 15))),
+  };
+}
+
+// ---- faults
+
+function clear() {
+  for (const told of document.querySelectorAll(".fault")) told.remove();
+  for (const field of document.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-errormessage");
+  }
+  byId("refused").hidden = true;
+  byId("changes").hidden = true;
+}
+
+function refuse(words) {
+  byId("refused").textContent = words;
+  byId("refused").hidden = false;
+}
+
+const fieldOf = (key) => byId(key.startsWith("camera") ? "camera" : key);
+
+function refused({ error, detail, faults = [] }) {
+  if (error !== "faults") return refuse([say(`refused-${error}`), detail].filter(Boolean).join(" "));
+  const told = new Set();
+  let first;
+  for (const { key, message } of faults) {
+    const field = key && fieldOf(key);
+    if (!field) {
+      refuse(message);
+      continue;
+    }
+    first ??= field;
+    const list = !field.matches("input, select");
+    if (!list) field.setAttribute("aria-invalid", "true");
+    // One message about several fields stands at the first.
+    if (told.has(message)) continue;
+    told.add(message);
+    const words = Object.assign(document.createElement("p"), { className: "fault", id: `fault-${key}`, textContent: message, lang: "en" });
+    field.after(words);
+    if (!list) field.setAttribute("aria-errormessage", words.id);
+  }
+  first?.focus();
+  if (first) refuse(say("setup-faults"));
+}
+
+function notes(list) {
+  byId("notes").replaceChildren(...list.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+}
+
+// ---- what is asked for
+
+async function guarded(button, work) {
+  button.disabled = true;
+  try {
+    await work();
+  } catch {
+    refuse(say("refused-lost"));
+  }
+  button.disabled = false;
+}
+
+const check = async () => {
+  clear();
+  const { ok, told } = await ask("/check", wishes());
+  if (!ok) return refused(told);
+  digest = told.digest;
+  notes(told.notes);
+  const line = ({ change, text }) => {
+    const mark = { same: "  ", old: "− ", new: "+ ", gap: "⋯" }[change];
+    return Object.assign(document.createElement("span"), { className: change, textContent: mark + text });
+  };
+  byId("difference").replaceChildren(...told.difference.map(line));
+  byId("difference").hidden = !told.difference.length;
+  byId("save").hidden = !told.difference.length && !byId("mqtt.password_file").value;
+  byId("changes-file").textContent = told.difference.length ? told.file : say("setup-same");
+  byId("changes").hidden = false;
+  byId("changes").focus();
+};
+
+const save = async () => {
+  const { ok, told } = await ask("", { ...wishes(), digest });
+  if (!ok) {
+    clear();
+    return refused(told);
+  }
+  byId("form").hidden = true;
+  byId("changes").hidden = true;
+  byId("intro").hidden = true;
+  byId("done").hidden = false;
+  byId("done").focus();
+  if (told.left.length && !told.begins_anew) {
+    byId("outcome").textContent = say("setup-needs-restart", { keys: told.left.join(", ") });
+  } else {
+    byId("outcome").textContent = say(told.begins_anew ? "setup-begins" : "setup-holds");
+    if (told.begins_anew) await back();
+  }
+  byId("open").hidden = false;
+};
+
+// Until the page of the running device answers: the networks take a while to load.
+async function back() {
+  const pause = () => new Promise((resolve) => { setTimeout(resolve, 700); });
+  for (let attempt = 0; attempt < 120; attempt += 1) {
+    await pause();
+    const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => undefined);
+    if (answer?.ok) {
+      byId("outcome").textContent = say("setup-runs");
+      return;
+    }
+  }
+  byId("outcome").textContent = say("refused-lost");
+}
+
+const attempt = async () => {
+  byId("tried").className = "";
+  byId("tried").textContent = say("setup-trying");
+  const { ok, told } = await ask("/broker", wishes());
+  if (!ok) {
+    byId("tried").textContent = "";
+    clear();
+    return refused(told);
+  }
+  byId("tried").className = told.reached ? "works" : "";
+  byId("tried").textContent = told.reached ? say("setup-reached") : `${say(`obstacle-${told.obstacle}`)} (${told.detail})`;
+};
+
+byId("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  guarded(byId("check"), check);
+});
+// What was shown is not what is there any more.
+byId("form").addEventListener("input", () => {
+  byId("changes").hidden = true;
+  depend();
+});
+byId("save").addEventListener("click", () => guarded(byId("save"), save));
+byId("try").addEventListener("click", () => guarded(byId("try"), attempt));
+byId("look").addEventListener("click", () => guarded(byId("look"), look));
+byId("camera").addEventListener("change", showModes);
+byId("add").addEventListener("click", () => {
+  const item = row({ begin: "", minutes: 45, title: "" });
+  byId("lessons.timetable").append(item);
+  item.querySelector("select").focus();
+});
+
+try {
+  const { ok, told } = await ask("");
+  if (ok) {
+    fill(told.values);
+    notes(told.notes);
+    byId("back").hidden = !told.running;
+    if (told.password_kept) byId("password-hint").textContent = say("setup-password-kept");
+    await look();
+  } else {
+    refused(told);
+  }
+} catch {
+  refuse(say("refused-lost"));
+}
+document.body.dataset.loaded = "";
