@@ -138,6 +138,7 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
     let page = matches!(path, "/" | "/lessons" | "/setup");
     let sets_up = path == "/setup" || path == "/api/v1/setup" || path.starts_with("/api/v1/setup/");
     match (access.role(request.headers(), Timestamp::now()), request.method()) {
+        (Some(Role::Teacher), _) if path == "/setup" => Redirect::to("/").into_response(),
         (Some(Role::Teacher), _) if sets_up => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         (Some(Role::Teacher), &Method::DELETE) => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         (Some(_), _) => next.run(request).await,
