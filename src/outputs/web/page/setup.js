@@ -1,5 +1,5 @@
 // Sets the device up: what is set, what would change, and what became of it. Nothing is written before it was shown.
-import { say } from "./messages.js";
+import { load, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 const fields = [...document.querySelectorAll("[id*='.']")].filter((field) => field.matches("input, select") && field.id !== "mqtt.password_file");
@@ -270,6 +270,7 @@ byId("add").addEventListener("click", () => {
 });
 
 try {
+  await load("setup");
   const { ok, told } = await ask("");
   if (ok) {
     fill(told.values);
