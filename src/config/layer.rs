@@ -102,12 +102,13 @@ impl Config {
 
 /// The text of `path`, if there is one.
 fn read(path: &Path) -> std::io::Result<Option<String>> {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     use std::io::Read as _;
     let mut text = String::new();
     match std::fs::File::open(path) {
         Ok(file) => file.take(MOST_BYTES).read_to_string(&mut text)?,
-        // Whoever may not look into the folder of a service is told of it where it matters.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        // Whoever may not look into the folder of the service sees its file alone; the service itself always may.
+        Err(error) if matches!(error.kind(), NotFound | PermissionDenied | NotADirectory) => return Ok(None),
         Err(error) => return Err(error),
     };
     Ok(Some(text))

@@ -110,7 +110,7 @@ fn what_check_refuses_is_refused_at_its_field_with_the_same_words() {
         (json!({ "purpose.jurisdiction": "DE" }), "mood.mode", "Article 5(1)(f)"),
         (json!({ "purpose.jurisdiction": "Mars" }), "purpose.jurisdiction", "ISO 3166-1"),
         (json!({ "mqtt.broker": "external", "mqtt.host": "" }), "mqtt.host", "is needed"),
-        (json!({ "lessons.begin": "timetable" }), "lessons.timetable", "both empty"),
+        (json!({ "lessons.begin": "timetable" }), "lessons.begin", "both empty"),
         (
             json!({ "lessons.begin": "timetable", "lessons.timetable": [{ "begin": "x", "minutes": 45, "title": "" }] }),
             "lessons.timetable",

@@ -28,7 +28,7 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   const device = await unpacked('new-room');
   const visit = await open(browser, device, '/', PHONE);
   const { page } = visit;
-  visit.allowed.push(/422/, /Failed to fetch|ERR_CONNECTION/);
+  visit.allowed.push(/422/, /409/, /Failed to fetch|ERR_CONNECTION/);
   await loaded(page);
   assert.match(page.url(), /\/setup$/, 'every page leads there');
   assert.equal((await fetch(`${device.url}/api/v1/mood`)).status, 404, 'nothing is estimated yet');
@@ -125,7 +125,6 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   writeFileSync(device.file, after.replace('# Ours.', '# Ours, too.'));
   await page.click('#save');
   await page.waitForFunction(() => /Somebody else changed the file/.test(document.getElementById('refused').textContent));
-  visit.allowed.push(/409/);
   await page.click('#check');
   await page.waitForSelector('#changes:not([hidden])');
   await page.click('#save');

@@ -203,6 +203,7 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
     let sets_up = path == "/setup" || path == "/api/v1/setup" || path.starts_with("/api/v1/setup/");
     let for_administrators = request.method() == Method::DELETE || path.starts_with(AIM) || sets_up;
     match access.role(request.headers(), Timestamp::now()) {
+        Some(Role::Teacher) if path == "/setup" => Redirect::to("/").into_response(),
         Some(Role::Teacher) if for_administrators => refuse(StatusCode::FORBIDDEN, "not_administrator"),
         Some(_) => next.run(request).await,
         None if page => Redirect::to("/pair").into_response(),

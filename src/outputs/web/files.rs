@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::messages::{self, MessageError, Messages};
+use super::messages::{self, MessageError, Messages, Of};
 
 /// The colours that the reports have too, and the page's own style.
 const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page/page.css"));
@@ -62,8 +62,8 @@ pub(super) enum PageError {
 /// The pages in every language.
 pub(super) struct Pages {
     languages: Vec<Messages>,
-    /// By language: the messages as the script reads them.
-    json: BTreeMap<&'static str, Bytes>,
+    /// By language, with `-setup` for those of the set-up: the messages as the script reads them.
+    json: BTreeMap<String, Bytes>,
     /// By address and language.
     pages: BTreeMap<(&'static str, &'static str), Bytes>,
 }
@@ -74,7 +74,8 @@ impl Pages {
         let languages = Messages::all()?;
         let (mut json, mut pages) = (BTreeMap::new(), BTreeMap::new());
         for messages in &languages {
-            json.insert(messages.language, Bytes::from(messages.to_json()?));
+            json.insert(messages.language.to_owned(), Bytes::from(messages.to_json(Of::Everywhere)?));
+            json.insert(format!("{}-setup", messages.language), Bytes::from(messages.to_json(Of::SetUp)?));
             for (page, template) in PAGES {
                 let text = fill(page, template, messages, &links(&languages, messages.language))?;
                 pages.insert((page, messages.language), Bytes::from(text));

@@ -10,8 +10,19 @@ use serde::Serialize;
 
 /// Name (`en`) and text of every file in `messages/`.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
+/// What messages of the set-up begin with; the other pages need not load them.
+const SET_UP: [&str; 3] = ["setup-", "obstacle-", "day-"];
 /// Used where none of the wanted ones is there.
 pub(super) const FALLBACK: &str = "en";
+
+/// For which pages messages are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// All of them.
+    Everywhere,
+    /// That for setting up, beside those.
+    SetUp,
+}
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,9 +83,11 @@ impl Messages {
         Ok(Self { language, messages })
     }
 
-    /// As the page's script reads it.
-    pub(super) fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&self.messages)
+    /// As the scripts of the pages read it: those of all pages, or those of the set-up alone.
+    pub(super) fn to_json(&self, of: Of) -> serde_json::Result<String> {
+        let belongs = |key: &str| SET_UP.iter().any(|prefix| key.starts_with(prefix)) == (of == Of::SetUp);
+        let chosen: BTreeMap<_, _> = self.messages.iter().filter(|(key, _)| belongs(key)).collect();
+        serde_json::to_string(&chosen)
     }
 
     /// The message `key`, which has no variables.
@@ -174,7 +187,7 @@ mod tests {
     #[test]
     fn plurals_and_variables_are_handed_to_the_page() {
         let text = "n = { $count ->\n    [one] one lesson\n   *[other] { $count } lessons\n }\n";
-        let json = Messages::parse("en", text).unwrap().to_json().unwrap();
+        let json = Messages::parse("en", text).unwrap().to_json(Of::Everywhere).unwrap();
         let expected = r#"{"n":[{"select":"count","of":{"one":["one lesson"],"other":[{"var":"count"}," lessons"]},"default":"other"}]}"#;
         assert_eq!(json, expected);
     }

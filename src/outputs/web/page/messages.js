@@ -2,6 +2,8 @@
 // and choices by plural.
 const language = document.documentElement.lang;
 const messages = await (await fetch(`/messages/${language}.json`)).json();
+/** Adds those of one page. */
+export const load = async (page) => Object.assign(messages, await (await fetch(`/messages/${language}-${page}.json`)).json());
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
 const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });

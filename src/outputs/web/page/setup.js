@@ -1,5 +1,5 @@
 // Sets the device up: what is set, what would change, and what became of it. Nothing is written before it was shown.
-import { say } from "./messages.js";
+import { load, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 const fields = [...document.querySelectorAll("[id*='.']")].filter((field) => field.matches("input, select") && field.id !== "mqtt.password_file");
@@ -128,7 +128,8 @@ function clear() {
   for (const told of document.querySelectorAll(".fault")) told.remove();
   for (const field of document.querySelectorAll("[aria-invalid]")) {
     field.removeAttribute("aria-invalid");
-    field.removeAttribute("aria-errormessage");
+    if (field.dataset.hint) field.setAttribute("aria-describedby", field.dataset.hint);
+    else field.removeAttribute("aria-describedby");
   }
   byId("refused").hidden = true;
   byId("changes").hidden = true;
@@ -159,14 +160,17 @@ function refused({ error, detail, faults = [] }) {
     told.add(message);
     const words = Object.assign(document.createElement("p"), { className: "fault", id: `fault-${key}`, textContent: message, lang: "en" });
     field.after(words);
-    if (!list) field.setAttribute("aria-errormessage", words.id);
+    field.dataset.hint ??= field.getAttribute("aria-describedby") ?? "";
+    if (!list) field.setAttribute("aria-describedby", `${words.id} ${field.dataset.hint}`.trim());
   }
   first?.focus();
   if (first) refuse(say("setup-faults"));
 }
 
-function notes(list) {
-  byId("notes").replaceChildren(...list.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+// Without a place there is no law to tell of.
+function notes(place, list) {
+  byId("law").hidden = !place;
+  byId("notes").replaceChildren(...(place ? list : []).map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 // ---- what is asked for
@@ -186,7 +190,7 @@ const check = async () => {
   const { ok, told } = await ask("/check", wishes());
   if (!ok) return refused(told);
   digest = told.digest;
-  notes(told.notes);
+  notes(byId("purpose.jurisdiction").value, told.notes);
   const line = ({ change, text }) => {
     const mark = { same: "  ", old: "− ", new: "+ ", gap: "⋯" }[change];
     return Object.assign(document.createElement("span"), { className: change, textContent: mark + text });
@@ -266,10 +270,11 @@ byId("add").addEventListener("click", () => {
 });
 
 try {
+  await load("setup");
   const { ok, told } = await ask("");
   if (ok) {
     fill(told.values);
-    notes(told.notes);
+    notes(told.values["purpose.jurisdiction"], told.notes);
     byId("back").hidden = !told.running;
     if (told.password_kept) byId("password-hint").textContent = say("setup-password-kept");
     await look();

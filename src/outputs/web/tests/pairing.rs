@@ -21,7 +21,13 @@ async fn lan(storage: &std::path::Path) -> Lan {
     let (web, moods) = web(SocketAddr::from(([0, 0, 0, 0], 0)), samples::live());
     let bulletin = web.bulletin.clone();
     let archive = lessons::Archive { directory: storage.into(), zone: jiff::tz::TimeZone::UTC };
-    let web = Web { storage: storage.into(), control: Some(control.clone()), archive: Some(archive), ..web };
+    let (asking, _) = crate::reload::Asking::channel();
+    let setup = Some(setup::Desk {
+        setup: crate::setup::SetUp { file: storage.join("moodring.toml") },
+        afterwards: setup::Afterwards::Reload(asking),
+    });
+    let control_of_page = Some(control.clone());
+    let web = Web { storage: storage.into(), control: control_of_page, setup, archive: Some(archive), ..web };
     let (health, stop) = (Arc::clone(&web.health), web.stop.clone());
     let listener = web.listen().await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
@@ -68,6 +74,39 @@ impl Lan {
     async fn mood(&self, session: &str) -> u16 {
         self.ask("GET", "/api/v1/mood", session, "").await.0
     }
+}
+
+#[tokio::test]
+async fn only_the_administrator_sets_the_device_up() {
+    let storage = tempfile::tempdir().unwrap();
+    std::fs::write(storage.path().join("moodring.toml"), "[mood]\nmode = \"occupancy\"\n").unwrap();
+    let lan = lan(storage.path()).await;
+    let (administrator, teacher) = (lan.paired().await, lan.paired().await);
+    let wishes = r#"{"values": {"room.name": "7b"}}"#;
+    for (method, path, body) in [
+        ("GET", "/setup", ""),
+        ("GET", "/api/v1/setup", ""),
+        ("GET", "/api/v1/setup/cameras", ""),
+        ("POST", "/api/v1/setup/check", wishes),
+    ] {
+        assert_eq!(lan.ask(method, path, &administrator, body).await.0, 200, "{path}");
+        let (status, answer) = lan.ask(method, path, &teacher, body).await;
+        if path == "/setup" {
+            assert!(status == 303 && answer.contains("location: /\r\n"), "{answer}");
+        } else {
+            assert!(status == 403 && answer.contains("not_administrator"), "{path}: {answer}");
+        }
+        let expected = if path == "/setup" { 303 } else { 401 };
+        assert_eq!(lan.ask(method, path, "", body).await.0, expected, "{path}");
+    }
+    let digest = "0".repeat(64);
+    let saving = format!(r#"{{"values": {{"room.name": "7b"}}, "digest": "{digest}"}}"#);
+    for (session, expected) in [(&teacher, 403), (&administrator, 409)] {
+        assert_eq!(lan.ask("POST", "/api/v1/setup", session, &saving).await.0, expected);
+    }
+    let unwanted = r#"{"values": {"web.listen": "0.0.0.0:80"}}"#;
+    let (status, answer) = lan.ask("POST", "/api/v1/setup/check", &administrator, unwanted).await;
+    assert!(status == 422 && answer.contains("web.listen cannot be set on the page"), "{answer}");
 }
 
 #[tokio::test]
