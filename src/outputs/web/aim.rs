@@ -1,6 +1,6 @@
 //! Looking through the camera to aim it, and zones drawn on what is seen.
 //!
-//! All that is shown comes from [`Aim`], which has nothing to give unless a hand at the device asked for it. Zones are only
+//! All that is shown comes from [`crate::aim::Aim`], which has nothing to give unless a hand at the device asked for it. Zones are only
 //! checked and written as TOML here: putting them into the configuration is for others, through [`zone::to_toml`].
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -129,9 +130,10 @@ async fn end(State(aiming): State<Arc<Aiming>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-#[derive(Debug, Deserialize)]
+/// Zones as they were drawn.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Drawn {
+pub(super) struct Drawn {
     zones: Vec<Zone>,
 }
 

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
@@ -25,7 +26,7 @@ const MOST_TITLE: usize = 100;
 const DIM_FOR: Duration = Duration::from_secs(3 * 3600);
 
 /// How the device is, for the page's buttons.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(super) struct Device {
     /// Whether the camera is closed, for whatever reason.
     paused: bool,
@@ -43,9 +44,10 @@ pub(super) struct Device {
     lesson: Option<LessonNow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 struct LessonNow {
     title: String,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     begun_at: Timestamp,
 }
 
@@ -109,30 +111,34 @@ impl Changes {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Whether the camera shall be closed.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Pause {
+pub(super) struct Pause {
     paused: bool,
 }
 
-#[derive(Debug, Deserialize)]
+/// A lesson that shall begin or end.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Lesson {
+pub(super) struct Lesson {
     action: Action,
     #[serde(default)]
+    #[schemars(length(max = MOST_TITLE), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
     title: String,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Action {
     Begin,
     End,
 }
 
-#[derive(Debug, Deserialize)]
+/// Whether lights and display shall be dim.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Night {
+pub(super) struct Night {
     dim: bool,
 }
 
@@ -204,8 +210,9 @@ async fn lesson(
     State(control): State<Arc<Control>>,
     Json(Lesson { action, title }): Json<Lesson>,
 ) -> Result<(StatusCode, Json<Device>), Fault> {
+    let title = checked(&title, MOST_TITLE, Lines::One)?;
     let command = match action {
-        Action::Begin => lesson::Command::Begin { title: checked(&title, MOST_TITLE, Lines::One)? },
+        Action::Begin => lesson::Command::Begin { title },
         Action::End => lesson::Command::End,
     };
     control.lesson(command, Asker::Page)?;

@@ -14,6 +14,7 @@ use axum::routing::{get, put};
 use base64::Engine as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -44,12 +45,14 @@ struct Shared {
 }
 
 /// A lesson in the list.
-#[derive(Debug, Serialize)]
-struct Entry {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Entry {
     id: i64,
     title: String,
     mode: Mode,
+    #[schemars(with = "String", extend("format" = "date-time"))]
     begun_at: Timestamp,
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     ended_at: Option<Timestamp>,
     length_min: u32,
     people: Option<f64>,
@@ -60,9 +63,11 @@ struct Entry {
     note: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A note of one's own.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Note {
+pub(super) struct Note {
+    #[schemars(length(max = MOST_NOTE), regex(pattern = r"^[^\u0000-\u0009\u000b-\u001f\u007f-\u009f]*$"))]
     note: String,
 }
 
@@ -70,6 +75,8 @@ struct Note {
 enum Error {
     Store(StoreError),
     Fault(Fault),
+    /// It is named like no lesson.
+    Nameless,
     Gone,
 }
 
@@ -83,6 +90,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, reason, words) = match self {
             Self::Fault(fault) => return fault.into_response(),
+            Self::Nameless => (StatusCode::NOT_FOUND, "unknown_lesson", "a lesson is a number".into()),
             Self::Gone => (StatusCode::SERVICE_UNAVAILABLE, "store", "the device is stopping".into()),
             Self::Store(error @ (StoreError::Unknown { .. } | StoreError::None { .. })) => {
                 (StatusCode::NOT_FOUND, "unknown_lesson", error.to_string())
@@ -191,7 +199,7 @@ fn number(id: &str) -> Option<i64> {
 }
 
 async fn export(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> Result<Response, Error> {
-    let Some((id, form)) = parse(&file) else { return Ok(StatusCode::NOT_FOUND.into_response()) };
+    let (id, form) = parse(&file).ok_or(Error::Nameless)?;
     let policy = shared.policy.clone();
     let read = shared.with(move |archive| {
         let report = Report::read(&Store::open_to_read(&archive.directory)?, id)?;
@@ -221,7 +229,7 @@ async fn export(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> 
 }
 
 async fn delete(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<StatusCode, Error> {
-    let Some(id) = number(&id) else { return Ok(StatusCode::NOT_FOUND) };
+    let id = number(&id).ok_or(Error::Nameless)?;
     let deleted = shared.with(move |archive| {
         // Nothing is made where nothing is.
         drop(Store::open_to_read(&archive.directory)?);
@@ -242,7 +250,7 @@ async fn note(
     Path(id): Path<String>,
     Json(Note { note }): Json<Note>,
 ) -> Result<StatusCode, Error> {
-    let Some(id) = number(&id) else { return Ok(StatusCode::NOT_FOUND) };
+    let id = number(&id).ok_or(Error::Nameless)?;
     let note = checked(&note, MOST_NOTE, Lines::Many).map_err(Error::Fault)?;
     shared
         .with(move |archive| {

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::access::Access;
 use super::commands::Changes;
-use super::{Shared, access, guard, metrics, state_name};
+use super::{Shared, access, guard, metrics, openapi, state_name};
 use crate::mood::State as MoodState;
 use crate::outputs::{Moods, Situation, display};
 use crate::supervisor::EngineState;
@@ -39,6 +39,7 @@ pub(super) fn router(
         .route("/api/v1/trend", get(trend))
         .route("/api/v1/events", get(events))
         .route("/display.png", get(display_png))
+        .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_text))
         .with_state(shared)

@@ -1,6 +1,6 @@
 //! Setting the device up: what is set, what would change, whether the broker answers, which cameras are there; and saving.
 //!
-//! For whoever sits at the device or was paired as administrator ([`super::access`]). Checking changes nothing; saving
+//! For whoever sits at the device or was paired as administrator (see `access`). Checking changes nothing; saving
 //! takes the digest of what was shown, so that nobody overwrites what somebody else wrote meanwhile.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, watch};
@@ -129,9 +130,10 @@ async fn broker(State(shared): State<Arc<Shared>>, Json(wishes): Json<Wishes>) -
     })
 }
 
-#[derive(Debug, Deserialize)]
+/// What shall be written.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Saving {
+pub(super) struct Saving {
     values: std::collections::BTreeMap<String, Value>,
     #[serde(default)]
     password: String,

@@ -1,5 +1,6 @@
 mod afterwards;
 mod aiming;
+mod api;
 mod changes;
 mod https;
 mod pairing;

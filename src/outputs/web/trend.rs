@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::mood::{Mood, State, Word};
@@ -13,8 +14,9 @@ const EVERY_S: i64 = 10;
 const SPAN_S: i64 = 45 * 60;
 
 /// The class at one time; figures are null where there were none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(super) struct Point {
+    #[schemars(with = "String", extend("format" = "date-time"))]
     at: Timestamp,
     word: Option<Word>,
     people: Option<u32>,
