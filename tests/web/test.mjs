@@ -9,8 +9,7 @@ import { live } from './live.mjs';
 import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
-const checks = [...live, ...controls, ...lessons, ...aiming];
-const checks = [...live, ...controls, ...lessons, ...setup];
+const checks = [...live, ...controls, ...lessons, ...aiming, ...setup];
 const results = [];
 
 const giveUp = setTimeout(async () => {
