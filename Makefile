@@ -41,10 +41,10 @@ api-test: setup ## the API against its own document, by schemathesis
 	cargo build --locked
 	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" SCHEMATHESIS="$(abspath target/api-venv/bin/schemathesis)" node tests/web/api.mjs
 
-page-load: setup ## what 200 phones that follow the page cost: vision's rate with them and without, three minutes
+page-load: setup ## what 200 phones that follow the page cost: vision's rate with them and without, in four minutes
 	@scripts/setup.sh browser
-	cargo build $(PROFILE) --locked
-	@MOODRING="$(abspath $(TARGET_DIR))/release/moodring" node tests/web/listeners.mjs
+	cargo build --locked
+	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" node tests/web/listeners.mjs
 
 setup-browser: ## install what the tests in a browser need
 	@scripts/setup.sh browser
