@@ -4,13 +4,13 @@
 //! machine's id, which itself is never told. Where there is no machine's id, a random one is made and kept.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::mood::lesson::make_folder;
+use crate::private;
 
 /// What the machine's id is bound to; another one would rename every device.
 const APPLICATION: &[u8] = b"moodring.device/1";
@@ -91,20 +91,10 @@ fn random() -> String {
 /// Makes an id and keeps it, if the disk lets it.
 fn make(storage: &Path) -> String {
     let id = random();
-    if let Err(error) = keep(storage, &id) {
+    if let Err(error) = private::write(&storage.join(OWN_ID), format!("{id}\n").as_bytes()) {
         warn!(%error, "this device gets another name at each start (no machine-id, and storage.directory cannot be written)");
     }
     id
-}
-
-fn keep(storage: &Path, id: &str) -> std::io::Result<()> {
-    make_folder(storage)?;
-    let (path, next) = (storage.join(OWN_ID), storage.join("device-id.new"));
-    let mut file = std::fs::File::create(&next)?;
-    writeln!(file, "{id}")?;
-    file.sync_all()?;
-    std::fs::rename(&next, &path)?;
-    std::fs::File::open(storage)?.sync_all()
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod notice;
 pub mod outputs;
 pub mod overlay;
 pub mod panel;
+mod private;
 pub mod reload;
 pub mod setup;
 pub mod supervisor;

@@ -282,8 +282,7 @@ impl Overlays {
 
 fn keep(path: &Path, message: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;
-    crate::mood::lesson::write_whole(path, message)
-        .with_context(|| format!("it cannot be kept in {}", path.display()))
+    crate::private::write(path, message).with_context(|| format!("it cannot be kept in {}", path.display()))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 mod difference;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use toml_edit::{DocumentMut, Item, TableLike};
 
 use crate::config::{Config, ConfigError, ON_THE_PAGE, layer_of};
 use crate::law::{self, Refusal};
-use crate::reload;
+use crate::{private, reload};
 
 pub use difference::{Change, Line, difference};
 
@@ -156,34 +156,15 @@ impl SetUp {
     /// A file cannot be written; then the configuration is as it was.
     pub fn save(&self, draft: &Draft, password: &str) -> io::Result<()> {
         if !password.is_empty() {
-            write_beside(&password_file(&draft.config), format!("{password}\n").as_bytes(), 0o600)?;
+            private::write(&password_file(&draft.config), format!("{password}\n").as_bytes())?;
         }
         let mode = std::fs::metadata(&draft.target).map_or(0o600, |found| found.permissions().mode() & 0o777);
-        write_beside(&draft.target, draft.after.as_bytes(), mode)
+        private::write_as(&draft.target, draft.after.as_bytes(), mode)
     }
 }
 
 fn password_file(config: &Config) -> PathBuf {
     config.storage.directory().join("mqtt-password")
-}
-
-/// Writes `path` whole or not at all, with the permissions `mode` from its first byte on.
-fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.exists() {
-        crate::mood::lesson::make_folder(folder)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = folder.join(name);
-    // One that was left by a power cut may have other permissions.
-    let _ = std::fs::remove_file(&beside);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    std::fs::File::open(folder)?.sync_all()
 }
 
 /// What `moodring run` would refuse.

@@ -11,7 +11,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.load()?;
     console::ask_to_aim(&config.storage)?;
-    println!("aim: offered for ten minutes: open http://{}/aim", config.web.listen);
+    let scheme = if config.web.is_https() { "https" } else { "http" };
+    println!("aim: offered for ten minutes: open {scheme}://{}/aim", config.web.listen);
     println!(
         "aim: only an administrator's phone, or who sits at the device, can see it; heads are unrecognisable"
     );

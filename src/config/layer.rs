@@ -3,6 +3,7 @@
 //! Its one decision: a hardened service may not write below /etc, so what it writes is a file of its own with the same
 //! keys, and only those that the page can set (docs/decisions/setup.md).
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -10,6 +11,7 @@ use toml::{Table, Value};
 
 use super::faults::{find, line_and_column};
 use super::{Config, ConfigError, Fault, Storage};
+use crate::private;
 
 /// Keys that the page can set.
 pub const ON_THE_PAGE: [&str; 23] = [
@@ -101,17 +103,15 @@ impl Config {
 }
 
 /// The text of `path`, if there is one.
-fn read(path: &Path) -> std::io::Result<Option<String>> {
-    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    use std::io::Read as _;
-    let mut text = String::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(MOST_BYTES).read_to_string(&mut text)?,
+fn read(path: &Path) -> io::Result<Option<String>> {
+    match private::read(path, MOST_BYTES) {
+        Ok(bytes) => bytes.map(|bytes| String::from_utf8(bytes).map_err(io::Error::other)).transpose(),
         // Whoever may not look into the folder of the service sees its file alone; the service itself always may.
-        Err(error) if matches!(error.kind(), NotFound | PermissionDenied | NotADirectory) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(text))
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The dotted keys of `table` that have values.

@@ -13,8 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
-use super::{Asker, Control, kept};
+use super::{Asker, Control};
 use crate::config::Storage;
+use crate::private;
 use crate::supervisor::Stop;
 
 const SOCKET: &str = "console.sock";
@@ -93,7 +94,7 @@ pub async fn attend(control: Control, storage: Storage, stop: Stop) {
 }
 
 fn open(path: &Path) -> io::Result<UnixListener> {
-    kept::make_folder(path.parent().unwrap_or(Path::new(".")))?;
+    private::make_folder(path.parent().unwrap_or(Path::new(".")))?;
     match std::fs::symlink_metadata(path) {
         Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
         Ok(_) => return Err(io::Error::other("something else is there; remove it")),

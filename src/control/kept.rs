@@ -3,7 +3,7 @@
 //! Its one decision: what cannot be read means paused. The file is written beside the old one, brought to the disk and
 //! moved over it, so that a power cut leaves one of the two; a disk that fails is tried again for ever.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::Storage;
+use crate::private;
 use crate::supervisor::Stop;
 
 const SCHEMA: &str = "moodring.control/1";
@@ -64,12 +65,7 @@ fn path(storage: &Storage) -> PathBuf {
 }
 
 fn read(path: &Path) -> io::Result<Option<File>> {
-    let mut bytes = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(MOST_BYTES).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(bytes) = private::read(path, MOST_BYTES)? else { return Ok(None) };
     let file: File = serde_json::from_slice(&bytes)?;
     if file.schema != SCHEMA {
         return Err(io::Error::other(format!("it is {:?}, not {SCHEMA}", file.schema)));
@@ -78,21 +74,7 @@ fn read(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn write(path: &Path, paused: bool) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let next = path.with_extension("json.new");
-    let mut file = std::fs::File::create(&next)?;
-    file.write_all(&serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)?;
-    file.sync_all()?;
-    std::fs::rename(&next, path)?;
-    // The name too must be on the disk.
-    std::fs::File::open(folder)?.sync_all()
-}
-
-/// As the other things that are kept: readable by their owner only.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    private::write(path, &serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)
 }
 
 /// Keeps every change of `paused_by_hand` until `stop` is requested; the last one is written even then.

@@ -24,7 +24,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use calendar::CalendarError;
-pub(crate) use disk::write_whole;
 pub use disk::{Disk, remove_report};
 pub use minute::{Figure, Figures, Minute};
 pub use moments::{Moment, MomentKind};
@@ -33,7 +32,6 @@ pub use record::{Ending, Heading, Record, Totals};
 pub use recorder::{Batch, Lines, Recorder, Write, run};
 pub use report::{PaceSpan, Quality, Report, Summary};
 pub use schema::FILE_NAME;
-pub(crate) use schema::make_folder;
 pub use store::{Store, StoreError};
 pub use table::csv;
 pub use timetable::{Period, Timetable};

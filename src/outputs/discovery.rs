@@ -12,7 +12,8 @@ use super::mqtt::{Target, Topics};
 use super::spool::Kind;
 use crate::config::Mqtt;
 use crate::device::DeviceId;
-use crate::mood::lesson::{Figure, make_folder};
+use crate::mood::lesson::Figure;
+use crate::private;
 
 /// Name of the file that holds the topic on which the device was announced.
 const FILE_NAME: &str = "discovery-topic";
@@ -107,7 +108,7 @@ impl Discovery {
         let Some(folder) = &self.storage else { return };
         let path = folder.join(FILE_NAME);
         let done = match topic {
-            Some(topic) => make_folder(folder).and_then(|()| std::fs::write(&path, topic)),
+            Some(topic) => private::make_folder(folder).and_then(|()| std::fs::write(&path, topic)),
             None => std::fs::remove_file(&path),
         };
         if let Err(error) = done {

@@ -15,7 +15,6 @@ pub(super) mod lessons;
 mod messages;
 mod metrics;
 mod openapi;
-mod private;
 mod routes;
 pub mod setup;
 mod tls;

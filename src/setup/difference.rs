@@ -1,9 +1,12 @@
 //! What would change in a file, line by line.
 
-use serde::Serialize;
+use std::time::Duration;
 
-/// Lines of a file that are compared; a longer one is shown as replaced.
-const MOST_LINES: usize = 1500;
+use serde::Serialize;
+use similar::{ChangeTag, TextDiff};
+
+/// What takes longer to compare is shown as replaced.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Unchanged lines that are shown around a change.
 const AROUND: usize = 2;
 
@@ -33,58 +36,23 @@ pub struct Line {
 /// The lines that go and come between `before` and `after`, with those around them. Empty: nothing changes.
 pub fn difference(before: &str, after: &str) -> Vec<Line> {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
-    let lines =
-        if old.len().max(new.len()) > MOST_LINES { replaced(&old, &new) } else { compared(&old, &new) };
-    let near = |index: usize| {
-        let around = lines[index.saturating_sub(AROUND)..(index + AROUND + 1).min(lines.len())].iter();
-        around.clone().any(|(change, _)| *change != Change::Same)
+    let compared = TextDiff::configure().timeout(PATIENCE).diff_slices(&old, &new);
+    let line = |change: similar::Change<&str>| Line {
+        change: match change.tag() {
+            ChangeTag::Equal => Change::Same,
+            ChangeTag::Delete => Change::Old,
+            ChangeTag::Insert => Change::New,
+        },
+        text: change.value().to_owned(),
     };
-    let mut shown: Vec<Line> = Vec::new();
-    for (index, (change, text)) in lines.iter().enumerate() {
-        if near(index) {
-            shown.push(Line { change: *change, text: (*text).to_owned() });
-        } else if shown.last().is_some_and(|last| last.change != Change::Gap) {
+    let mut shown = Vec::new();
+    for group in compared.grouped_ops(AROUND) {
+        if !shown.is_empty() {
             shown.push(Line { change: Change::Gap, text: String::new() });
         }
-    }
-    if shown.last().is_some_and(|last| last.change == Change::Gap) {
-        shown.pop();
+        shown.extend(group.iter().flat_map(|operation| compared.iter_changes(operation)).map(line));
     }
     shown
-}
-
-fn replaced<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(Change, &'a str)> {
-    let gone = old.iter().map(|line| (Change::Old, *line));
-    gone.chain(new.iter().map(|line| (Change::New, *line))).collect()
-}
-
-/// By the longest common subsequence.
-fn compared<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(Change, &'a str)> {
-    // longest[i][j]: of old[i..] and new[j..].
-    let mut longest = vec![vec![0_u16; new.len() + 1]; old.len() + 1];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            longest[i][j] = if old[i] == new[j] {
-                longest[i + 1][j + 1] + 1
-            } else {
-                longest[i + 1][j].max(longest[i][j + 1])
-            };
-        }
-    }
-    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            lines.push((Change::Same, old[i]));
-            (i, j) = (i + 1, j + 1);
-        } else if i < old.len() && (j == new.len() || longest[i + 1][j] >= longest[i][j + 1]) {
-            lines.push((Change::Old, old[i]));
-            i += 1;
-        } else {
-            lines.push((Change::New, new[j]));
-            j += 1;
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
 use super::recorder::{Batch, Recorder};
-use super::schema::make_folder;
 use super::{OpenLesson, Report, Store, StoreError, html};
-use crate::config;
+use crate::{config, private};
 
 /// The store and the reports beside it; opened when it is needed, and again after a fault.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ impl Disk {
     fn report(&mut self, id: i64) -> anyhow::Result<()> {
         let (path, zone) = (report_path(&self.directory, id), self.zone.clone());
         let report = Report::read(self.store()?, id)?;
-        write_whole(&path, html(&report, &zone).as_bytes())?;
+        private::write(&path, html(&report, &zone).as_bytes())?;
         info!(lesson = id, path = %path.display(), "report written");
         Ok(())
     }
@@ -102,19 +101,6 @@ pub fn remove_report(directory: &Path, id: i64) -> std::io::Result<()> {
 /// Where the report of the lesson `id` lies.
 fn report_path(directory: &Path, id: i64) -> PathBuf {
     directory.join("reports").join(format!("lesson-{id}.html"))
-}
-
-/// Writes a file so that it is there whole or not at all, also when the power goes.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
-    let temporary = path.with_extension("new");
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    std::fs::File::open(folder)?.sync_all()
 }
 
 /// Does the disk's work on a thread that may block, and tells once when it fails and once when it works again.

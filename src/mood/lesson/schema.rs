@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+use crate::private;
 
 /// Name of the file in the storage folder.
 pub const FILE_NAME: &str = "lessons.sqlite";
@@ -75,17 +76,12 @@ pub(super) const MIGRATIONS: [&str; 3] = [
 ",
 ];
 
-/// Makes the folder, readable by its owner only: figures of a class are nobody else's business.
-pub(crate) fn make_folder(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
 /// Opens the database in `directory` for writing; makes folder and file where they are missing.
 pub(super) fn open(directory: &Path) -> Result<Connection, StoreError> {
     let path = directory.join(FILE_NAME);
     let at = |error: rusqlite::Error| StoreError::of(&path, error);
-    make_folder(directory).map_err(|source| StoreError::Folder { path: directory.into(), source })?;
+    private::make_folder(directory)
+        .map_err(|source| StoreError::Folder { path: directory.into(), source })?;
     let mut connection = Connection::open(&path).map_err(at)?;
     connection.busy_timeout(PATIENCE).map_err(at)?;
     // Also reads the file for the first time, and so finds out whether it is a database.

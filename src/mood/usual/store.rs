@@ -4,7 +4,7 @@
 //! every few minutes. A file that is gone was reset: what was learned is forgotten with it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::Baseline;
 use crate::config::{Config, Room};
+use crate::private;
 
 /// It is written at most this often.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -73,20 +74,13 @@ impl Store {
     /// # Errors
     /// The folder or the file cannot be written.
     pub fn save(&self, baseline: &Baseline) -> io::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
         let file = File {
             schema: SCHEMA.to_owned(),
             site: self.room.site.clone(),
             room: self.room.name.clone(),
             baseline: baseline.clone(),
         };
-        let next = self.path.with_extension("json.new");
-        let mut writer = fs::File::create(&next)?;
-        writer.write_all(&serde_json::to_vec_pretty(&file)?)?;
-        writer.sync_all()?;
-        fs::rename(&next, &self.path)
+        private::write(&self.path, &serde_json::to_vec_pretty(&file)?)
     }
 
     /// Forgets this room; tells whether there was anything.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use super::Kind;
 use super::numbers::{BLOCK, new_id};
 use super::queue::Difference;
-use crate::mood::lesson::make_folder;
+use crate::private;
 
 /// Name of the file in the storage folder.
 pub const FILE_NAME: &str = "spool.sqlite";
@@ -95,7 +95,8 @@ impl Disk {
     /// # Errors
     /// The folder or the file cannot be made or written.
     pub(super) fn open(directory: &Path) -> Result<(Self, Loaded), DiskError> {
-        make_folder(directory).map_err(|source| DiskError::Folder { path: directory.into(), source })?;
+        private::make_folder(directory)
+            .map_err(|source| DiskError::Folder { path: directory.into(), source })?;
         let path = directory.join(FILE_NAME);
         match Self::open_file(&path) {
             Err(error) if error.is_broken() => {

@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{files, private};
+use super::files;
 use crate::config::{self, Metrics};
 use crate::outputs::Bulletin;
+use crate::private;
 use attempts::{Attempts, Guess};
 use cookie::{Claim, Key};
 use kept::Paired;
@@ -34,6 +35,8 @@ const COOKIE: &str = "session";
 const PAIRED_FOR: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// A shorter token could be guessed.
 const LEAST_TOKEN: usize = 16;
+/// A longer one is cut here.
+const MOST_TOKEN: u64 = 4096;
 /// Phones that may be paired; with one more the one that was paired first is forgotten.
 const MOST_PAIRED: usize = 50;
 /// What everybody may have: what a phone needs to be paired. All else needs a cookie.
@@ -41,6 +44,7 @@ const OPEN: [&str; 6] = ["/pair", "/api/v1/pair", "/pair.js", "/messages.js", "/
 
 /// What begins like this is for administrators only, whatever is asked there.
 const AIM: &str = "/api/v1/aim";
+const SET_UP: &str = "/api/v1/setup";
 
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +93,8 @@ impl Numbers {
                 let path = web.metrics_token_file.display();
                 let told =
                     |what: &str| std::io::Error::other(format!("web.metrics_token_file {path} {what}"));
-                let token = private::load(&web.metrics_token_file)?.ok_or_else(|| told("is not there"))?;
+                let token = private::read(&web.metrics_token_file, MOST_TOKEN)?
+                    .ok_or_else(|| told("is not there"))?;
                 let token = token.trim_ascii().to_vec();
                 if token.len() < LEAST_TOKEN {
                     return Err(told("must hold at least 16 letters"));
@@ -200,8 +205,8 @@ pub(super) async fn demand(State(access): State<Arc<Access>>, request: Request, 
         return next.run(request).await;
     }
     let page = matches!(path, "/" | "/lessons" | "/aim" | "/setup");
-    let sets_up = path == "/setup" || path == "/api/v1/setup" || path.starts_with("/api/v1/setup/");
-    let for_administrators = request.method() == Method::DELETE || path.starts_with(AIM) || sets_up;
+    let for_administrators =
+        request.method() == Method::DELETE || path.starts_with(AIM) || path.starts_with(SET_UP);
     match access.role(request.headers(), Timestamp::now()) {
         Some(Role::Teacher) if path == "/setup" => Redirect::to("/").into_response(),
         Some(Role::Teacher) if for_administrators => refuse(StatusCode::FORBIDDEN, "not_administrator"),

@@ -36,6 +36,8 @@ const FILES: [(&str, &str, &[u8]); 17] = [
     ("/icon-512.png", "image/png", include_bytes!("page/icon-512.png")),
     ("/manifest.webmanifest", "application/manifest+json", include_bytes!("page/manifest.webmanifest")),
 ];
+/// What every page begins with.
+const HEAD: &str = include_str!("page/head.html");
 /// Address and text of the pages.
 const PAGES: [(&str, &str); 5] = [
     ("/", include_str!("page/live.html")),
@@ -98,7 +100,7 @@ fn links(languages: &[Messages], current: &str) -> String {
     others.map(link).collect()
 }
 
-/// Puts messages in the place of every `{{key}}`.
+/// Puts messages, and what all pages share, in the place of every `{{key}}`.
 fn fill(page: &'static str, template: &str, messages: &Messages, links: &str) -> Result<String, PageError> {
     let mut text = String::with_capacity(2 * template.len());
     let mut rest = template;
@@ -106,6 +108,7 @@ fn fill(page: &'static str, template: &str, messages: &Messages, links: &str) ->
         text.push_str(before);
         let (key, after) = after.split_once("}}").unwrap_or((after, ""));
         match key {
+            "head" => text.push_str(HEAD.trim_end()),
             "language" => text.push_str(messages.language),
             "languages" => text.push_str(links),
             _ => {

@@ -45,6 +45,11 @@ impl Names {
         names
     }
 
+    /// To who called this machine by another name.
+    fn refuse(&self) -> Response {
+        (StatusCode::FORBIDDEN, format!("only {} are served here\n", self.0.join(", "))).into_response()
+    }
+
     /// All of them; addresses of six are in brackets.
     pub(super) fn all(&self) -> &[String] {
         &self.0
@@ -78,8 +83,7 @@ impl Names {
 pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = if !names.hold(request.headers()) {
-        let told = format!("only {} are served here\n", names.0.join(", "));
-        (StatusCode::FORBIDDEN, told).into_response()
+        names.refuse()
     } else if changes && !comes_from_here(request.headers()) {
         (StatusCode::FORBIDDEN, "changes are taken from the device's own page only\n").into_response()
     } else if changes {
@@ -100,8 +104,7 @@ pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, nex
 pub(super) async fn to_https(State(names): State<Arc<Names>>, request: Request) -> Response {
     let host = text(request.headers(), header::HOST.as_str()).unwrap_or_default();
     if !names.hold(request.headers()) {
-        return (StatusCode::FORBIDDEN, format!("only {} are served here\n", names.0.join(", ")))
-            .into_response();
+        return names.refuse();
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     Redirect::permanent(&format!("https://{host}{path}")).into_response()

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
-use super::private;
-use crate::config;
+use crate::{config, private};
 
 /// A certificate that was made here holds for so long: phones refuse more than 825 days.
 const MADE_FOR: SignedDuration = SignedDuration::from_hours(24 * 730);
@@ -21,6 +20,8 @@ const RENEWED_WITH_LEFT: SignedDuration = SignedDuration::from_hours(24 * 60);
 /// Clocks of phones are not those of devices.
 const EARLIER: SignedDuration = SignedDuration::from_hours(24);
 const MADE_FILE: &str = "page.pem";
+/// A larger file is not one of ours.
+const MOST_BYTES: u64 = 64 * 1024;
 /// First word of the first line of that file; then until when it holds, in seconds since 1970, and its names.
 const HEADING: &str = "moodring-page-1";
 
@@ -73,7 +74,7 @@ fn made(storage: &Path, names: &[String], now: Timestamp) -> Result<Pair, String
     let failed = |error: &dyn std::fmt::Display| {
         format!("a certificate for the page cannot be kept in {}: {error}", storage.display())
     };
-    let kept = private::load(&storage.join(MADE_FILE)).map_err(|error| failed(&error))?;
+    let kept = private::read(&storage.join(MADE_FILE), MOST_BYTES).map_err(|error| failed(&error))?;
     if let Some(kept) = kept.filter(|kept| holds(kept, names, now))
         && let Ok(pair) = parse(&kept, &kept)
     {
@@ -83,7 +84,7 @@ fn made(storage: &Path, names: &[String], now: Timestamp) -> Result<Pair, String
     let pem = make(names, now, until).map_err(|error| failed(&error))?;
     let heading = format!("{HEADING} {} {}\n", until.as_second(), names.join(" "));
     let file = [heading.as_bytes(), pem.as_bytes()].concat();
-    private::store(storage, MADE_FILE, &file).map_err(|error| failed(&error))?;
+    private::write(&storage.join(MADE_FILE), &file).map_err(|error| failed(&error))?;
     parse(&file, &file).map_err(|what| failed(&format!("it holds no {}", what.name())))
 }
 

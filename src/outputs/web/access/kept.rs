@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::cookie::Key;
 use super::{MOST_PAIRED, Role};
-use crate::outputs::web::private::{load, store};
+use crate::private;
 
 const KEY_FILE: &str = "page.key";
 const LIST_FILE: &str = "paired.json";
+/// A larger file is not one of ours.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// A phone that may use the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,20 +27,20 @@ pub(super) struct Paired {
 
 /// The key in `directory`; a new one where there is none.
 pub(super) fn key(directory: &Path) -> io::Result<Key> {
-    if let Some(bytes) = load(&directory.join(KEY_FILE))? {
+    if let Some(bytes) = private::read(&directory.join(KEY_FILE), MOST_BYTES)? {
         let bytes = <[u8; 32]>::try_from(bytes)
             .map_err(|_| io::Error::other("page.key is none of ours; delete it"))?;
         return Ok(Key::of(bytes));
     }
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    store(directory, KEY_FILE, &bytes)?;
+    private::write(&directory.join(KEY_FILE), &bytes)?;
     Ok(Key::of(bytes))
 }
 
 /// Who is paired, as it was left.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
-    let Some(bytes) = load(&directory.join(LIST_FILE))? else { return Ok(Vec::new()) };
+    let Some(bytes) = private::read(&directory.join(LIST_FILE), MOST_BYTES)? else { return Ok(Vec::new()) };
     let mut paired: Vec<Paired> = serde_json::from_slice(&bytes)?;
     paired.truncate(MOST_PAIRED);
     Ok(paired)
@@ -46,7 +48,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
 
 /// Keeps who is paired.
 pub(super) fn write(directory: &Path, paired: &[Paired]) -> io::Result<()> {
-    store(directory, LIST_FILE, &serde_json::to_vec(paired)?)
+    private::write(&directory.join(LIST_FILE), &serde_json::to_vec(paired)?)
 }
 
 #[cfg(test)]
