@@ -30,7 +30,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_as(path, bytes, OWN)
 }
 
-/// As [`write`], with the permissions `mode` from the first byte on.
+/// As [`write()`], with the permissions `mode` from the first byte on.
 pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder)?;
