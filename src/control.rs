@@ -9,7 +9,7 @@ pub mod console;
 mod kept;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -19,7 +19,10 @@ pub use kept::{Kept, keep};
 use crate::aim::{self, Aim};
 use crate::camera;
 use crate::config::{Config, Room};
-use crate::mood::lesson;
+use crate::mood::{Sensitivity, lesson};
+
+/// Who dims the wall for a film need not remember to undo it.
+pub const DIM_FOR: Duration = Duration::from_secs(3 * 3600);
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +86,7 @@ struct Inner {
     identifying: watch::Sender<Option<Instant>>,
     switched: watch::Sender<SwitchPosition>,
     dimmed: watch::Sender<Option<Instant>>,
+    sensitivity: watch::Sender<Sensitivity>,
     aim: Aim,
     /// Whether it may be aimed at all.
     may_be_aimed: bool,
@@ -135,6 +139,7 @@ impl Control {
             identifying: watch::Sender::new(None),
             switched: watch::Sender::new(switch),
             dimmed: watch::Sender::new(None),
+            sensitivity: watch::Sender::default(),
             aim: Aim::default(),
             may_be_aimed: privacy.aiming,
             lesson_now: watch::Sender::new(None),
@@ -182,6 +187,11 @@ impl Control {
     /// Until when lights and displays are as dim as at night, from now on.
     pub fn dimmed(&self) -> watch::Receiver<Option<Instant>> {
         self.0.dimmed.subscribe()
+    }
+
+    /// How soon the word follows the class, from now on.
+    pub fn sensitivity(&self) -> watch::Receiver<Sensitivity> {
+        self.0.sensitivity.subscribe()
     }
 
     /// The lesson that is under way: the recorder tells it here.
@@ -237,7 +247,7 @@ impl Control {
             info!(?position, paused_by_hand = wishes.paused_by_hand, "privacy switch");
         }
         wishes.switch = position;
-        self.0.switched.send_if_modified(|old| std::mem::replace(old, position) != position);
+        set(&self.0.switched, position);
         self.carry_out(*wishes);
     }
 
@@ -301,6 +311,13 @@ impl Control {
         self.0.dimmed.send_replace(until);
     }
 
+    /// Lets the word follow the class as soon as that, until somebody wants it otherwise or the program starts anew.
+    pub fn set_sensitivity(&self, sensitivity: Sensitivity, by: Asker) {
+        if set(&self.0.sensitivity, sensitivity) {
+            info!(?by, ?sensitivity, "how soon the word follows");
+        }
+    }
+
     /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.
     pub async fn obey_signals(self) {
         use tokio::signal::unix::{SignalKind, signal};
@@ -362,134 +379,13 @@ impl Control {
 }
 
 /// Wakes those who wait only when something changed; true if it did.
-fn set(sender: &watch::Sender<bool>, value: bool) -> bool {
-    sender.send_if_modified(|old| std::mem::replace(old, value) != value)
+fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) -> bool {
+    sender.send_if_modified(|old| {
+        let changed = *old != value;
+        *old = value;
+        changed
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn control(switch: bool, kept: &Kept) -> Control {
-        let mut config = Config::default();
-        config.privacy.switch.enabled = switch;
-        Control::new(&config, kept, None)
-    }
-
-    /// Paused, by the camera's switch and by the watch, which must agree.
-    fn is_paused(control: &Control) -> bool {
-        let paused = *control.paused().borrow();
-        assert_eq!(paused, !control.camera().is_on());
-        paused
-    }
-
-    #[test]
-    fn it_begins_as_it_was_left_and_stays_paused_when_that_is_unknown() {
-        let unreadable = Kept::Unreadable { path: "control.json".into(), reason: "not JSON".into() };
-        for (kept, paused) in
-            [(Kept::Nothing, false), (Kept::Running, false), (Kept::Paused, true), (unreadable, true)]
-        {
-            assert_eq!(is_paused(&control(false, &kept)), paused, "{kept:?}");
-            let mut config = Config::default();
-            config.privacy.start_paused = true;
-            assert!(is_paused(&Control::new(&config, &kept, None)), "{kept:?}");
-        }
-    }
-
-    #[test]
-    fn whoever_asks_it_pauses_and_resumes() {
-        let control = control(false, &Kept::Nothing);
-        control.pause(Asker::Signal);
-        assert!(is_paused(&control) && *control.paused_by_hand().borrow());
-        control.toggle_pause(Asker::Button).unwrap();
-        assert!(!is_paused(&control) && !*control.paused_by_hand().borrow());
-        control.toggle_pause(Asker::Page).unwrap();
-        control.pause(Asker::Page);
-        control.resume(Asker::Mqtt).unwrap();
-        assert!(!is_paused(&control));
-        assert_eq!(*control.anew().borrow(), 2, "each pause, and nothing else, lets everybody be forgotten");
-    }
-
-    #[test]
-    fn a_closed_switch_has_the_last_word() {
-        let control = control(true, &Kept::Running);
-        assert!(is_paused(&control), "a switch that was not read yet is closed");
-        for by in [Asker::Button, Asker::Signal, Asker::Page, Asker::Mqtt] {
-            assert_eq!(control.resume(by), Err(Refused::SwitchClosed));
-            assert_eq!(control.toggle_pause(by), Err(Refused::SwitchClosed));
-            assert!(is_paused(&control));
-        }
-        control.set_switch(SwitchPosition::Open);
-        assert!(!is_paused(&control), "nobody paused by hand");
-        control.set_switch(SwitchPosition::Closed);
-        control.pause(Asker::Page);
-        control.set_switch(SwitchPosition::Open);
-        assert!(is_paused(&control), "opening the switch does not undo a pause by hand");
-        control.resume(Asker::Button).unwrap();
-        assert!(!is_paused(&control));
-    }
-
-    #[test]
-    fn aiming_is_offered_by_a_hand_and_ends_with_a_pause_or_the_switch() {
-        let control = control(true, &Kept::Running);
-        let is_on = || control.aim().until(Instant::now()).is_some();
-        assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::Paused), "the switch was not read yet");
-        control.set_switch(SwitchPosition::Open);
-        assert!(!is_on(), "nobody asked");
-        control.offer_aiming(Asker::Console).unwrap();
-        assert!(is_on());
-        control.set_switch(SwitchPosition::Closed);
-        assert!(!is_on());
-        control.set_switch(SwitchPosition::Open);
-        assert!(!is_on(), "what was ended stays ended");
-        control.offer_aiming(Asker::Button).unwrap();
-        control.pause(Asker::Page);
-        control.resume(Asker::Page).unwrap();
-        assert!(!is_on());
-        let mut config = Config::default();
-        config.privacy.aiming = false;
-        let control = Control::new(&config, &Kept::Nothing, None);
-        assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::NoAiming));
-        assert!(control.aim().until(Instant::now()).is_none());
-    }
-
-    #[test]
-    fn the_switch_is_not_kept() {
-        let control = control(true, &Kept::Running);
-        let kept = control.paused_by_hand();
-        control.set_switch(SwitchPosition::Open);
-        control.set_switch(SwitchPosition::Closed);
-        assert!(!kept.has_changed().unwrap() && !*kept.borrow());
-    }
-
-    #[test]
-    fn lessons_are_commanded_where_they_are_recorded() {
-        let (commands, mut received) = mpsc::channel(1);
-        let control = Control::new(&Config::default(), &Kept::Nothing, Some(commands));
-        assert_eq!(control.lesson(lesson::Command::Toggle, Asker::Button), Ok(()));
-        assert_eq!(control.lesson(lesson::Command::End, Asker::Button), Err(Refused::Busy));
-        assert_eq!(received.try_recv().unwrap(), lesson::Command::Toggle);
-        let none = Control::new(&Config::default(), &Kept::Nothing, None);
-        assert_eq!(none.lesson(lesson::Command::End, Asker::Page), Err(Refused::NoLessons));
-    }
-
-    #[test]
-    fn the_page_for_pairing_has_an_end() {
-        let control = control(false, &Kept::Nothing);
-        let until = Instant::now() + Duration::from_secs(120);
-        control.show_pairing(until, Asker::Button);
-        assert_eq!(*control.pairing().borrow(), Some(until));
-    }
-
-    #[test]
-    fn it_is_dim_until_its_end_or_until_somebody_undoes_it() {
-        let control = control(false, &Kept::Nothing);
-        let (dimmed, until) = (control.dimmed(), Instant::now() + Duration::from_secs(60));
-        control.dim(Some(until), Asker::Page);
-        assert_eq!(*dimmed.borrow(), Some(until));
-        control.dim(None, Asker::Button);
-        assert_eq!(*dimmed.borrow(), None);
-    }
-}
+mod tests;

@@ -151,6 +151,7 @@ async fn serve(
         control: Some(control.clone()),
         records,
         events: happened,
+        attention: config.attention.enabled.then(|| aggregator.attention()),
         setup,
         overlays,
     };
@@ -177,7 +178,12 @@ async fn serve(
         lesson_now: control.lesson_now().clone(),
     };
     let recorder = recording.map(|recording| recording.start(config, lines, &stop));
-    let controls = mood::Controls { paused, begun_anew: control.anew().subscribe(), settings };
+    let controls = mood::Controls {
+        paused,
+        begun_anew: control.anew().subscribe(),
+        sensitivity: control.sensitivity(),
+        settings,
+    };
     let mood = tokio::spawn(mood::run(aggregator, observed, controls, mood_sender, usual, stop.clone()));
     let watcher = tokio::spawn(last_live(moods, Arc::clone(&counters)));
     tokio::spawn(supervisor::stop_on_signal(stop.clone()));

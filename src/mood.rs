@@ -25,7 +25,7 @@ pub use pace::{Pace, PaceReason};
 pub use signals::Level;
 pub use trend::{Direction, Trend, TrendOf};
 pub use usual::{ComparedToUsual, Comparison};
-pub use word::Word;
+pub use word::{Sensitivity, Word};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -166,13 +166,13 @@ impl Shares {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::{Duration, Instant};
 
     use crate::vision::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId, Verdict};
 
     /// A person who faces the front if `reading`, the index of an expression and its time, is given.
-    pub(super) fn person(seat: u32, reading: Option<(usize, Instant)>) -> Person {
+    pub(crate) fn person(seat: u32, reading: Option<(usize, Instant)>) -> Person {
         let head = PixelBox { x: 0.0, y: 0.0, width: 30.0, height: 30.0 };
         let certain = |index| Expressions(std::array::from_fn(|other| f32::from(u8::from(other == index))));
         Person {
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    pub(super) fn observation(at: Instant, people: impl IntoIterator<Item = Person>) -> Observation {
+    pub(crate) fn observation(at: Instant, people: impl IntoIterator<Item = Person>) -> Observation {
         Observation { captured_at: at, people: people.into_iter().collect() }
     }
 }

@@ -41,7 +41,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::{BrokerKind, Config, Institution, Mode};
+    use crate::config::{AttentionDetail, BrokerKind, Config, Institution, Mode};
 
     fn config(mode: Mode) -> Config {
         let mut config = Config::default();
@@ -84,6 +84,22 @@ mod tests {
         for page in pages(&config(Mode::Occupancy)) {
             assert!(page.contains("No expression is read"), "{page}");
         }
+    }
+
+    #[test]
+    fn where_help_may_be_needed_is_told_with_how_closely_it_points() {
+        let mut config = config(Mode::Mood);
+        for page in pages(&config) {
+            assert!(!page.contains("turned away") && !page.contains("help may be needed"), "{page}");
+        }
+        config.attention.enabled = true;
+        let [poster, sheet] = pages(&config);
+        assert!(poster.contains("in which parts of the class") && poster.contains("one person"));
+        assert!(sheet.contains("in which at least 5 people sit"), "{sheet}");
+        config.attention.detail = AttentionDetail::Seat;
+        let [poster, sheet] = pages(&config);
+        assert!(poster.contains("at which seats") && !poster.contains("one person"), "{poster}");
+        assert!(sheet.contains("points at a person"), "{sheet}");
     }
 
     #[test]

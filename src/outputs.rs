@@ -41,8 +41,8 @@ use crate::board::{Board, Machine};
 use crate::camera::{BackOff, CameraState};
 use crate::config::{Config, DisplayKind, LightsKind, Settings};
 use crate::control::Control;
-use crate::mood::Mood;
 use crate::mood::lesson::Record;
+use crate::mood::{Attention, Mood};
 use crate::overlay;
 use crate::supervisor::{Counters, Stop};
 use broker::BrokerError;
@@ -128,6 +128,8 @@ pub struct Sources {
     pub records: mpsc::Receiver<Record>,
     /// What happens to the device.
     pub events: mpsc::Receiver<DeviceEvent>,
+    /// Where help may be needed, if that is looked for. For the page alone.
+    pub attention: Option<watch::Receiver<Arc<Attention>>>,
     /// How the device is set up on its page, where that is possible.
     pub setup: Option<web::setup::Desk>,
     /// Where settings go that the administrator lays over the configuration, if they are wanted.
@@ -145,6 +147,7 @@ impl Sources {
             control: None,
             records,
             events,
+            attention: None,
             setup: None,
             overlays: None,
         }
@@ -162,7 +165,7 @@ impl Sources {
 pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Outputs, StartError> {
     let (alive, running) = mpsc::channel(1);
     let bulletin = Bulletin::default();
-    let Sources { moods, settings, known, control, records, events, setup, overlays } = sources;
+    let Sources { moods, settings, known, control, records, events, attention, setup, overlays } = sources;
     let mut starter = Starter {
         moods,
         settings: settings.unwrap_or_else(|| config.for_ever()),
@@ -179,7 +182,7 @@ pub async fn start(config: &Config, sources: Sources, stop: &Stop) -> Result<Out
     starter.display(config, &board, &terminal)?;
     starter.lights(config, &board, &terminal)?;
     // Last, because it tells about the others.
-    let web = starter.web(config, known, control, setup).await;
+    let web = starter.web(config, known, control, attention, setup).await;
     if let Some(page) = web {
         bulletin.page_is_at(page);
     }
@@ -274,6 +277,7 @@ impl Starter {
         config: &Config,
         known: Known,
         control: Option<Control>,
+        attention: Option<watch::Receiver<Arc<Attention>>>,
         setup: Option<web::setup::Desk>,
     ) -> Option<SocketAddr> {
         if !config.web.enabled {
@@ -293,6 +297,7 @@ impl Starter {
             known,
             control,
             zones: config.zone.clone(),
+            attention,
             setup,
             archive: config.lessons.enabled.then_some(web::lessons::Archive { directory, zone }),
             health,

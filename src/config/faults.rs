@@ -204,6 +204,7 @@ impl Config {
         self.word.check(&mut complaints);
         self.usual.check(&mut complaints);
         self.attention.check(&mut complaints);
+        self.attention.check_groups(&self.privacy, &mut complaints);
         self.validate_outputs(&mut complaints);
         self.check_panel(&mut complaints);
         self.lights.check(&mut complaints);

@@ -9,8 +9,8 @@ use super::PrivacySwitch;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privacy {
-    /// Allows `mood.min_people` of 3 or 4: in groups that small, one person's expression is easily guessed from
-    /// the shares of the others.
+    /// Allows `mood.min_people` and `attention.region_people` of 3 or 4, and `attention.detail = "seat"`: in groups that
+    /// small, one person's expression is easily guessed from the shares of the others.
     pub i_accept_small_groups: bool,
     /// Adds Laplace noise to expressions and allows so much of it to be averaged away in one lesson (the ε of
     /// differential privacy), 0.1 to 1000. Less is more private. Without it there is no noise. A lesson is over,

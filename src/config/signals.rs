@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Privacy;
 use super::faults::Complaints;
 
 /// Figures over minutes: valence, arousal, engagement, restlessness and their trend.
@@ -210,6 +211,11 @@ impl Default for Word {
 }
 
 impl Word {
+    /// The largest `margin`.
+    pub const MOST_MARGIN: f64 = 0.3;
+    /// The largest `hold_s`.
+    pub const MOST_HOLD_S: f64 = 60.0;
+
     pub(super) fn check(&self, complaints: &mut Complaints) {
         complaints.range("word.bright_from", self.bright_from, 0.05, 1.0);
         complaints.range("word.strained_from", self.strained_from, 0.05, 1.0);
@@ -220,8 +226,8 @@ impl Word {
         complaints.range("word.drowsy_arousal_to", self.drowsy_arousal_to, -1.0, 1.0);
         complaints.range("word.attentive_from", self.attentive_from, 0.0, 1.0);
         complaints.range("word.least_coverage", self.least_coverage, 0.0, 1.0);
-        complaints.range("word.margin", self.margin, 0.0, 0.3);
-        complaints.range("word.hold_s", self.hold_s, 0.0, 60.0);
+        complaints.range("word.margin", self.margin, 0.0, Self::MOST_MARGIN);
+        complaints.range("word.hold_s", self.hold_s, 0.0, Self::MOST_HOLD_S);
     }
 }
 
@@ -276,11 +282,11 @@ impl Usual {
 pub enum AttentionDetail {
     /// One of nine regions of the room, and only of regions in which several people sit.
     Region,
-    /// The seat. This points at a person: know the law where you are.
+    /// The seat. This points at a person: know the law where you are. Needs `privacy.i_accept_small_groups`.
     Seat,
 }
 
-/// Where in the room help may be needed. Shown on the device alone, never published and never kept.
+/// Where in the room help may be needed. Shown on the device's own page alone, never published and never kept.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attention {
@@ -295,7 +301,8 @@ pub struct Attention {
     pub strained_from: f64,
     /// A region is told when at least this share of its people is concerned, 0.1 to 1.
     pub region_share: f64,
-    /// A region with fewer people than this is not told, 3 to 30: it would be a person.
+    /// A region with fewer people than this is not told, 3 to 30: it would be a person. 3 and 4 need
+    /// `privacy.i_accept_small_groups`.
     pub region_people: u32,
 }
 
@@ -307,17 +314,41 @@ impl Default for Attention {
             after_minutes: 5.0,
             strained_from: 0.6,
             region_share: 0.5,
-            region_people: 3,
+            region_people: 5,
         }
     }
 }
 
 impl Attention {
+    /// Whether single seats are told.
+    pub fn points_at_seats(&self) -> bool {
+        self.enabled && self.detail == AttentionDetail::Seat
+    }
+
     pub(super) fn check(&self, complaints: &mut Complaints) {
         complaints.range("attention.after_minutes", self.after_minutes, 2.0, 30.0);
         complaints.range("attention.strained_from", self.strained_from, 0.3, 0.99);
         complaints.range("attention.region_share", self.region_share, 0.1, 1.0);
         complaints.range("attention.region_people", f64::from(self.region_people), 3.0, 30.0);
+    }
+
+    /// What tells of fewer than five must be accepted by name.
+    pub(super) fn check_groups(&self, privacy: &Privacy, complaints: &mut Complaints) {
+        if privacy.i_accept_small_groups {
+            return;
+        }
+        let accept = "or privacy.i_accept_small_groups = true";
+        if (3..5).contains(&self.region_people) {
+            let people = self.region_people;
+            let message = format!(
+                "is {people}: who is meant in a region that small is easily guessed; set it to 5 or more, {accept}"
+            );
+            complaints.add("attention.region_people", message);
+        }
+        if self.points_at_seats() {
+            let message = format!("is \"seat\", which points at persons; set it to \"region\", {accept}");
+            complaints.add("attention.detail", message);
+        }
     }
 }
 
@@ -351,5 +382,23 @@ mod tests {
         assert!(!Config::default().attention.enabled);
         let config = Config::parse("[attention]\nenabled = true\n", "x.toml").unwrap();
         assert_eq!(config.attention.detail, super::AttentionDetail::Region);
+    }
+
+    #[test]
+    fn what_points_at_a_few_must_be_accepted_by_name() {
+        let told = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
+        let (seats, few) =
+            ("[attention]\nenabled = true\ndetail = \"seat\"\n", "[attention]\nregion_people = 4\n");
+        let refused = told(seats).unwrap_err();
+        assert!(
+            refused.contains("x.toml:3:10: attention.detail is \"seat\", which points at persons"),
+            "{refused}"
+        );
+        assert!(refused.contains("privacy.i_accept_small_groups = true"), "{refused}");
+        let refused = told(few).unwrap_err();
+        assert!(refused.contains("x.toml:2:17: attention.region_people is 4: who is meant"), "{refused}");
+        for text in [seats, few] {
+            assert!(told(&format!("{text}[privacy]\ni_accept_small_groups = true\n")).is_ok());
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::quantify::wilson;
 use super::usual::Baseline;
 use super::usual::store::{Keeper, Kept};
 use super::window::{Summary, Window};
-use super::{Mode, Mood, Pace, PaceReason, SCHEMA, Share, Shares, State, Word};
+use super::{Mode, Mood, Pace, PaceReason, SCHEMA, Sensitivity, Share, Shares, State, Word};
 use crate::config::{self, Config};
 use crate::supervisor::Stop;
 use crate::vision::Observation;
@@ -89,7 +89,7 @@ impl Aggregator {
         &self.readings
     }
 
-    /// Where help may be needed, whenever that changes; nothing publishes it.
+    /// Where help may be needed, whenever that changes; for the device's own page, and nothing publishes it.
     pub fn attention(&self) -> watch::Receiver<Arc<Attention>> {
         self.lookout.subscribe()
     }
@@ -97,6 +97,11 @@ impl Aggregator {
     /// Goes by the thresholds of `config` for word and pace from now on.
     pub fn adopt(&mut self, config: &Config) {
         self.course.adopt(config);
+    }
+
+    /// Lets the word follow the class as soon as that from now on.
+    pub fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
+        self.course.set_sensitivity(sensitivity);
     }
 
     /// Nothing that was seen before `now` counts any more, also what is still on its way. Who may not be told
@@ -196,7 +201,11 @@ impl Aggregator {
             self.fill(&mut mood, &summary, shares);
         }
         self.course.tell(now, &mut mood, self.legibility.motion());
-        self.lookout.look(now);
+        match mood.state {
+            State::Live => self.lookout.look(now),
+            // Nobody knows how long it lasts, or there is nobody to be told of.
+            _ => self.lookout.tell_nothing(),
+        }
         mood
     }
 
@@ -221,6 +230,8 @@ pub struct Controls {
     pub paused: watch::Receiver<bool>,
     /// How often a lesson began or ended, or a pause began; with each the estimate begins anew.
     pub begun_anew: watch::Receiver<u64>,
+    /// How soon the word is to follow.
+    pub sensitivity: watch::Receiver<Sensitivity>,
     /// The configuration as it changes.
     pub settings: config::Settings,
 }
@@ -249,6 +260,9 @@ pub async fn run(
                 aggregator.set_paused(*controls.paused.borrow_and_update(), now());
             }
             Ok(()) = controls.begun_anew.changed() => aggregator.begin_anew(now()),
+            Ok(()) = controls.sensitivity.changed() => {
+                aggregator.set_sensitivity(*controls.sensitivity.borrow_and_update());
+            }
             Ok(()) = controls.settings.changed() => aggregator.adopt(&controls.settings.borrow_and_update()),
             _ = beat.tick() => {
                 let now = now();
@@ -284,7 +298,7 @@ fn hundredths(share: Share) -> Share {
 mod tests {
     use super::super::tests::{observation, person};
     use super::*;
-    use crate::vision::Expression;
+    use crate::vision::{Expression, Person};
 
     fn aggregator(mode: Mode) -> Aggregator {
         Aggregator::new(config::Room::default(), config::Mood { mode, ..config::Mood::default() })
@@ -305,6 +319,33 @@ mod tests {
         assert_eq!((mood.dominant, mood.word), (Some(Expression::Happy), Word::Bright));
         assert_eq!(mood.facing.unwrap().share, 0.75);
         assert_eq!(mood.coverage, Some(0.75));
+    }
+
+    #[test]
+    fn a_place_is_told_only_while_the_class_is_seen() {
+        let start = Instant::now();
+        let attention =
+            config::Attention { enabled: true, after_minutes: 2.0, ..config::Attention::default() };
+        let config = Config { attention, ..Config::default() };
+        let mut aggregator = aggregator(Mode::Mood);
+        aggregator.lookout = Lookout::new(&config);
+        let places = aggregator.attention();
+        let at = |second| start + Duration::from_secs(second);
+        let away = |second| {
+            observation(at(second), (0..30).map(|seat| Person { facing: 0.1, ..person(seat, None) }))
+        };
+        for second in 0..130 {
+            aggregator.observe(&away(second));
+            aggregator.mood(at(second), Timestamp::UNIX_EPOCH);
+        }
+        assert!(!places.borrow().spots().is_empty());
+        assert_eq!(aggregator.mood(at(150), Timestamp::UNIX_EPOCH).state, State::Stale);
+        assert!(places.borrow().spots().is_empty(), "nobody knows whether they still do");
+        aggregator.observe(&away(151));
+        aggregator.mood(at(151), Timestamp::UNIX_EPOCH);
+        assert!(!places.borrow().spots().is_empty());
+        aggregator.set_paused(true, at(152));
+        assert!(places.borrow().spots().is_empty());
     }
 
     #[test]
@@ -418,7 +459,8 @@ mod tests {
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
         let (_anew, begun_anew) = watch::channel(0);
-        let controls = Controls { paused, begun_anew, settings: Config::default().for_ever() };
+        let (_sensitivity, sensitivity) = watch::channel(Sensitivity::Normal);
+        let controls = Controls { paused, begun_anew, sensitivity, settings: Config::default().for_ever() };
         let task = tokio::spawn(run(aggregator(Mode::Mood), received, controls, moods, None, stop.clone()));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();

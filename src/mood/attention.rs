@@ -176,6 +176,8 @@ impl Lookout {
             return;
         }
         let now = observation.captured_at;
+        // First, so that who comes back after a while begins anew.
+        self.seats.retain(|_, seat| now.saturating_duration_since(seat.seen_at) < GONE_AFTER);
         for person in observation.people.iter().filter(|person| person.unseen_for.is_zero()) {
             if self.seats.len() >= MOST_SEATS && !self.seats.contains_key(&person.seat) {
                 continue;
@@ -190,12 +192,16 @@ impl Lookout {
             seat.strained.update(now, strained);
             seat.turned.update(now, !person.faces_front());
         }
-        self.seats.retain(|_, seat| now.saturating_duration_since(seat.seen_at) < GONE_AFTER);
     }
 
     /// Forgets everybody: the lesson is over, or paused.
     pub(super) fn clear(&mut self) {
         self.seats.clear();
+        self.tell_nothing();
+    }
+
+    /// Tells of no place, for now.
+    pub(super) fn tell_nothing(&self) {
         self.tell(Attention::default());
     }
 
@@ -406,6 +412,18 @@ mod tests {
         watch(&mut lookout, start, 215..310, away);
         assert_eq!(told.borrow().spots().len(), 12);
         watch(&mut lookout, start, 310..335, |_, _| ());
+        assert!(told.borrow().spots().is_empty());
+    }
+
+    #[test]
+    fn who_was_not_seen_for_a_while_begins_anew() {
+        let start = Instant::now();
+        let mut lookout = lookout(AttentionDetail::Seat);
+        let told = lookout.subscribe();
+        watch(&mut lookout, start, 0..310, front_row);
+        assert_eq!(told.borrow().spots().len(), 4);
+        // Nothing was seen for a minute and more.
+        watch(&mut lookout, start, 380..400, front_row);
         assert!(told.borrow().spots().is_empty());
     }
 

@@ -10,7 +10,7 @@ use super::signals::{self, Figure, Figures, Level, Smoothed};
 use super::trend::{self, Trend, TrendOf};
 use super::usual::{Baseline, Usual};
 use super::word::Glance;
-use super::{Mood, State, pace, word};
+use super::{Mood, Sensitivity, State, pace, word};
 use crate::config::{self, Config};
 
 /// After this long without live figures the next word comes at once, as the first did.
@@ -22,7 +22,9 @@ pub(super) struct Course {
     publish_every_s: f64,
     signals: config::Signals,
     pace: config::Pace,
+    /// As configured.
     word: config::Word,
+    sensitivity: Sensitivity,
     usual: Usual,
     lesson: Lesson,
 }
@@ -59,6 +61,7 @@ impl Course {
             signals: config.signals.clone(),
             pace: config.pace.clone(),
             word: config.word.clone(),
+            sensitivity: Sensitivity::default(),
             usual: Usual::new(config.usual.clone(), baseline),
             lesson: Lesson::new(config.mood.publish_every_s, &config.signals, &config.pace),
         }
@@ -68,6 +71,11 @@ impl Course {
     pub(super) fn adopt(&mut self, config: &Config) {
         (self.pace, self.word) = (config.pace.clone(), config.word.clone());
         self.lesson.pace.adopt(&self.pace);
+    }
+
+    /// Lets the word follow as soon as that from now on; what is shown stays until something else fits.
+    pub(super) fn set_sensitivity(&mut self, sensitivity: Sensitivity) {
+        self.sensitivity = sensitivity;
     }
 
     /// Begins anew, in the same room.
@@ -123,7 +131,7 @@ impl Course {
         let verdict = self.lesson.pace.shown();
         (mood.pace, mood.pace_reason) = (verdict.pace, verdict.reason);
         let glance = Glance { mode: mood.mode, figures, coverage: mood.coverage.unwrap_or(0.0) };
-        mood.word = self.lesson.word.look(now, &glance, &self.word);
+        mood.word = self.lesson.word.look(now, &glance, &self.sensitivity.of(&self.word));
         mood.compared_to_usual = self.usual.compare(&smoothed);
     }
 }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Mode;
 use super::signals::{Figure, Figures};
@@ -42,6 +42,35 @@ impl Word {
             Self::Strained => "strained",
             Self::Drowsy => "drowsy",
             Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// How soon the word follows the class: a matter of taste, so it is in the teacher's hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sensitivity {
+    /// Another word must fit three times as long, and the standing one is kept until it misses by twice as much.
+    Calm,
+    /// As configured in `[word]`.
+    #[default]
+    Normal,
+    /// Another word must fit two fifths as long, and the standing one is kept until it misses by half as much.
+    Quick,
+}
+
+impl Sensitivity {
+    /// What the word is judged by, where `config` is the configured; within the bounds of its keys.
+    pub(super) fn of(self, config: &config::Word) -> config::Word {
+        let (hold, margin) = match self {
+            Self::Calm => (3.0, 2.0),
+            Self::Normal => (1.0, 1.0),
+            Self::Quick => (0.4, 0.5),
+        };
+        config::Word {
+            hold_s: (config.hold_s * hold).min(config::Word::MOST_HOLD_S),
+            margin: (config.margin * margin).min(config::Word::MOST_MARGIN),
+            ..config.clone()
         }
     }
 }
@@ -230,6 +259,42 @@ mod tests {
             words.dedup();
             assert!(words.len() <= 2, "lesson {lesson}: {words:?}");
         }
+    }
+
+    #[test]
+    fn quick_follows_sooner_and_calm_later_and_changes_less_often() {
+        let config = config::Word::default();
+        let words = |sensitivity: Sensitivity, happy: &mut dyn FnMut(u64) -> f64| {
+            let (start, config, mut standing) = (Instant::now(), sensitivity.of(&config), Standing::new());
+            let word = |second| {
+                let figures = figures(0.6, happy(second), 0.1, 0.2);
+                let glance = Glance { mode: Mode::Mood, figures: &figures, coverage: 0.8 };
+                standing.look(start + Duration::from_secs(second), &glance, &config)
+            };
+            (0..20 * 60).map(word).collect::<Vec<_>>()
+        };
+        let all = [Sensitivity::Quick, Sensitivity::Normal, Sensitivity::Calm];
+        let comes = all.map(|sensitivity| {
+            let words = words(sensitivity, &mut |second| if second < 10 { 0.2 } else { 0.6 });
+            words.iter().position(|word| *word == Word::Bright).unwrap()
+        });
+        assert_eq!(comes, [12, 15, 25]);
+        // A class that swings across the threshold, with the noise of a window of 30 people.
+        let changes = all.map(|sensitivity| {
+            let lessons = (0..30).map(|lesson| {
+                let (mut dice, mut state) = (Dice(lesson), 0.0);
+                let kept = (-0.1_f64).exp();
+                let mut words = words(sensitivity, &mut |_| {
+                    state = state * kept + dice.normal() * 0.06 * (1.0 - kept * kept).sqrt();
+                    config.bright_from + state
+                });
+                words.dedup();
+                words.len() - 1
+            });
+            lessons.sum::<usize>()
+        });
+        println!("changes an hour: quick, normal, calm: {:?}", changes.map(|changes| changes as f64 / 10.0));
+        assert!(changes[0] > 2 * changes[1] && changes[1] > 2 * changes[2], "{changes:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{BrokerKind, Config, DisplayKind, Mode};
+use crate::config::{AttentionDetail, BrokerKind, Config, DisplayKind, Mode};
 use crate::law;
 use crate::vision::model_card::ModelCard;
 
@@ -49,7 +49,7 @@ pub fn data_sheet(config: &Config, models: &[ModelFacts], file: &str, at: Timest
             }
         }
         main {
-            (answers(config)) (flow(config)) (measures(config)) (networks(models)) (risks()) (legal(config)) (limits())
+            (answers(config)) (flow(config)) (measures(config)) (networks(models)) (risks(config)) (legal(config)) (limits())
             (to_fill_in())
         }
     };
@@ -121,6 +121,9 @@ fn flow(config: &Config) -> Markup {
                             (row("Paired phones: a random number, a role and an end each", &directory, "90 days", "the device's administrator"))
                         }
                     }
+                    @if config.attention.enabled && config.web.enabled {
+                        (row(&places(config), "memory, the page", "while they last; forgotten in a pause and with the lesson", "as the page, one row above"))
+                    }
                     @if config.display.kind != DisplayKind::Off { (row("The mood word and figures on the small screen", "in the room", "while shown", "everybody in the room")) }
                     @if lessons.enabled {
                         (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator, who uses the page, and whom the report is given to"))
@@ -136,6 +139,19 @@ fn flow(config: &Config) -> Markup {
                     (row("Log: states and counters, no figures at the usual level", "the system's journal", "as the system keeps its journal", "the device's administrator"))
                 }
             }
+        }
+    }
+}
+
+/// What is told of where help may be needed.
+fn places(config: &Config) -> String {
+    match config.attention.detail {
+        AttentionDetail::Region => format!(
+            "Where help may be needed: those of nine parts of the class in which at least {} people sit",
+            config.attention.region_people
+        ),
+        AttentionDetail::Seat => {
+            "Where help may be needed: single seats, which the school has accepted by name".into()
         }
     }
 }
@@ -172,7 +188,7 @@ fn networks(models: &[ModelFacts]) -> Markup {
     }
 }
 
-fn risks() -> Markup {
+fn risks(config: &Config) -> Markup {
     let risk =
         |what: &str, measure: &str, left: &str| html! { tr { td { (what) } td { (measure) } td { (left) } } };
     html! {
@@ -184,6 +200,9 @@ fn risks() -> Markup {
                     (risk("Figures are taken for feelings, or for truth", "intervals, coverage and the word “unsure” in every output; this note in every report", "depends on how the school speaks of them"))
                     (risk("A network reads some groups of people worse than others", "shares are corrected by the known confusions; faces that cannot be read are left out", "training data is not balanced by age, skin or disability; never compare classes of different people"))
                     (risk("One person's expression is worked out from two messages", "at least k people, rounding, windows", "somebody who knows all the others' expressions"))
+                    @if config.attention.points_at_seats() {
+                        (risk("The page points at a person", "off unless accepted by name; minutes, no history; never published", "real: whoever sees the page sees who is meant"))
+                    }
                     (risk("People behave as if watched", "notice at the door, pause, cover, switch", "real; ask the class"))
                     (risk("Teachers are assessed by it", "reports say that they are no assessment; lessons are deleted in time", "needs a rule of the house: write it down in section 8"))
                     (risk("The device is stolen", "no picture and no person is stored", "class figures of the days that are kept"))

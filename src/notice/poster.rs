@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{BrokerKind, Config, Mode};
+use crate::config::{AttentionDetail, BrokerKind, Config, Mode};
 
 /// The notice as a page that prints on one A4.
 pub fn poster(config: &Config) -> String {
@@ -54,7 +54,8 @@ fn does(config: &Config) -> Markup {
             li { "counts heads" }
             li { "tells how many of them face the front" }
             @if config.mood.mode == Mode::Mood { li { "estimates the share of each expression in the class" } }
-            li { "speaks only of groups of at least " (config.mood.min_people) " people" }
+            @if config.attention.enabled { li { (places(config)) } }
+            li { "speaks " @if config.attention.points_at_seats() { "otherwise " } "only of groups of at least " (config.mood.min_people) " people" }
         }
     }
 }
@@ -65,10 +66,26 @@ fn never(config: &Config) -> Markup {
             li { "keeps or sends a picture" }
             li { "recognises anybody" }
             li { "listens: no sound is taken" }
-            @if config.mood.mode == Mode::Mood { li { "tells one person's expression" } }
-            @else { li { "reads anybody's expression" } }
+            @if config.mood.mode == Mode::Occupancy { li { "reads anybody's expression" } }
+            @else if !config.attention.points_at_seats() { li { "tells one person's expression" } }
         }
     }
+}
+
+/// What is told of where help may be needed.
+fn places(config: &Config) -> String {
+    let what = match config.mood.mode {
+        Mode::Mood => "people have looked strained, or have been turned away,",
+        Mode::Occupancy => "people have been turned away",
+    };
+    let place = match config.attention.detail {
+        AttentionDetail::Seat => "at which seats",
+        AttentionDetail::Region => "in which parts of the class",
+    };
+    let after = config.attention.after_minutes;
+    format!(
+        "shows the teacher, on its own page only, {place} {what} for {after} minutes or more; it keeps nothing of that"
+    )
 }
 
 fn leaves(config: &Config) -> String {

@@ -7,6 +7,7 @@
 mod access;
 mod aim;
 mod announce;
+mod attention;
 mod commands;
 mod door;
 mod files;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{self, Zone};
 use crate::control::Control;
@@ -58,6 +59,8 @@ pub(super) struct Web {
     pub(super) control: Option<Control>,
     /// The zones of the configuration, from which drawing new ones begins.
     pub(super) zones: Vec<Zone>,
+    /// Where help may be needed, if that is looked for.
+    pub(super) attention: Option<attention::Places>,
     /// How the device is set up, where that is possible here.
     pub(super) setup: Option<setup::Desk>,
     /// The lessons that were recorded, where they are.
@@ -73,6 +76,7 @@ struct Shared {
     situations: Situations,
     known: Known,
     control: Option<Control>,
+    attention: Option<attention::Places>,
     outputs: Vec<Arc<Health>>,
     trend: Mutex<Trend>,
     listeners: Arc<Semaphore>,
@@ -157,6 +161,7 @@ impl Web {
             situations: self.bulletin.subscribe(),
             known: self.known.clone(),
             control: self.control.clone(),
+            attention: self.attention.clone(),
             outputs: self.all_health.clone(),
             trend: Mutex::default(),
             listeners: Arc::new(Semaphore::new(MOST_LISTENERS)),
@@ -215,7 +220,7 @@ pub async fn set_up(port: u16, files: crate::setup::SetUp, stop: &Stop) -> std::
     let address = listener.local_addr()?;
     tracing::info!(page = %format_args!("http://{address}/setup"), "waits to be set up; no camera is opened");
     let pages = files::Pages::new().map_err(std::io::Error::other)?;
-    let (saved, mut is_saved) = tokio::sync::watch::channel(false);
+    let (saved, mut is_saved) = watch::channel(false);
     let desk = setup::Desk { setup: files, afterwards: setup::Afterwards::Begin(saved) };
     let rest = files::router(pages).merge(setup::router(desk));
     let names = Arc::new(guard::Names::of(address.ip(), None));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { PHONE, axe, fits, open } from './browser.mjs';
-import { retained, until } from './device.mjs';
+import { publish, retained, until } from './device.mjs';
 import { classroom } from './devices.mjs';
 import { picture, stateIs } from './live.mjs';
 
@@ -71,6 +71,24 @@ const lesson = ['a lesson is begun with a name, and ended', async (browser) => {
   await visit.close();
 }];
 
+const follow = ['how soon the word follows is chosen, also by another hand', async (browser) => {
+  const device = await classroom();
+  const visit = await open(browser, device);
+  await visit.page.waitForSelector('#sensitivity [value=normal]:checked');
+  await visit.page.click('#sensitivity label:has([value=quick])');
+  await until('the choice', async () => (await told(device)).sensitivity === 'quick');
+  await axe(visit.page);
+  await post(device, '/api/v1/sensitivity', { sensitivity: 'calm' });
+  await visit.page.waitForSelector('#sensitivity [value=calm]:checked');
+  if (device.broker) {
+    await publish(device.broker, 'moodring/school/room-1/cmd/sensitivity', { sensitivity: 'normal' });
+  } else {
+    await post(device, '/api/v1/sensitivity', { sensitivity: 'normal' });
+  }
+  await visit.page.waitForSelector('#sensitivity [value=normal]:checked');
+  await visit.close();
+}];
+
 const night = ['night mode is switched on and off', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
@@ -111,4 +129,4 @@ const foreign = ['another page in the same browser can change nothing and read n
   server.close();
 }];
 
-export const controls = [pause, mirrored, lesson, night, foreign];
+export const controls = [pause, mirrored, lesson, follow, night, foreign];

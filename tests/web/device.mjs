@@ -64,6 +64,12 @@ export const retained = (port, topic) => new Promise((resolve, reject) => {
   execFile('mosquitto_sub', options, (error, text) => (error ? reject(error) : resolve(JSON.parse(text))));
 });
 
+/** Publishes `payload` as JSON. */
+export const publish = (port, topic, payload) => new Promise((resolve, reject) => {
+  const options = ['-h', '127.0.0.1', '-p', String(port), '-t', topic, '-q', '1', '-m', JSON.stringify(payload)];
+  execFile('mosquitto_pub', options, (error) => (error ? reject(error) : resolve()));
+});
+
 export class Device {
   /** `settings`: TOML that is added to the configuration. */
   constructor(name, settings) {

@@ -1,6 +1,7 @@
 // The page as a teacher meets it: the real program watches a simulated class, a real browser opens its page.
 // Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes pictures of the page.
 import { aiming } from './aiming.mjs';
+import { attention, attentionFirst } from './attention.mjs';
 import { launch } from './browser.mjs';
 import { controls } from './controls.mjs';
 import { atEnd, endAll } from './device.mjs';
@@ -9,7 +10,8 @@ import { live } from './live.mjs';
 import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
-const checks = [...live, ...controls, ...lessons, ...aiming, ...setup];
+// What needs minutes begins first and is looked at last.
+const checks = [...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...attention];
 const results = [];
 
 const giveUp = setTimeout(async () => {

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::client::Received;
-use crate::control::{Asker, Control, Refused};
-use crate::mood::lesson;
+use crate::control::{Asker, Control, DIM_FOR, Refused};
+use crate::mood::{Sensitivity, lesson};
 
 /// Name and version of the commands' schema.
 pub const COMMAND_SCHEMA: &str = "moodring.command/1";
@@ -72,6 +72,28 @@ pub struct Identify {
     id: Option<String>,
 }
 
+/// Payload of `cmd/night`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Night {
+    /// Whether lights and display are dim for three hours; `false` leaves it to the clock.
+    dim: bool,
+    /// Any text; stands in the reply.
+    #[schemars(length(max = 64))]
+    id: Option<String>,
+}
+
+/// Payload of `cmd/sensitivity`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// How soon the word follows the class.
+    sensitivity: Sensitivity,
+    /// Any text; stands in the reply.
+    #[schemars(length(max = 64))]
+    id: Option<String>,
+}
+
 /// Any of the commands.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -80,6 +102,8 @@ pub enum AnyCommand {
     Pause(Pause),
     Lesson(Lesson),
     Identify(Identify),
+    Night(Night),
+    Follow(Follow),
 }
 
 /// What to do.
@@ -88,6 +112,8 @@ enum Order {
     Pause(bool),
     Lesson(lesson::Command),
     Identify(Duration),
+    Night(bool),
+    Follow(Sensitivity),
 }
 
 /// What a command came to.
@@ -161,6 +187,14 @@ impl Obedience {
                 self.control.identify(now + *span, Asker::Mqtt);
                 Ok(())
             }
+            Order::Night(dim) => {
+                self.control.dim(dim.then(|| now + DIM_FOR), Asker::Mqtt);
+                Ok(())
+            }
+            Order::Follow(sensitivity) => {
+                self.control.set_sensitivity(*sensitivity, Asker::Mqtt);
+                Ok(())
+            }
         }
     }
 }
@@ -194,6 +228,14 @@ fn parse(command: &str, payload: &[u8]) -> Result<Order, String> {
                 return Err(format!("for_s is {for_s}, but must be from 1 to 60"));
             }
             (Order::Identify(Duration::from_secs(for_s.into())), id)
+        }
+        "night" => {
+            let Night { dim, id } = read(payload)?;
+            (Order::Night(dim), id)
+        }
+        "sensitivity" => {
+            let Follow { sensitivity, id } = read(payload)?;
+            (Order::Follow(sensitivity), id)
         }
         _ => return Err("there is no such command".to_owned()),
     };
@@ -234,6 +276,10 @@ mod tests {
         assert_eq!(obey("lesson", r#"{"action": "begin", "title": "Physics"}"#).error, None);
         assert_eq!(obey("lesson", r#"{"action": "end"}"#).error, None);
         assert_eq!(obey("identify", r#"{"for_s": 10}"#).error, None);
+        assert_eq!(obey("sensitivity", r#"{"sensitivity": "calm"}"#).error, None);
+        assert_eq!(obey("night", r#"{"dim": true}"#).error, None);
+        assert_eq!(*obedience.control.sensitivity().borrow(), Sensitivity::Calm);
+        assert_eq!(*obedience.control.dimmed().borrow(), Some(now + DIM_FOR));
         assert!(*obedience.control.paused().borrow());
         assert_eq!(*obedience.control.identifying().borrow(), Some(now + Duration::from_secs(10)));
         assert_eq!(lessons.try_recv(), Ok(lesson::Command::Begin { title: "Physics".into() }));
@@ -263,6 +309,7 @@ mod tests {
             ("pause", "true", "not understood"),
             ("pause", r#"{"paused": "yes"}"#, "not understood"),
             ("pause", r#"{"paused": true, "for": 1}"#, "unknown field `for`"),
+            ("sensitivity", r#"{"sensitivity": "wild"}"#, "unknown variant `wild`"),
             ("pause", &long, "id has more than 64"),
             ("pause", &longer, "more than 1024 bytes"),
             ("lesson", r#"{"action": "toggle"}"#, "not understood"),

@@ -1,9 +1,10 @@
-//! What can be asked for on the page: pause and resume, begin and end a lesson, dim lights and display.
+//! What can be asked for on the page: pause and resume, begin and end a lesson, dim lights and display, let the word
+//! follow sooner or later.
 //!
 //! Each answers with the device as it is then, so that a page never shows what it only wished for.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
@@ -17,13 +18,11 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::aim;
-use crate::control::{Asker, Control, Refused, SwitchPosition};
-use crate::mood::lesson;
+use crate::control::{Asker, Control, DIM_FOR, Refused, SwitchPosition};
+use crate::mood::{Sensitivity, lesson};
 
 /// Letters of a lesson's title.
 const MOST_TITLE: usize = 100;
-/// Who dims the wall for a film need not remember to undo it.
-const DIM_FOR: Duration = Duration::from_secs(3 * 3600);
 
 /// How the device is, for the page's buttons.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -34,6 +33,8 @@ pub(super) struct Device {
     switch_closed: bool,
     /// Whether lights and display were dimmed by hand.
     dimmed: bool,
+    /// How soon the word follows the class.
+    sensitivity: Sensitivity,
     /// Whether an administrator may look through the camera now.
     aiming: bool,
     /// Whether lessons are recorded.
@@ -59,6 +60,7 @@ impl Device {
             paused: *control.paused().borrow(),
             switch_closed: control.switch() == SwitchPosition::Closed,
             dimmed: control.dimmed().borrow().is_some_and(|until| now < until),
+            sensitivity: *control.sensitivity().borrow(),
             aiming: control.aim().until(now).is_some(),
             records_lessons: control.records_lessons(),
             is_new: control.is_new(),
@@ -72,6 +74,7 @@ pub(super) struct Changes {
     control: Control,
     paused: watch::Receiver<bool>,
     dimmed: watch::Receiver<Option<Instant>>,
+    sensitivity: watch::Receiver<Sensitivity>,
     lesson: watch::Receiver<Option<lesson::UnderWay>>,
     aiming: aim::Changes,
 }
@@ -85,6 +88,7 @@ impl Changes {
             control: control.clone(),
             paused,
             dimmed: control.dimmed(),
+            sensitivity: control.sensitivity(),
             lesson: control.lesson_now().subscribe(),
             aiming: control.aim().changes(),
         }
@@ -103,6 +107,7 @@ impl Changes {
         tokio::select! {
             _ = self.paused.changed() => {}
             _ = self.dimmed.changed() => {}
+            _ = self.sensitivity.changed() => {}
             _ = self.lesson.changed() => {}
             _ = self.aiming.next() => {}
             () = night_ends => {}
@@ -140,6 +145,13 @@ enum Action {
 #[serde(deny_unknown_fields)]
 pub(super) struct Night {
     dim: bool,
+}
+
+/// How soon the word shall follow the class.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Follow {
+    sensitivity: Sensitivity,
 }
 
 /// Why a command is not carried out.
@@ -182,6 +194,7 @@ pub(super) fn router(control: Control) -> Router {
         .route("/api/v1/pause", post(pause))
         .route("/api/v1/lesson", post(lesson))
         .route("/api/v1/night", post(night))
+        .route("/api/v1/sensitivity", post(sensitivity))
         .with_state(Arc::new(control))
 }
 
@@ -225,6 +238,14 @@ async fn night(
 ) -> Result<Json<Device>, Fault> {
     control.dim(dim.then(|| Instant::now() + DIM_FOR), Asker::Page);
     Ok(now(&control))
+}
+
+async fn sensitivity(
+    State(control): State<Arc<Control>>,
+    Json(Follow { sensitivity }): Json<Follow>,
+) -> Json<Device> {
+    control.set_sensitivity(sensitivity, Asker::Page);
+    now(&control)
 }
 
 /// How many lines a text may have.

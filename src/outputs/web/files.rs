@@ -17,13 +17,14 @@ use super::messages::{self, MessageError, Messages, Of};
 const STYLE: &str = concat!(include_str!("../../mood/palette.css"), include_str!("page/page.css"));
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Address, kind and content of what is the same in every language.
-const FILES: [(&str, &str, &[u8]); 17] = [
+const FILES: [(&str, &str, &[u8]); 18] = [
     ("/page.css", "text/css; charset=utf-8", STYLE.as_bytes()),
     ("/live.js", SCRIPT, include_bytes!("page/live.js")),
     ("/aim.css", "text/css; charset=utf-8", include_bytes!("page/aim.css")),
     ("/aim.js", SCRIPT, include_bytes!("page/aim.js")),
     ("/zones.js", SCRIPT, include_bytes!("page/zones.js")),
     ("/compare.js", SCRIPT, include_bytes!("page/compare.js")),
+    ("/attention.js", SCRIPT, include_bytes!("page/attention.js")),
     ("/controls.js", SCRIPT, include_bytes!("page/controls.js")),
     ("/lessons.js", SCRIPT, include_bytes!("page/lessons.js")),
     ("/pair.js", SCRIPT, include_bytes!("page/pair.js")),

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{aim, commands, lessons, setup, trend};
+use super::{aim, attention, commands, lessons, setup, trend};
 use crate::mood::Mood;
 use crate::setup::Wishes;
 
@@ -145,9 +145,16 @@ fn tells(document: &mut Document) {
     let events = Content::Of(&["text/event-stream"]);
     document.add(
         ("get", "/api/v1/events"),
-        "Events `device` and `mood`, at once and whenever they change",
+        "Events `device`, `attention` and `mood`, at once and whenever they change",
         nothing(),
         vec![(200, "events without end", events), (503, "too many listen", Content::Error)],
+    );
+    let spots = Content::Json(document.schema::<attention::Spots>());
+    document.add(
+        ("get", "/api/v1/attention"),
+        "Where in the room help may be needed",
+        nothing(),
+        vec![(200, "the places", spots), (404, "this is not looked for", Content::Error)],
     );
     let device = Content::Json(document.schema::<commands::Device>());
     document.add(
@@ -177,13 +184,14 @@ fn tells(document: &mut Document) {
 }
 
 fn takes(document: &mut Document) {
-    let (pause, lesson, night) = (
+    let (pause, lesson, night, follow) = (
         document.schema::<commands::Pause>(),
         document.schema::<commands::Lesson>(),
         document.schema::<commands::Night>(),
+        document.schema::<commands::Follow>(),
     );
     let mut device = || Content::Json(document.schema::<commands::Device>());
-    let (paused, begun, dimmed) = (device(), device(), device());
+    let (paused, begun, dimmed, followed) = (device(), device(), device(), device());
     document.add(
         ("post", "/api/v1/pause"),
         "Close or open the camera",
@@ -205,6 +213,12 @@ fn takes(document: &mut Document) {
         "Dim lights and display for three hours, or end that",
         body(night),
         vec![(200, "the device afterwards", dimmed)],
+    );
+    document.add(
+        ("post", "/api/v1/sensitivity"),
+        "Let the word follow the class sooner or later",
+        body(follow),
+        vec![(200, "the device afterwards", followed)],
     );
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::access::Access;
 use super::commands::Changes;
-use super::{Shared, access, guard, metrics, openapi, state_name};
+use super::{Shared, access, attention, guard, metrics, openapi, state_name};
 use crate::mood::State as MoodState;
 use crate::outputs::{Moods, Situation, display};
 use crate::supervisor::EngineState;
@@ -38,6 +38,7 @@ pub(super) fn router(
         .route("/api/v1/mood", get(mood))
         .route("/api/v1/trend", get(trend))
         .route("/api/v1/events", get(events))
+        .route("/api/v1/attention", get(attention::newest))
         .route("/display.png", get(display_png))
         .route("/api/v1/openapi.json", get(|| async { Json(openapi::document()) }))
         .route("/healthz", get(healthz))
@@ -82,7 +83,7 @@ async fn trend(State(shared): State<Arc<Shared>>) -> Response {
     Json(shared.trend.lock().unwrap_or_else(PoisonError::into_inner).points()).into_response()
 }
 
-/// Device and mood at once, then each when it is new. A slow listener gets the newest, not all.
+/// Device, places where help may be needed and mood at once, then each when it is new. A slow listener gets the newest, not all.
 async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let Ok(permit) = Arc::clone(&shared.listeners).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many listeners; close a page\n").into_response();
@@ -90,9 +91,13 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
     let mut listener = Listener {
         moods: shared.moods.clone(),
         device: shared.control.as_ref().map(Changes::of),
+        attention: shared.attention.clone(),
         _permit: permit,
     };
     listener.moods.mark_changed();
+    if let Some(attention) = &mut listener.attention {
+        attention.mark_changed();
+    }
     let stream =
         stream::unfold(listener, |mut listener| async move { Some((listener.next().await?, listener)) });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)).into_response()
@@ -102,13 +107,14 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
 struct Listener {
     moods: Moods,
     device: Option<Changes>,
+    attention: Option<attention::Places>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Listener {
     /// The next event; none when there will be no more moods.
     async fn next(&mut self) -> Option<Result<Event, axum::Error>> {
-        let Self { moods, device, .. } = self;
+        let Self { moods, device, attention: places, .. } = self;
         let changed = async {
             match device {
                 Some(device) => device.next().await,
@@ -118,6 +124,7 @@ impl Listener {
         tokio::select! {
             biased;
             device = changed => Some(Event::default().event("device").json_data(device)),
+            spots = attention::next(places) => Some(Event::default().event("attention").json_data(spots)),
             newest = moods.changed() => {
                 newest.ok()?;
                 let newest = moods.borrow_and_update().clone();

@@ -2,6 +2,7 @@ mod afterwards;
 mod aiming;
 mod api;
 mod changes;
+mod help;
 mod https;
 mod pairing;
 
@@ -43,6 +44,7 @@ fn web(listen: SocketAddr, mood: Mood) -> (Web, watch::Sender<Arc<Mood>>) {
         known: Known::default(),
         control: None,
         zones: Vec::new(),
+        attention: None,
         setup: None,
         archive: None,
         all_health: vec![Arc::clone(&health)],
@@ -58,7 +60,10 @@ async fn site(mood: Mood) -> Site {
 
 async fn site_of(mood: Mood, control: Option<Control>, archive: Option<lessons::Archive>) -> Site {
     let (web, moods) = web(SocketAddr::from(([127, 0, 0, 1], 0)), mood);
-    let web = Web { control, archive, ..web };
+    served(Web { control, archive, ..web }, moods).await
+}
+
+async fn served(web: Web, moods: watch::Sender<Arc<Mood>>) -> Site {
     let (health, stop) = (Arc::clone(&web.health), web.stop.clone());
     let listener = web.listen().await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -124,6 +129,7 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_ask_nobody_else() 
         ("/?language=hi", "text/html"),
         ("/page.css", "text/css"),
         ("/live.js", "text/javascript"),
+        ("/attention.js", "text/javascript"),
         ("/controls.js", "text/javascript"),
         ("/messages.js", "text/javascript"),
         ("/trend.js", "text/javascript"),
@@ -268,6 +274,7 @@ async fn without_new_moods_health_says_stuck() {
         situations: web.bulletin.subscribe(),
         known: Known::default(),
         control: None,
+        attention: None,
         outputs: Vec::new(),
         trend: Mutex::default(),
         listeners: Arc::new(Semaphore::new(1)),

@@ -1,4 +1,4 @@
-// Pause, lesson and night mode. What is shown is what the device says it is, never what was only wished for.
+// Pause, lesson, night mode, and how soon the word follows. What is shown is what the device says it is, never what was only wished for.
 import { clock, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
@@ -15,6 +15,7 @@ function show(now) {
   byId("controls-hint").hidden = !closed;
   byId("aiming").hidden = !aiming;
   byId("night").setAttribute("aria-pressed", String(dimmed));
+  byId("sensitivity").querySelector(`[value=${device.sensitivity}]`).checked = true;
   byId("lesson-form").hidden = !records;
   byId("lesson-title-field").hidden = Boolean(lesson);
   byId("lesson").textContent = say(lesson ? "lesson-end" : "lesson-begin");
@@ -43,12 +44,14 @@ async function ask(path, wish) {
 }
 
 function refuse(key) {
+  if (device) show(device);
   byId("refused").textContent = say(key);
   byId("refused").hidden = false;
 }
 
 byId("pause").addEventListener("click", () => ask("/api/v1/pause", { paused: !device.paused }));
 byId("night").addEventListener("click", () => ask("/api/v1/night", { dim: !device.dimmed }));
+byId("sensitivity").addEventListener("change", ({ target }) => ask("/api/v1/sensitivity", { sensitivity: target.value }));
 byId("lesson-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const title = byId("lesson-title");

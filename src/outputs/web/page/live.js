@@ -1,6 +1,7 @@
 // Shows the newest mood from /api/v1/events. Text goes in by textContent only, so nothing that a configuration holds can
 // become markup.
 import { clock, percent, say } from "./messages.js";
+import * as attention from "./attention.js";
 import * as controls from "./controls.js";
 import * as trend from "./trend.js";
 
@@ -115,6 +116,7 @@ let heardAt = Date.now();
 let events;
 
 function lost() {
+  attention.forget();
   document.body.dataset.state = "lost";
   byId("state").textContent = say("state-lost");
   byId("pace").hidden = true;
@@ -131,6 +133,7 @@ function connect() {
     heardAt = Date.now();
     show(JSON.parse(event.data));
   });
+  events.addEventListener("attention", (event) => attention.show(JSON.parse(event.data)));
   events.addEventListener("device", (event) => controls.show(JSON.parse(event.data)));
   events.addEventListener("error", () => {
     lost();

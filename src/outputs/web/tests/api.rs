@@ -20,7 +20,10 @@ async fn every_address_of_the_document_is_there_and_takes_no_other_method() {
     let storage = tempfile::tempdir().unwrap();
     let control = Control::new(&Config::default(), &Kept::Nothing, None);
     let archive = lessons::Archive { directory: storage.path().into(), zone: jiff::tz::TimeZone::UTC };
-    let site = site_of(samples::live(), Some(control), Some(archive)).await;
+    let (web, moods) = web(SocketAddr::from(([127, 0, 0, 1], 0)), samples::live());
+    let (_lookout, places) = watch::channel(Arc::default());
+    let web = Web { control: Some(control), archive: Some(archive), attention: Some(places), ..web };
+    let site = served(web, moods).await;
     let document = openapi::document();
     let paths = document["paths"].as_object().unwrap();
     // Setting up is there only where there is a configuration file.

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::config::Config;
 use crate::control::{Asker, Kept, SwitchPosition};
+use crate::mood::Sensitivity;
 use crate::mood::lesson::Command;
 
 fn control(config: &Config) -> (Control, mpsc::Receiver<Command>) {
@@ -54,6 +55,8 @@ async fn a_lesson_is_begun_with_its_name_and_ended_and_night_comes_and_goes() {
     assert!(device["dimmed"] == true && control.dimmed().borrow().is_some());
     let (_, device) = site.send("POST", "/api/v1/night", "", r#"{"dim": false}"#).await;
     assert!(device["dimmed"] == false && control.dimmed().borrow().is_none());
+    let (_, device) = site.send("POST", "/api/v1/sensitivity", "", r#"{"sensitivity": "quick"}"#).await;
+    assert!(device["sensitivity"] == "quick" && *control.sensitivity().borrow() == Sensitivity::Quick);
 }
 
 #[tokio::test]
@@ -68,6 +71,8 @@ async fn listeners_hear_of_the_device_at_once_and_whenever_another_hand_changes_
     let lesson = crate::mood::lesson::UnderWay { title: "Physics".into(), begun_at: samples::live().at };
     control.lesson_now().send_replace(Some(lesson));
     read_until(&mut events, "\"title\":\"Physics\"").await;
+    control.set_sensitivity(Sensitivity::Calm, Asker::Mqtt);
+    read_until(&mut events, "\"sensitivity\":\"calm\"").await;
     control.dim(Some(Instant::now() + Duration::from_millis(300)), Asker::Mqtt);
     read_until(&mut events, "\"dimmed\":true").await;
     read_until(&mut events, "\"dimmed\":false").await;
@@ -89,6 +94,7 @@ async fn what_makes_no_sense_changes_nothing() {
         ("/api/v1/lesson", "{\"action\": \"begin\", \"title\": \"\\u001b[2J\"}", "422"),
         ("/api/v1/lesson", &long, "422"),
         ("/api/v1/lesson", &huge, "413"),
+        ("/api/v1/sensitivity", r#"{"sensitivity": "wild"}"#, "422"),
         ("/api/v1/reboot", "{}", "404"),
     ] {
         let (head, _) = site.send("POST", path, "", body).await;
