@@ -30,7 +30,7 @@ const plan = ['parts of the class that have turned away are marked, in words too
     if (!path.includes('hi')) assert.match(await visit.text('#spots'), /^(Back|Left|Middle|Right|Front).*: turned away for [2-9] min$/m);
     await fits(visit.page);
     await axe(visit.page);
-    await picture(visit.page, name);
+    await picture(section, name);
     await visit.close();
   }
   const visit = await open(browser, device);

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -46,13 +46,14 @@ export async function endAll() {
 }
 export const atEnd = (end) => ending.push(end);
 
-/** A broker on a free port, or null where mosquitto is not installed. */
-export async function startBroker() {
+/** A broker on a free port, or null where mosquitto is not installed; `settings`: lines of its configuration. */
+export async function startBroker(settings = 'allow_anonymous true\n') {
   const program = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find(existsSync);
   if (!program) return null;
   const port = await freePort();
-  const file = join(folder, 'mosquitto.conf');
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  const file = join(folder, `mosquitto-${port}.conf`);
+  // Without a user named it gives root up, and could not read what lies here.
+  writeFileSync(file, `user ${userInfo().username}\nlistener ${port} 127.0.0.1\npersistence false\n${settings}`);
   const child = spawn(program, ['-c', file], { stdio: 'ignore' });
   ending.push(() => child.kill('SIGKILL'));
   return port;

@@ -15,10 +15,11 @@ export const classroom = once(async () => {
   return Object.assign(device, { broker });
 });
 
-/** A class of 60 that looks out of the window, so that after two minutes help may be needed. */
+/** A class of 60 of which half looks out of the window, so that after two minutes help may be needed. */
 export const turnedAway = once(() => new Device('room-6', [
-  '[camera.simulator]', 'people = 60', 'facing = 0.0', 'script = "steady"', 'frames_per_s = 1',
-  '[attention]', 'enabled = true', 'after_minutes = 2.0', MOOD,
+  '[camera.simulator]', 'people = 60', 'facing = 0.45', 'script = "steady"', 'frames_per_s = 1',
+  // A lesson that begins would let it begin anew.
+  '[lessons]', 'enabled = false', '[attention]', 'enabled = true', 'after_minutes = 2.0', MOOD,
 ].join('\n')).start());
 
 /** Three people only. */

@@ -29,8 +29,9 @@ export async function waitForExpressions(device) {
   }, 150_000);
 }
 
-export async function picture(page, name) {
-  if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
+/** A picture of a page, or of a part of one. */
+export async function picture(what, name) {
+  if (process.env.PICTURES) await what.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
 }
 
 const warmingUp = ['a device that just began says so', async (browser) => {

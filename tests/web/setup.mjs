@@ -7,7 +7,7 @@ import { Device, freePort, startBroker, until } from './device.mjs';
 import { picture, stateIs } from './live.mjs';
 
 /** A program that was only just unpacked: its file says where it listens, and nothing of the room. */
-async function unpacked(name) {
+export async function unpacked(name) {
   const device = new Device(name, '');
   device.port = await freePort();
   device.url = `http://127.0.0.1:${device.port}`;
@@ -21,7 +21,7 @@ async function unpacked(name) {
   return device;
 }
 
-const loaded = (page) => page.waitForSelector('body[data-loaded]');
+export const loaded = (page) => page.waitForSelector('body[data-loaded]');
 const fault = (page, id) => page.waitForSelector(`[id="${id}"][aria-invalid=true]`);
 
 const first = ['set-up: from nothing to running, and a change while it runs', async (browser) => {

@@ -2,6 +2,7 @@
 // Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes pictures of the page.
 import { aiming } from './aiming.mjs';
 import { attention, attentionFirst } from './attention.mjs';
+import { brokers } from './brokers.mjs';
 import { launch } from './browser.mjs';
 import { controls } from './controls.mjs';
 import { atEnd, endAll } from './device.mjs';
@@ -11,7 +12,7 @@ import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
 // What needs minutes begins first and is looked at last.
-const checks = [...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...attention];
+const checks = [...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...attention];
 const results = [];
 
 const giveUp = setTimeout(async () => {

@@ -1,5 +1,6 @@
 """The checks of the story, in order; the docstring of each is its name. The last check of a chapter is before a reboot."""
 import ctypes
+import json
 import os
 import pathlib
 import signal
@@ -75,6 +76,23 @@ def comes_alive():
     until("the camera light is dark", camera_light, 60)
     until("the display is dark", lambda: hardware()["display"]["lit"], 90)
     expect(service()["MainPID"] == before, "it was restarted")
+
+
+def wizard_sees_camera():
+    """The set-up page lists the real camera with its sizes, and would write one of them"""
+    def ask(path, wish=None):
+        headers = {"content-type": "application/json"}
+        body = json.dumps(wish).encode() if wish else None
+        with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:8080/api/v1/setup/{path}", body, headers), timeout=30) as answer:
+            return json.load(answer)
+    cameras = [camera for camera in ask("cameras") if camera["device"] == CAMERA]
+    expect(len(cameras) == 1, cameras)
+    modes = cameras[0]["modes"]
+    expect(modes and not cameras[0]["fault"], cameras)
+    mode = modes[-1]
+    values = {"camera.source": "v4l2", "camera.v4l2.device": CAMERA, "camera.v4l2.width": mode["width"], "camera.v4l2.height": mode["height"]}
+    difference = ask("check", {"values": values})["difference"]
+    return f"{cameras[0]['card']}, {len(modes)} modes, {len(difference)} lines would change"
 
 
 def counts_people():
@@ -354,7 +372,7 @@ def purge_leaves_nothing():
 # Chapters of each story; between two of them the board reboots.
 STORIES = {
     "wall": [
-        [boots, installs, starts_bare, comes_alive, counts_people, shows_mood, light_is_on, button_pauses, button_resumes,
+        [boots, installs, starts_bare, comes_alive, wizard_sees_camera, counts_people, shows_mood, light_is_on, button_pauses, button_resumes,
          camera_unplugged, camera_back, broker_restarted, display_silent, cameras_swapped, killed, stalled, wrong_address,
          wrong_group, no_camera_group, pauses_for_reboot],
         [still_paused, switch_has_last_word, no_dump, no_picture, remove_keeps, purge_leaves_nothing],

@@ -40,6 +40,8 @@ export function show({ spots }) {
   for (const { cell } of cells) cell.replaceChildren();
   for (const seat of document.querySelectorAll("#plan .seat")) seat.remove();
   byId("spots").replaceChildren();
+  // Regions are told on the plan itself; who cannot see it hears the list.
+  byId("spots").classList.toggle("hidden", spots.some(({ row }) => row));
   for (const spot of spots) {
     mark(spot);
     const { row, column } = regionOf(spot);

@@ -88,7 +88,7 @@ function label() {
   });
 }
 
-for (const input of document.querySelectorAll(".spans input")) {
+for (const input of document.querySelectorAll(".trend .spans input")) {
   input.nextElementSibling.textContent = say("trend-minutes", { minutes: Number(input.value) });
   input.addEventListener("change", () => {
     minutes = Number(input.value);
