@@ -18,6 +18,7 @@ mod mqtt;
 mod notice;
 mod overlay;
 mod package;
+mod pair;
 mod probe_delegate;
 mod run;
 mod usual;
@@ -76,6 +77,8 @@ enum Command {
     Usual(usual::Arguments),
     /// Let the page of the running device show what the camera sees, for ten minutes, to aim it
     Aim(aim::Arguments),
+    /// Print a code with which a phone can be paired with the running device
+    Pair(pair::Arguments),
     /// Show this device's name at the broker, or delete what the broker keeps of it
     #[command(subcommand)]
     Mqtt(mqtt::Arguments),
@@ -132,6 +135,7 @@ impl Cli {
             Command::Notice(arguments) => notice::run(&arguments),
             Command::Usual(arguments) => usual::run(&arguments),
             Command::Aim(arguments) => aim::run(&arguments),
+            Command::Pair(arguments) => pair::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Overlay(arguments) => overlay::run(&arguments),
             Command::Fleet(arguments) => fleet::run(&arguments),

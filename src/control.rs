@@ -7,6 +7,7 @@
 
 pub mod console;
 mod kept;
+mod pairing;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 pub use kept::{Kept, keep};
+pub use pairing::Pairing;
 
 use crate::aim::{self, Aim};
 use crate::camera;
@@ -35,7 +37,7 @@ pub enum Asker {
     Page,
     /// Somebody at the broker.
     Mqtt,
-    /// The machine's administrator, with `moodring aim`.
+    /// The machine's administrator, with `moodring aim` or `moodring pair`.
     Console,
 }
 
@@ -63,6 +65,12 @@ pub enum Refused {
     /// The camera is closed.
     #[error("the device is paused: resume it first")]
     Paused,
+    /// Nobody needs a code.
+    #[error("the page is not in the network (web.enabled, web.listen): who sits at the device needs no code")]
+    NoPairing,
+    /// A code cannot be made.
+    #[error("the system has no random numbers")]
+    NoRandomNumbers,
     /// Too much was asked for at once.
     #[error("too many commands at once")]
     Busy,
@@ -82,7 +90,10 @@ struct Inner {
     asked: watch::Sender<bool>,
     /// Counts how often a lesson began or ended, or a pause began.
     anew: watch::Sender<u64>,
-    pairing: watch::Sender<Option<Instant>>,
+    pairing: watch::Sender<Option<Pairing>>,
+    pairing_code: pairing::Code,
+    /// How long it is offered.
+    pairing_for: Duration,
     identifying: watch::Sender<Option<Instant>>,
     switched: watch::Sender<SwitchPosition>,
     dimmed: watch::Sender<Option<Instant>>,
@@ -129,6 +140,7 @@ impl Control {
         if paused_by_hand {
             info!(start_paused = privacy.start_paused, "begins paused");
         }
+        let asks_for_code = config.web.enabled && !config.web.listen.ip().is_loopback();
         Self(Arc::new(Inner {
             camera,
             wishes: Mutex::new(wishes),
@@ -136,6 +148,8 @@ impl Control {
             asked: watch::Sender::new(paused_by_hand),
             anew: watch::Sender::default(),
             pairing: watch::Sender::new(None),
+            pairing_code: if asks_for_code { pairing::Code::Asked } else { pairing::Code::None },
+            pairing_for: Duration::from_secs_f64(config.button.pairing_s),
             identifying: watch::Sender::new(None),
             switched: watch::Sender::new(switch),
             dimmed: watch::Sender::new(None),
@@ -169,8 +183,8 @@ impl Control {
         &self.0.anew
     }
 
-    /// Until when the page for pairing is to be shown, from now on.
-    pub fn pairing(&self) -> watch::Receiver<Option<Instant>> {
+    /// What is offered for pairing, from now on.
+    pub fn pairing(&self) -> watch::Receiver<Option<Pairing>> {
         self.0.pairing.subscribe()
     }
 
@@ -261,10 +275,27 @@ impl Control {
         lessons.try_send(command).map_err(|_| Refused::Busy)
     }
 
-    /// Shows the page for pairing until `until`.
-    pub fn show_pairing(&self, until: Instant, by: Asker) {
+    /// Shows the page for pairing for a while from `now` on, with a new code where the page asks for one.
+    ///
+    /// # Errors
+    /// [`Refused::NoRandomNumbers`].
+    pub fn show_pairing(&self, now: Instant, by: Asker) -> Result<Pairing, Refused> {
+        let offer = self.0.pairing_code.offer(now + self.0.pairing_for);
+        let offer = offer.map_err(|_| Refused::NoRandomNumbers)?;
         info!(?by, "the page for pairing is shown");
-        self.0.pairing.send_replace(Some(until));
+        self.0.pairing.send_replace(Some(offer.clone()));
+        Ok(offer)
+    }
+
+    /// A code with which a phone can be paired.
+    ///
+    /// # Errors
+    /// [`Refused::NoPairing`], or as [`Control::show_pairing`].
+    pub fn offer_code(&self, by: Asker) -> Result<String, Refused> {
+        if self.0.pairing_code == pairing::Code::None {
+            return Err(Refused::NoPairing);
+        }
+        self.show_pairing(Instant::now(), by)?.code.ok_or(Refused::NoPairing)
     }
 
     /// Lets lights and displays show which device this is until `until`.

@@ -25,12 +25,12 @@ use crate::camera::simulator::SimulatorSource;
 use crate::camera::v4l2::V4l2Source;
 use crate::camera::{BackOff, CameraHealth, CameraSource, CameraState, CaptureLoop, Frames, Switch};
 use crate::config::{CameraKind, Config, Settings};
-use crate::control::{self, Control, Kept, console};
+use crate::control::{self, Control, Kept, Pairing, console};
 use crate::mood::lesson::{self, Timetable};
 use crate::mood::usual::store::{Keeper, Store};
 use crate::mood::{self, Aggregator, Mood, State};
 use crate::outputs::web::setup::{Afterwards, Desk};
-use crate::outputs::{self, Bulletin, Events, Pairing, mqtt};
+use crate::outputs::{self, Bulletin, Events, mqtt};
 use crate::overlay::{self, Overlays};
 use crate::panel;
 use crate::reload::{self, Asking, Reload};
@@ -191,10 +191,9 @@ async fn serve(
     tokio::spawn(control.aim().clone().keep_time());
     tokio::spawn(show_aiming(control.aim().changes(), outputs.bulletin.clone()));
     // What leaves no trace of a pause needs no console either: it has no state folder of its own.
-    let console = (!limits.forget_pauses && config.privacy.aiming)
+    let console = (!limits.forget_pauses)
         .then(|| tokio::spawn(console::attend(control.clone(), config.storage.clone(), stop.clone())));
-    let code = if config.web.listen.ip().is_loopback() { PairingCode::None } else { PairingCode::Asked };
-    tokio::spawn(show_pairing(control.pairing(), code, outputs.bulletin.clone()));
+    tokio::spawn(show_pairing(control.pairing(), outputs.bulletin.clone()));
     tokio::spawn(show_identity(control.identifying(), outputs.bulletin.clone()));
     tokio::spawn(dim(control.dimmed(), outputs.bulletin.clone()));
     let manager = tokio::spawn(supervisor::notify_service_manager(supervisor.heartbeats(), stop.clone()));
@@ -318,28 +317,10 @@ fn take_control(
     (Control::new(config, &kept, records_lessons.then_some(sender)), commands)
 }
 
-/// Whether the page asks for a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PairingCode {
-    /// Who reaches it may use it.
-    None,
-    /// It is shown to those who stand before the device.
-    Asked,
-}
-
-/// Shows the page for pairing on the displays whenever somebody asks for it; with a code where the page asks for one.
-async fn show_pairing(
-    mut until: watch::Receiver<Option<Instant>>,
-    with_code: PairingCode,
-    bulletin: Bulletin,
-) {
-    while until.changed().await.is_ok() {
-        let until = *until.borrow_and_update();
-        let code = (with_code == PairingCode::Asked).then(outputs::pairing_code).transpose();
-        match code {
-            Ok(code) => bulletin.offer_pairing(until.map(|until| Pairing { code, until })),
-            Err(error) => tracing::warn!("no phone can be paired: the system has no random numbers: {error}"),
-        }
+/// Shows the page for pairing on the displays whenever somebody asks for it.
+async fn show_pairing(mut offers: watch::Receiver<Option<Pairing>>, bulletin: Bulletin) {
+    while offers.changed().await.is_ok() {
+        bulletin.offer_pairing(offers.borrow_and_update().clone());
     }
 }
 

@@ -34,7 +34,7 @@ pub use events::{DeviceEvent, EventKind, Events};
 pub use health::Health;
 pub use mqtt::payload::Models;
 pub(crate) use process::resident_bytes;
-pub use situation::{Bulletin, CAMERA, Pairing, Situation, Situations, pairing_code};
+pub use situation::{Bulletin, CAMERA, Situation, Situations};
 
 use crate::board::thermal::Climate;
 use crate::board::{Board, Machine};

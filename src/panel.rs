@@ -61,13 +61,7 @@ pub fn start(
                 let (settle, back_off) = (Duration::from_secs_f64(config.debounce_s), BackOff::default());
                 let attendant = Attendant { part: "button", settle, back_off, bulletin, heartbeat, stop };
                 let button = Button::new(Thresholds::of(&config), settle);
-                attend_button(
-                    &attendant,
-                    source,
-                    button,
-                    &control,
-                    Duration::from_secs_f64(config.pairing_s),
-                );
+                attend_button(&attendant, source, button, &control);
                 Ok(())
             })
             .context("the button needs a thread")?;
@@ -85,11 +79,10 @@ fn attend_button(
     mut source: impl LineSource,
     mut button: Button,
     control: &Control,
-    pairing: Duration,
 ) {
     attendant.run(&mut source, &mut |news| match button.heed(news) {
         Heard::Nothing => {}
-        Heard::Press(press, at) => act(press, at, control, pairing),
+        Heard::Press(press, at) => act(press, at, control),
         Heard::Stuck => attendant.tell(
             "held for so long that nobody can mean it; something leans on it, or its wire is short-circuited",
         ),
@@ -98,14 +91,11 @@ fn attend_button(
 }
 
 /// Does what a press that ended at `at` asks for.
-fn act(press: Press, at: Instant, control: &Control, pairing: Duration) {
+fn act(press: Press, at: Instant, control: &Control) {
     let done = match press {
         Press::Short => control.toggle_pause(Asker::Button),
         Press::Long => control.lesson(lesson::Command::Toggle, Asker::Button),
-        Press::VeryLong => {
-            control.show_pairing(at + pairing, Asker::Button);
-            Ok(())
-        }
+        Press::VeryLong => control.show_pairing(at, Asker::Button).map(drop),
         Press::Aiming => control.offer_aiming(Asker::Button).map(drop),
     };
     if let Err(reason) = done {

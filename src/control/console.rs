@@ -1,4 +1,5 @@
-//! What the machine's administrator asks for on its console: `moodring aim`, through a socket in the state folder.
+//! What the machine's administrator asks for on its console: `moodring aim` and `moodring pair`, through a socket in the
+//! state folder.
 //!
 //! Its one decision: a socket, not a file and not a signal. The folder lets in nobody but the service's user and the
 //! superuser, the kernel says who is at the other end, nothing lies about that could count later, and an answer comes back.
@@ -9,7 +10,7 @@ use std::os::unix::net::UnixStream as ConsoleStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
@@ -19,15 +20,19 @@ use crate::private;
 use crate::supervisor::Stop;
 
 const SOCKET: &str = "console.sock";
-/// The only thing that can be asked for.
-const AIM: &[u8] = b"aim\n";
+/// What can be asked for.
+const AIM: &str = "aim";
+const PAIR: &str = "pair";
+/// What an answer begins with that grants it; for [`PAIR`] the code follows.
 const OFFERED: &str = "offered";
+/// No question is longer than this.
+const MOST_ASKED: u64 = 16;
 /// An answer takes no longer, on either side.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// An answer is no longer than this.
 const MOST_BYTES: u64 = 400;
 
-/// Why `moodring aim` was in vain.
+/// Why it was asked in vain.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// No device there.
@@ -51,19 +56,32 @@ pub enum AskError {
 /// # Errors
 /// No device answers, or it refuses.
 pub fn ask_to_aim(storage: &Storage) -> Result<(), AskError> {
+    ask(storage, AIM).map(drop)
+}
+
+/// Asks the device that keeps its state in `storage` for a code with which a phone can be paired.
+///
+/// # Errors
+/// No device answers, or it refuses.
+pub fn ask_to_pair(storage: &Storage) -> Result<String, AskError> {
+    ask(storage, PAIR)
+}
+
+/// What was offered beside the word itself.
+fn ask(storage: &Storage, wish: &str) -> Result<String, AskError> {
     let path = storage.directory().join(SOCKET);
-    let answer = exchange(&path).map_err(|reason| AskError::Silent { path, reason })?;
-    match answer.trim() {
-        OFFERED => Ok(()),
-        reason => Err(AskError::Refused(reason.to_owned())),
+    let answer = exchange(&path, wish).map_err(|reason| AskError::Silent { path, reason })?;
+    match answer.trim().strip_prefix(OFFERED) {
+        Some(offered) => Ok(offered.trim().to_owned()),
+        None => Err(AskError::Refused(answer.trim().to_owned())),
     }
 }
 
-fn exchange(path: &Path) -> io::Result<String> {
+fn exchange(path: &Path, wish: &str) -> io::Result<String> {
     let mut stream = ConsoleStream::connect(path)?;
     stream.set_read_timeout(Some(2 * PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(AIM)?;
+    stream.write_all(format!("{wish}\n").as_bytes())?;
     let mut answer = String::new();
     stream.take(MOST_BYTES).read_to_string(&mut answer)?;
     Ok(answer)
@@ -75,7 +93,7 @@ pub async fn attend(control: Control, storage: Storage, stop: Stop) {
     let listener = match open(&path) {
         Ok(listener) => listener,
         Err(error) => {
-            warn!(path = %path.display(), "`moodring aim` will not be heard: {error}");
+            warn!(path = %path.display(), "`moodring aim` and `moodring pair` will not be heard: {error}");
             return;
         }
     };
@@ -111,15 +129,14 @@ async fn answer(mut stream: UnixStream, control: &Control) -> io::Result<()> {
     if !(from == 0 || from == rustix::process::geteuid().as_raw()) {
         return stream.write_all(b"only the service's user and root may ask\n").await;
     }
-    let mut asked = [0; AIM.len()];
-    stream.read_exact(&mut asked).await?;
-    let answer = if asked != AIM {
-        "this is not known here".to_owned()
-    } else {
-        control
-            .offer_aiming(Asker::Console)
-            .map_or_else(|refused| refused.to_string(), |_| OFFERED.to_owned())
+    let mut asked = String::new();
+    BufReader::new((&mut stream).take(MOST_ASKED)).read_line(&mut asked).await?;
+    let offered = match asked.trim_end_matches('\n') {
+        AIM => control.offer_aiming(Asker::Console).map(|_| OFFERED.to_owned()),
+        PAIR => control.offer_code(Asker::Console).map(|code| format!("{OFFERED} {code}")),
+        _ => Ok("this is not known here".to_owned()),
     };
+    let answer = offered.unwrap_or_else(|refused| refused.to_string());
     stream.write_all(format!("{answer}\n").as_bytes()).await
 }
 
@@ -140,9 +157,13 @@ mod tests {
     }
 
     async fn device() -> Device {
+        device_with(&Config::default()).await
+    }
+
+    async fn device_with(config: &Config) -> Device {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage { directory: folder.path().join("state") };
-        let (control, stop) = (Control::new(&Config::default(), &Kept::Nothing, None), Stop::default());
+        let (control, stop) = (Control::new(config, &Kept::Nothing, None), Stop::default());
         let task = tokio::spawn(attend(control.clone(), storage.clone(), stop.clone()));
         while !storage.directory.join(SOCKET).exists() {
             tokio::task::yield_now().await;
@@ -171,6 +192,21 @@ mod tests {
         let refused = device.asked().await.unwrap_err().to_string();
         assert_eq!(refused, "the device refuses: the device is paused: resume it first");
         assert!(!device.is_aimed());
+    }
+
+    #[tokio::test]
+    async fn a_code_for_pairing_is_given_where_the_page_asks_for_one() {
+        let mut config = Config::default();
+        config.web.listen = "192.0.2.7:8080".parse().unwrap();
+        let pair = async |device: &Device| {
+            let storage = device.storage.clone();
+            tokio::task::spawn_blocking(move || ask_to_pair(&storage)).await.unwrap()
+        };
+        let device = device_with(&config).await;
+        let code = pair(&device).await.unwrap();
+        assert_eq!(device.control.pairing().borrow().clone().unwrap().code, Some(code));
+        let refused = pair(&self::device().await).await.unwrap_err().to_string();
+        assert!(refused.starts_with("the device refuses: the page is not in the network"), "{refused}");
     }
 
     #[tokio::test]

@@ -108,9 +108,17 @@ fn lessons_are_commanded_where_they_are_recorded() {
 #[test]
 fn the_page_for_pairing_has_an_end() {
     let control = control(false, &Kept::Nothing);
-    let until = Instant::now() + Duration::from_secs(120);
-    control.show_pairing(until, Asker::Button);
-    assert_eq!(*control.pairing().borrow(), Some(until));
+    let now = Instant::now();
+    let offer = control.show_pairing(now, Asker::Button).unwrap();
+    assert_eq!((offer.code.as_deref(), offer.until), (None, now + Duration::from_secs(120)));
+    assert_eq!(*control.pairing().borrow(), Some(offer));
+    assert_eq!(control.offer_code(Asker::Console), Err(Refused::NoPairing));
+    let mut config = Config::default();
+    config.web.listen = "192.0.2.7:8080".parse().unwrap();
+    let control = Control::new(&config, &Kept::Nothing, None);
+    let code = control.offer_code(Asker::Console).unwrap();
+    assert!(code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()), "{code}");
+    assert_eq!(control.pairing().borrow().clone().unwrap().code, Some(code));
 }
 
 #[test]

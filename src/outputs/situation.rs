@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::control::Pairing;
+
 /// The name under which the camera stands in [`Situation::troubles`].
 pub const CAMERA: &str = "camera";
 
@@ -30,30 +32,6 @@ pub struct Situation {
     pub aim_until: Option<Instant>,
     /// Until then lights and displays are as dim as at night.
     pub dim_until: Option<Instant>,
-}
-
-/// An offer to pair a phone with the device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pairing {
-    /// What must be typed on the phone, where that is asked.
-    pub code: Option<String>,
-    /// From then on it is not shown any more.
-    pub until: Instant,
-}
-
-/// Six digits that nobody guesses.
-///
-/// # Errors
-/// The system has no random numbers.
-pub fn pairing_code() -> Result<String, getrandom::Error> {
-    const CODES: u32 = 1_000_000;
-    loop {
-        let number = getrandom::u32()?;
-        // Beyond the last whole million the first codes would come a little more often.
-        if number < u32::MAX / CODES * CODES {
-            return Ok(format!("{:06}", number % CODES));
-        }
-    }
 }
 
 impl Situation {

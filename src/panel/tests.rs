@@ -93,7 +93,7 @@ fn control(config: &Config) -> (Control, tokio::sync::mpsc::Receiver<lesson::Com
 fn play_button(control: &Control, openings: &[Option<(bool, &[Step])>]) -> Bulletin {
     play("button", openings, |attendant, source| {
         let button = Button::new(Thresholds::of(&Config::default().button), attendant.settle);
-        attend_button(attendant, source, button, control, Duration::from_secs(120));
+        attend_button(attendant, source, button, control);
     })
 }
 
@@ -113,7 +113,7 @@ fn the_button_pauses_begins_lessons_and_shows_the_page_for_pairing() {
     play_button(&control, &[Some((false, &press(3000)))]);
     assert_eq!(lessons.try_recv().unwrap(), lesson::Command::Toggle);
     play_button(&control, &[Some((false, &press(9000)))]);
-    assert!(control.pairing().borrow().is_some_and(|until| until > Instant::now()));
+    assert!(control.pairing().borrow().as_ref().is_some_and(|offer| offer.until > Instant::now()));
     play_button(&control, &[Some((false, &press(1200)))]);
     assert!(!*control.paused().borrow() && lessons.try_recv().is_err(), "neither short nor long");
 }

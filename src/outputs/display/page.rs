@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::sign::Sign;
+use crate::control::Pairing;
 use crate::mood::{Mode, Mood, Pace, Share, State, Word};
-use crate::outputs::{CAMERA, Pairing, Situation};
+use crate::outputs::{CAMERA, Situation};
 use crate::vision::Expression;
 
 /// A page that tells of trouble stays for this long: a headline and three short lines, read at leisure.

@@ -9,8 +9,9 @@ use super::oled::glass::Glass;
 use super::oled::{Kind, Oled, Place};
 use super::*;
 use crate::config::Config;
+use crate::control::Pairing;
 use crate::mood::{Mood, Pace, Word};
-use crate::outputs::{Bulletin, CAMERA, Pairing, Situation, samples};
+use crate::outputs::{Bulletin, CAMERA, Situation, samples};
 
 /// Set this variable to 1 to write the golden pictures and the contact sheet anew; look at them afterwards.
 const BLESS: &str = "MOODRING_BLESS";

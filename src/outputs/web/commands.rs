@@ -171,6 +171,8 @@ impl IntoResponse for Fault {
                     Refused::NoLessons => (StatusCode::CONFLICT, "no_lessons"),
                     Refused::NoAiming => (StatusCode::CONFLICT, "no_aiming"),
                     Refused::Paused => (StatusCode::CONFLICT, "paused"),
+                    Refused::NoPairing => (StatusCode::CONFLICT, "no_pairing"),
+                    Refused::NoRandomNumbers => (StatusCode::SERVICE_UNAVAILABLE, "no_random_numbers"),
                     Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                 };
                 (status, reason, refused.to_string())

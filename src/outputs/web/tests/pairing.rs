@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Config;
 use crate::control::Kept;
-use crate::outputs::Pairing;
+use crate::control::Pairing;
 
 /// What the page is called when it listens on no loopback address.
 const HOST: &str = "0.0.0.0";
