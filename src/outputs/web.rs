@@ -37,8 +37,9 @@ use crate::supervisor::Stop;
 use door::Door;
 use trend::Trend;
 
-/// Listeners to events beyond these are sent away with 503.
-const MOST_LISTENERS: usize = 32;
+/// Listeners to events beyond these are sent away with 503: more than anybody has phones in a room, and few enough that they
+/// cost vision nothing to speak of (`make page-load`).
+const MOST_LISTENERS: usize = 256;
 /// A taken port is tried again this often.
 const LISTEN_EVERY: Duration = Duration::from_secs(5);
 

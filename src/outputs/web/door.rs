@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::access::Peer;
 
-/// Connections beyond these wait until one ends.
-const MOST_CONNECTIONS: usize = 64;
+/// Connections beyond these wait until one ends: every listener, and room for what else the phones ask.
+const MOST_CONNECTIONS: usize = super::MOST_LISTENERS + 64;
 /// A request's head must come within this time and size.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const MOST_HEAD_BYTES: usize = 16 * 1024;

@@ -155,7 +155,7 @@ footer-privacy = No picture leaves this device. Figures are of the class as a wh
 noscript = This page needs JavaScript to show figures live. The same figures are at /api/v1/mood.
 
 pair-title = Pair this phone
-pair-how = Hold the device's button for eight seconds. Its display then shows six digits.
+pair-how = Hold the device's button for eight seconds; its display then shows six digits. Or its administrator runs “moodring pair” on it.
 pair-code = The six digits
 pair-send = Pair
 refused-wrong_code = This is not the code on the display.
