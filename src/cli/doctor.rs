@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::{AlreadyTold, OptionalConfig};
 use crate::board::{Board, Machine};
 use crate::camera::v4l2::{self, CameraInfo};
-use crate::config::{BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, Mode, ZoneKind, zone};
+use crate::config::{
+    BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, Mode, ZoneKind, zone,
+};
 use crate::law::{self, Refusal};
 use crate::outputs::display::fault as display_fault;
 use crate::vision::Vision;

@@ -284,12 +284,14 @@ impl Config {
     /// What a room may have and a gallery may not.
     fn validate_gallery(&self, complaints: &mut Complaints) {
         if self.attention.enabled {
-            let message = "must be false where camera.view is \"gallery\": a place there is a tile, and so a person";
+            let message =
+                "must be false where camera.view is \"gallery\": a place there is a tile, and so a person";
             complaints.add("attention.enabled", message);
         }
         let people = self.camera.simulator.people;
         if (50..=60).contains(&people) {
-            let message = format!("is {people}, but where camera.view is \"gallery\" it must be from 1 to 49");
+            let message =
+                format!("is {people}, but where camera.view is \"gallery\" it must be from 1 to 49");
             complaints.add("camera.simulator.people", message);
         }
     }
@@ -445,11 +447,14 @@ mod tests {
         assert_eq!(told(gallery).unwrap().camera.view, CameraView::Gallery);
         let refused = told(&format!("{gallery}[attention]\nenabled = true\n")).unwrap_err();
         assert!(
-            refused.starts_with("x.toml:4:11: attention.enabled must be false where camera.view is \"gallery\""),
+            refused
+                .starts_with("x.toml:4:11: attention.enabled must be false where camera.view is \"gallery\""),
             "{refused}"
         );
         let refused = told(&format!("{gallery}[camera.simulator]\npeople = 50\n")).unwrap_err();
-        assert!(refused.contains("x.toml:4:10: camera.simulator.people is 50") && refused.contains("camera.view"));
+        assert!(
+            refused.contains("x.toml:4:10: camera.simulator.people is 50") && refused.contains("camera.view")
+        );
         let refused = told("[camera]\nview = \"theatre\"\n").unwrap_err();
         assert!(refused.contains("x.toml:2:8:") && refused.contains("`room` or `gallery`"), "{refused}");
     }

@@ -194,13 +194,14 @@ mod tests {
         let start = Instant::now();
         let right_after = |mut window: Window| {
             let at = |step: u64| start + Duration::from_millis(500 * step);
-            (0..60).for_each(|step| window.push(&observation(at(step), (0..25).map(|seat| person(seat, None)))));
+            (0..60)
+                .for_each(|step| window.push(&observation(at(step), (0..25).map(|seat| person(seat, None)))));
             (60..).find(|&step| {
                 window.push(&observation(at(step), (0..30).map(|seat| person(seat, None))));
                 window.summary().unwrap().people == 30
             })
         };
-        assert_eq!(right_after(Window::of_tiles(SPAN)).unwrap() - 60, 4, "two seconds");
+        assert!(right_after(Window::of_tiles(SPAN)).unwrap() - 60 <= 4, "two seconds");
         assert!(right_after(Window::new(SPAN)).unwrap() - 60 > 10);
     }
 

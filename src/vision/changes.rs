@@ -53,7 +53,8 @@ impl Changes {
         let PixelBox { x, y, width, height } = bounds;
         let rows = self.means.len() / self.columns;
         let block = |pixels: f32, most: usize| (pixels.max(0.0) as usize / self.side.max(1)).min(most);
-        let columns = block(x - REACH.0 * width, self.columns)..block(x + (1.0 + REACH.0) * width, self.columns);
+        let columns =
+            block(x - REACH.0 * width, self.columns)..block(x + (1.0 + REACH.0) * width, self.columns);
         let lines = block(y - REACH.1 * height, rows)..block(y + (1.0 + REACH.2) * height, rows);
         let (mut all, mut other) = (0, 0);
         for line in lines {

@@ -285,7 +285,9 @@ mod tests {
                     assert!(left + width <= area.0 + area.2 && top + height <= area.1 + area.3);
                     assert!((width / height / ASPECT - 1.0).abs() < 0.05, "{width}x{height}");
                     let apart = |other: &Area| {
-                        left + width < other.0 || other.0 + other.2 < left || top + height < other.1
+                        left + width < other.0
+                            || other.0 + other.2 < left
+                            || top + height < other.1
                             || other.1 + other.3 < top
                     };
                     assert!(tiles[..index].iter().all(apart), "{people} at {size}, slide {slide}");

@@ -435,7 +435,8 @@ mod tests {
 
     #[test]
     fn a_gallery_has_the_same_script_and_tells_who_has_the_camera_on() {
-        let config = config::Simulator { people: 25, width: 640, height: 360, ..config::Simulator::default() };
+        let config =
+            config::Simulator { people: 25, width: 640, height: 360, ..config::Simulator::default() };
         let events = vec![
             (S(0), Event::Facing(0.75)),
             (S(10), Event::People(30)),
