@@ -41,7 +41,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::{BrokerKind, Config, Institution, Mode};
+    use crate::config::{BrokerKind, CameraView, Config, Institution, Mode};
 
     fn config(mode: Mode) -> Config {
         let mut config = Config::default();
@@ -84,6 +84,20 @@ mod tests {
         for page in pages(&config(Mode::Occupancy)) {
             assert!(page.contains("No expression is read"), "{page}");
         }
+    }
+
+    #[test]
+    fn a_video_call_is_called_one() {
+        let mut config = config(Mode::Mood);
+        assert!(pages(&config).iter().all(|page| !page.contains("call")));
+        config.camera.view = CameraView::Gallery;
+        assert!(pages(&config).iter().all(|page| page.contains("gallery of")));
+        let poster = poster(&config);
+        assert!(poster.contains("looks at this video call") && !poster.contains("this room"), "{poster}");
+        assert!(
+            !poster.contains("cover the camera") && poster.contains("switch your camera off"),
+            "{poster}"
+        );
     }
 
     #[test]
