@@ -85,7 +85,11 @@ fn mean(luma: Luma<'_>, (left, top): (usize, usize), side: usize) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::camera::simulator::{Event, Script, SimulatorSource};
+    use crate::config::{self, CameraView};
 
     fn look(changes: &mut Changes, size: (usize, usize), shade: impl Fn(usize, usize) -> u8) {
         let (width, height) = size;
@@ -113,6 +117,35 @@ mod tests {
         assert!(changes.is_other(HEAD));
         look(&mut changes, (1280, 720), tile(20, 300));
         assert!(!changes.is_other(HEAD), "a picture of another size cannot be compared");
+    }
+
+    #[test]
+    fn of_a_simulated_gallery_all_places_are_others_after_a_rearrangement_and_none_before() {
+        let beat = Duration::from_millis(500);
+        for (people, event) in [
+            (25, Event::People(30)),
+            (30, Event::People(24)),
+            (49, Event::People(42)),
+            (25, Event::Slide(Duration::MAX)),
+        ] {
+            let config = config::Simulator { people, ..config::Simulator::default() };
+            let script = Script::new(vec![(beat * 20, event)], None).unwrap();
+            let source = SimulatorSource::new(&config).with_view(CameraView::Gallery).with_script(script);
+            let mut scene = source.scene().unwrap();
+            let mut changes = Changes::default();
+            let mut luma = vec![0; scene.size().area()];
+            for step in 0..=20 {
+                let before = scene.truth(beat * step.max(1) - beat).people;
+                scene.draw(beat * step, &mut luma);
+                changes.look(Luma::new(scene.size(), scene.size().width as usize, &luma).unwrap());
+                let other = before.iter().filter(|person| changes.is_other(person.head)).count();
+                if step < 20 {
+                    assert_eq!(other, 0, "{people}, {event:?}, step {step}");
+                } else {
+                    assert!(other as f64 >= 0.9 * before.len() as f64, "{people}, {event:?}: {other}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Seats {
         }
         // Only now, so that a new seat does not take the place of one that was found.
         places.clear();
-        places.extend(self.assigned.iter().map(|place| place.unwrap_or(usize::MAX)));
+        places.extend(self.assigned.iter().map(|place| place.unwrap_or_default()));
         self.arriving.clear();
         self.arriving.extend((0..heads.len()).filter(|&index| self.assigned[index].is_none()));
         if self.kind == Kind::Tile {
@@ -178,15 +178,14 @@ impl Seats {
     }
 
     fn new_id(&mut self) -> SeatId {
-        if self.kind == Kind::Tile {
-            self.next_id = 0;
-            while self.seats.iter().any(|seat| seat.id.0 == self.next_id) {
-                self.next_id += 1;
-            }
-        }
-        let id = SeatId(self.next_id);
-        self.next_id = self.next_id.wrapping_add(1);
-        id
+        let is_free = |id: &u32| self.seats.iter().all(|seat| seat.id.0 != *id);
+        let id = match self.kind {
+            Kind::Chair => self.next_id,
+            // There are far more numbers than seats.
+            Kind::Tile => (0..u32::MAX).find(is_free).unwrap_or(self.next_id),
+        };
+        self.next_id = id.wrapping_add(1);
+        SeatId(id)
     }
 
     /// Notes whether the face at `place` can be read in this frame.
