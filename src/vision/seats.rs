@@ -119,8 +119,7 @@ impl Seats {
     /// The same, where each place is a tile of a gallery.
     #[must_use]
     pub fn in_tiles(self) -> Self {
-        let (keep, hidden) = (self.keep.min(MISSED_IN_A_TILE), self.hidden.min(MISSED_IN_A_TILE));
-        Self { kind: Kind::Tile, keep, hidden, ..self }
+        Self { kind: Kind::Tile, hidden: self.hidden.min(MISSED_IN_A_TILE), ..self }
     }
 
     /// Gives up the seats whose place shows something else by now, as `is_other` says of where their heads were.
@@ -132,8 +131,13 @@ impl Seats {
     /// until the next frame. Heads beyond [`MAX_HEADS`] get no place.
     pub fn follow(&mut self, heads: &[Head], now: Instant, places: &mut Vec<usize>) {
         let heads = &heads[..heads.len().min(MAX_HEADS)];
-        let keep = self.keep;
-        self.seats.retain(|seat| seat.is_kept(now, keep));
+        let (kind, keep) = (self.kind, self.keep);
+        // Who was found at the last look was not missed yet, however slow the beat is.
+        let longest = |seat: &Seat| match kind {
+            Kind::Tile if seat.is_missed() => keep.min(MISSED_IN_A_TILE),
+            Kind::Tile | Kind::Chair => keep,
+        };
+        self.seats.retain(|seat| seat.is_kept(now, longest(seat)));
         if self.seats.is_empty() {
             self.next_id = 0;
         }
@@ -330,6 +334,11 @@ impl Seat {
         let known = seen_at.saturating_duration_since(self.since);
         let cycle = now.saturating_duration_since(self.sought_at);
         unseen <= longest && unseen <= (GHOST_FADES * known).max(GHOST_CYCLES * cycle)
+    }
+
+    /// Whether it was looked for in vain since it was seen.
+    fn is_missed(&self) -> bool {
+        self.sought_at > self.track.seen_at()
     }
 
     fn is_found(&self, now: Instant) -> bool {

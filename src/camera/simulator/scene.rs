@@ -442,15 +442,17 @@ mod tests {
             (S(10), Event::People(30)),
             (S(20), Event::Slide(S(10))),
             (S(30), Event::People(55)),
+            (S(40), Event::People(0)),
         ];
         let script = Script::new(events, None).unwrap();
         let mut scene = Scene::new(&config, CameraView::Gallery, script).unwrap();
-        for (second, there) in [(5, 23), (15, 28), (25, 28), (35, 45)] {
+        for (second, there) in [(5, 23), (15, 28), (25, 28), (35, 45), (45, 0)] {
             let people = scene.truth(S(second)).people;
             assert_eq!(people.len(), there, "at {second} s");
             let facing = people.iter().filter(|person| person.faces_front).count();
             assert_eq!(facing, (0.75 * there as f64).round() as usize);
         }
+        picture(&mut scene, S(45));
         // Who is there throughout has another place each time.
         let place = |second| scene.truth(S(second)).people[0].head;
         assert!(place(5).iou(place(15)) < 0.5 && place(15).iou(place(25)) < 0.5);

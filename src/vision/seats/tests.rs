@@ -227,6 +227,23 @@ fn after_a_rearrangement_everybody_is_new_and_numbered_as_one_reads() {
 }
 
 #[test]
+fn on_a_slow_beat_tiles_stay_known_and_who_is_missed_is_gone_at_once() {
+    let (mut seats, start) = (seats().in_tiles(), Instant::now());
+    let (mut heads, mut places) = (tiles(9, 3, 100.0), Vec::new());
+    let at = |cycle: u32| start + Duration::from_secs(8) * cycle;
+    for cycle in 0..4 {
+        seats.follow(&heads, at(cycle), &mut places);
+        assert_eq!(seats.seats[places[4]].reading.is_some(), cycle > 0);
+        seats.read(places[4], Expressions::UNKNOWN, 1.0, at(cycle));
+    }
+    heads.remove(0);
+    seats.follow(&heads, at(4), &mut places);
+    assert_eq!(seats.people(at(4)).len(), 8);
+    seats.follow(&heads, at(5), &mut places);
+    assert_eq!((seats.len(), seats.seats[places[3]].id), (8, SeatId(4)));
+}
+
+#[test]
 fn who_switches_the_camera_off_is_gone_after_two_seconds_and_the_next_one_gets_the_number() {
     let (mut seats, start) = (seats().in_tiles(), Instant::now());
     let mut heads = tiles(9, 3, 100.0);
