@@ -89,9 +89,9 @@ mod tests {
     #[test]
     fn a_video_call_is_called_one() {
         let mut config = config(Mode::Mood);
-        assert!(pages(&config).iter().all(|page| !page.contains("call")));
+        assert!(pages(&config).iter().all(|page| !page.contains("video call")));
         config.camera.view = CameraView::Gallery;
-        assert!(pages(&config).iter().all(|page| page.contains("gallery of")));
+        assert!(pages(&config).iter().all(|page| page.contains("call")));
         let poster = poster(&config);
         assert!(poster.contains("looks at this video call") && !poster.contains("this room"), "{poster}");
         assert!(
