@@ -8,7 +8,7 @@ BIN := $(TARGET_DIR)/release/moodring
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo test web-test api-test page-load setup-browser fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality mood-quality clean
+.PHONY: help setup build deb demo test web-test api-test page-load setup-browser fault-test fleet-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality gallery-quality mood-quality clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ bench: build ## time of each stage on a simulated class of 40 [BENCH="--people 4
 
 seat-quality: setup ## identity switches, people and facing error in 20 simulated minutes
 	cargo run --release --locked --example seat_quality
+
+gallery-quality: setup ## what is made of simulated video calls: tiles, large faces, a joke, rearrangements
+	cargo run --release --locked --example gallery_quality
 
 # Built as a release unless told otherwise; PROFILE= builds it for development.
 PROFILE ?= --release

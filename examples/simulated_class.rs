@@ -1,6 +1,6 @@
 //! Writes frames of simulated classes and the truth about them into a folder, for measuring other programs:
 //!
-//! `cargo run --example simulated_class -- DIR PEOPLE WIDTH HEIGHT SEED [FRAMES]`
+//! `cargo run --example simulated_class -- DIR PEOPLE WIDTH HEIGHT SEED [FRAMES [room|gallery]]`
 //!
 //! Each frame becomes `NAME.pgm` and `NAME.csv` (`x,y,width,height,faces_front,expression`, a line a head).
 //! Expressions are dealt out evenly, so that every one of the seven can be counted.
@@ -10,9 +10,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use moodring::camera::simulator::{Event, Scene, Script, SimulatorSource};
-use moodring::config::Simulator;
+use moodring::config::{CameraView, Simulator};
 
 /// Time of the class between two frames: long enough for people to turn and change their expression.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(7_300);
@@ -20,8 +20,8 @@ const BETWEEN_FRAMES: Duration = Duration::from_millis(7_300);
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     ensure!(
-        (5..=6).contains(&arguments.len()),
-        "usage: simulated_class DIR PEOPLE WIDTH HEIGHT SEED [FRAMES]"
+        (5..=7).contains(&arguments.len()),
+        "usage: simulated_class DIR PEOPLE WIDTH HEIGHT SEED [FRAMES [room|gallery]]"
     );
     let number = |index: usize| -> Result<u32> {
         arguments.get(index).map_or("1", String::as_str).parse().context("not a number")
@@ -34,7 +34,12 @@ fn main() -> Result<()> {
         ..Simulator::default()
     };
     let script = Script::new(vec![(Duration::ZERO, Event::Expressions([1.0 / 7.0; 7]))], None)?;
-    let mut scene = SimulatorSource::new(&config).with_script(script).scene()?;
+    let view = match arguments.get(6).map_or("room", String::as_str) {
+        "room" => CameraView::Room,
+        "gallery" => CameraView::Gallery,
+        other => bail!("there is no view {other}"),
+    };
+    let mut scene = SimulatorSource::new(&config).with_view(view).with_script(script).scene()?;
     let directory = Path::new(&arguments[0]);
     std::fs::create_dir_all(directory)?;
     let mut luma = vec![0; scene.size().area()];

@@ -158,12 +158,24 @@ pub enum CameraKind {
     Simulator,
 }
 
+/// What the camera sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraView {
+    /// People in a room, who stay on their seats and hide each other.
+    Room,
+    /// The tiles of a video call, one person each, which are rearranged all at once.
+    Gallery,
+}
+
 /// Where pictures come from.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Camera {
     /// Which of the first three sections below is used.
     pub source: CameraKind,
+    /// What is to be seen: `room`, or `gallery`, the tiles of a video call (docs/online-classes.md).
+    pub view: CameraView,
     /// A camera of the kernel.
     pub v4l2: V4l2,
     /// Pictures, folders, clips and streams.
@@ -178,6 +190,7 @@ impl Default for Camera {
     fn default() -> Self {
         Self {
             source: CameraKind::Simulator,
+            view: CameraView::Room,
             v4l2: V4l2::default(),
             file: File::default(),
             simulator: Simulator::default(),
@@ -230,7 +243,7 @@ impl Default for File {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Simulator {
-    /// People in the room, 1 to 60.
+    /// People in the room, 1 to 60; in a gallery tiles, 1 to 49, of which one in twelve has the camera off.
     pub people: u32,
     /// Width of the picture in pixels, 320 to 1920.
     pub width: u32,

@@ -435,7 +435,9 @@ fn camera_source(config: &Config, stop: &Stop) -> Box<dyn CameraSource> {
     match config.camera.source {
         CameraKind::V4l2 => Box::new(V4l2Source::new(&config.camera.v4l2)),
         CameraKind::File => Box::new(FileSource::new(&config.camera.file, stop)),
-        CameraKind::Simulator => Box::new(SimulatorSource::new(&config.camera.simulator)),
+        CameraKind::Simulator => {
+            Box::new(SimulatorSource::new(&config.camera.simulator).with_view(config.camera.view))
+        }
     }
 }
 

@@ -41,7 +41,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::{AttentionDetail, BrokerKind, Config, Institution, Mode};
+    use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, Institution, Mode};
 
     fn config(mode: Mode) -> Config {
         let mut config = Config::default();
@@ -100,6 +100,20 @@ mod tests {
         let [poster, sheet] = pages(&config);
         assert!(poster.contains("at which seats") && !poster.contains("one person"), "{poster}");
         assert!(sheet.contains("points at a person"), "{sheet}");
+    }
+
+    #[test]
+    fn a_video_call_is_called_one() {
+        let mut config = config(Mode::Mood);
+        assert!(pages(&config).iter().all(|page| !page.contains("video call")));
+        config.camera.view = CameraView::Gallery;
+        assert!(pages(&config).iter().all(|page| page.contains("call")));
+        let poster = poster(&config);
+        assert!(poster.contains("looks at this video call") && !poster.contains("this room"), "{poster}");
+        assert!(
+            !poster.contains("cover the camera") && poster.contains("switch your camera off"),
+            "{poster}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Luma is taken from the frame, heads and visible faces are found in it, heads are followed from frame
 //! to frame as seats, and faces are read in turn within a time budget.
 
+mod changes;
 mod crop;
 pub mod delegate;
 pub mod detector;

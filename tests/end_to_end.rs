@@ -33,9 +33,9 @@ fn settled(message: &Message) -> bool {
         && payload["coverage"].as_f64().is_some_and(|coverage| coverage >= 0.6)
 }
 
-fn assert_true_to_the_class(payload: &Value) {
+fn assert_true_to_the_class(payload: &Value, class: f64) {
     let people = payload["people"].as_f64().unwrap();
-    assert!((people - PEOPLE).abs() <= 0.1 * PEOPLE, "{people} people seen of {PEOPLE}");
+    assert!((people - class).abs() <= 0.1 * class, "{people} people seen of {class}");
     let facing = payload["facing"]["share"].as_f64().unwrap();
     assert!((facing - FACING).abs() <= 0.1, "facing {facing}, in truth {FACING}");
 }
@@ -64,7 +64,7 @@ fn run_and_watch(directory: &Path, broker: &str, port: u16) {
     for leaf in ["health", "mood", "status"] {
         assert!(schemas.contains_key(leaf), "{leaf} did not come");
     }
-    assert_true_to_the_class(&mood.json());
+    assert_true_to_the_class(&mood.json(), PEOPLE);
 
     daemon.signal("TERM");
     if broker == "external" {
@@ -81,6 +81,19 @@ fn run_and_watch(directory: &Path, broker: &str, port: u16) {
 fn the_simulated_class_reaches_the_embedded_broker_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     run_and_watch(directory.path(), "embedded", free_port());
+}
+
+#[test]
+fn a_simulated_video_call_reaches_the_broker_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let config = configuration(directory.path(), "embedded", port);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("people = 30", "people = 36\nwidth = 1920\nheight = 1080");
+    std::fs::write(&config, format!("{text}[camera]\nview = \"gallery\"\n")).unwrap();
+    let _daemon = Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
+    // Three of the 36 have their camera off.
+    assert_true_to_the_class(&next(&subscribe(port), settled).json(), 33.0);
 }
 
 #[test]

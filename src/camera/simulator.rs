@@ -1,4 +1,5 @@
-//! A camera that needs no hardware: a scripted class of 1 to 60 people, drawn, with known truth.
+//! A camera that needs no hardware: a scripted class of 1 to 60 people, in a room or in a video call, drawn, with known
+//! truth.
 //!
 //! Drawing is a pure function of class and time ([`Scene`]); only `Pace` knows a clock. The people exist
 //! nowhere: their faces are random blends in a face space (`docs/simulator.md`).
@@ -6,12 +7,15 @@
 mod canvas;
 mod dice;
 mod face_space;
+mod gallery;
 mod head;
+mod lettering;
 mod pixels;
 mod room;
 mod scene;
 mod script;
 mod seating;
+mod setting;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,27 +24,35 @@ pub use scene::{Scene, TruePerson, Truth};
 pub use script::{Event, Script, ScriptError};
 
 use crate::camera::{Camera, CameraError, CameraSource, Frame, PixelFormat};
-use crate::config::{self, SimulatedFormat, SimulatedScript};
+use crate::config::{self, CameraView, SimulatedFormat, SimulatedScript};
 
 /// A source of pictures of a class that exists nowhere.
 pub struct SimulatorSource {
     config: config::Simulator,
+    view: CameraView,
     script: Script,
     pace: Arc<Mutex<Pace>>,
 }
 
 impl SimulatorSource {
-    /// The class of `config`, paced by the clock.
+    /// The class of `config` in its room, paced by the clock.
     pub fn new(config: &config::Simulator) -> Self {
         let period = Duration::from_secs(1) / config.frames_per_s.clamp(1, 60);
         Self {
             config: config.clone(),
+            view: CameraView::Room,
             script: match config.script {
                 SimulatedScript::Lesson => Script::lesson(config.facing),
                 SimulatedScript::Steady => Script::default(),
             },
             pace: Arc::new(Mutex::new(Pace { period, begun: None, taken: 0, waits: true })),
         }
+    }
+
+    /// Shows the class as `view` says.
+    pub fn with_view(mut self, view: CameraView) -> Self {
+        self.view = view;
+        self
     }
 
     /// Plays another script.
@@ -61,7 +73,7 @@ impl SimulatorSource {
     /// # Errors
     /// [`CameraError::Unsupported`] when the program's face space is damaged.
     pub fn scene(&self) -> Result<Scene, CameraError> {
-        Scene::new(&self.config, self.script.clone())
+        Scene::new(&self.config, self.view, self.script.clone())
             .map_err(|error| CameraError::Unsupported(error.to_string()))
     }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::{AlreadyTold, OptionalConfig};
 use crate::board::{Board, Machine};
 use crate::camera::v4l2::{self, CameraInfo};
-use crate::config::{BrokerKind, CameraKind, Config, Delegate, DisplayKind, Mode, ZoneKind, zone};
+use crate::config::{
+    BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, Mode, ZoneKind, zone,
+};
 use crate::law::{self, Refusal};
 use crate::outputs::display::fault as display_fault;
 use crate::vision::Vision;
@@ -226,7 +228,12 @@ fn cameras(config: &Config, report: &mut Report) {
             Err(error) => report.fault("camera", error),
         },
         CameraKind::Simulator => {
-            report.works("camera", format_args!("a simulated class of {}", config.camera.simulator.people));
+            let class = match config.camera.view {
+                CameraView::Room => "class",
+                CameraView::Gallery => "video call",
+            };
+            let people = config.camera.simulator.people;
+            report.works("camera", format_args!("a simulated {class} of {people}"));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{CameraKind, Config, LessonBegin, webhook, zone};
+use super::{CameraKind, CameraView, Config, LessonBegin, webhook, zone};
 
 /// More faults than this are not looked for: the file is something else then.
 const MOST_FAULTS: usize = 50;
@@ -270,12 +270,30 @@ impl Config {
         }
         let simulator = &self.camera.simulator;
         complaints.range("camera.simulator.people", f64::from(simulator.people), 1.0, 60.0);
+        if self.camera.view == CameraView::Gallery {
+            self.validate_gallery(complaints);
+        }
         complaints.range("camera.simulator.width", f64::from(simulator.width), 320.0, 1920.0);
         complaints.range("camera.simulator.height", f64::from(simulator.height), 240.0, 1080.0);
         complaints.range("camera.simulator.frames_per_s", f64::from(simulator.frames_per_s), 1.0, 60.0);
         complaints.range("camera.simulator.facing", simulator.facing, 0.0, 1.0);
         if simulator.width % 2 == 1 || simulator.height % 2 == 1 {
             complaints.add("camera.simulator.width", "and height must be even");
+        }
+    }
+
+    /// What a room may have and a gallery may not.
+    fn validate_gallery(&self, complaints: &mut Complaints) {
+        if self.attention.enabled {
+            let message =
+                "must be false where camera.view is \"gallery\": a place there is a tile, and so a person";
+            complaints.add("attention.enabled", message);
+        }
+        let people = self.camera.simulator.people;
+        if (50..=60).contains(&people) {
+            let message =
+                format!("is {people}, but where camera.view is \"gallery\" it must be from 1 to 49");
+            complaints.add("camera.simulator.people", message);
         }
     }
 
@@ -421,6 +439,25 @@ mod tests {
         let error = Config::parse(&text.replace("only", "never").replace('7', "1"), "x.toml").unwrap_err();
         assert!(error.to_string().contains("x.toml:7:8:") && error.to_string().contains("never"), "{error}");
         assert!(Config::parse(&text.replace('7', "1"), "x.toml").is_ok());
+    }
+
+    #[test]
+    fn a_gallery_has_no_plan_of_the_room_and_at_most_49_tiles() {
+        let told = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
+        let gallery = "[camera]\nview = \"gallery\"\n";
+        assert_eq!(told(gallery).unwrap().camera.view, CameraView::Gallery);
+        let refused = told(&format!("{gallery}[attention]\nenabled = true\n")).unwrap_err();
+        assert!(
+            refused
+                .starts_with("x.toml:4:11: attention.enabled must be false where camera.view is \"gallery\""),
+            "{refused}"
+        );
+        let refused = told(&format!("{gallery}[camera.simulator]\npeople = 50\n")).unwrap_err();
+        assert!(
+            refused.contains("x.toml:4:10: camera.simulator.people is 50") && refused.contains("camera.view")
+        );
+        let refused = told("[camera]\nview = \"theatre\"\n").unwrap_err();
+        assert!(refused.contains("x.toml:2:8:") && refused.contains("`room` or `gallery`"), "{refused}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{Config, ConfigError, Fault, Storage};
 use crate::private;
 
 /// Keys that the page can set.
-pub const ON_THE_PAGE: [&str; 23] = [
+pub const ON_THE_PAGE: [&str; 24] = [
     "room.site",
     "room.name",
     "purpose.jurisdiction",
@@ -24,6 +24,7 @@ pub const ON_THE_PAGE: [&str; 23] = [
     "mood.mode",
     "mood.min_people",
     "camera.source",
+    "camera.view",
     "camera.v4l2.device",
     "camera.v4l2.width",
     "camera.v4l2.height",

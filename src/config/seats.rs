@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Seats {
     /// A seat on which no head is found for this long is given up, 1 to 3600: longer than anybody bends for a
-    /// pen or fetches a book, so that who comes back is the same.
+    /// pen or fetches a book, so that who comes back is the same. In a gallery (`camera.view`) at most 2.
     pub keep_s: f64,
     /// A head that hides, having been found steadily, is still counted for this long, 0 to 600. Someone who
-    /// leaves is counted too long by as much; someone hidden for longer is missed.
+    /// leaves is counted too long by as much; someone hidden for longer is missed. In a gallery at most 2: nobody
+    /// hides there.
     pub hidden_s: f64,
     /// After this long what a reading says of a seat's expression counts half, 1 to 600: short enough that a
     /// class that changes shows within 20 s.

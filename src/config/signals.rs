@@ -290,7 +290,7 @@ pub enum AttentionDetail {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attention {
-    /// Whether this is looked for at all. In occupancy mode only turning away is.
+    /// Whether this is looked for at all. In occupancy mode only turning away is. Not where `camera.view` is `gallery`.
     pub enabled: bool,
     /// `region` or `seat`.
     pub detail: AttentionDetail,

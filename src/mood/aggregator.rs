@@ -16,7 +16,7 @@ use super::usual::Baseline;
 use super::usual::store::{Keeper, Kept};
 use super::window::{Summary, Window};
 use super::{Mode, Mood, Pace, PaceReason, SCHEMA, Sensitivity, Share, Shares, State, Word};
-use crate::config::{self, Config};
+use crate::config::{self, CameraView, Config};
 use crate::supervisor::Stop;
 use crate::vision::Observation;
 use crate::vision::model_card::{self, CardError, ModelCard, Quantification, Task};
@@ -70,9 +70,13 @@ impl Aggregator {
             aggregator.readings = card.quantification.unwrap_or_default();
         }
         aggregator.disclosure = Disclosure::new(config.mood.min_people, Noise::asked_for(&config.privacy));
-        let window = Duration::from_secs_f64(config.mood.window_s);
+        let span = Duration::from_secs_f64(config.mood.window_s);
+        aggregator.window = match config.camera.view {
+            CameraView::Room => Window::new(span),
+            CameraView::Gallery => Window::of_tiles(span),
+        };
         let least_face_px = config.readability.least_face_px.round() as u32;
-        aggregator.legibility = Legibility::new(window, Some(least_face_px));
+        aggregator.legibility = Legibility::new(span, Some(least_face_px));
         aggregator.lookout = Lookout::new(config);
         Ok(aggregator.in_room(config, Baseline::default()))
     }

@@ -13,11 +13,17 @@ const MOST_COUNTS: usize = 6_000;
 /// Most seats that are kept; more heads than this are not told apart in one picture.
 const MOST_SEATS: usize = 512;
 
+/// After this long the number of heads in a gallery counts half: nobody hides there, so a number need not be smoothed over
+/// the longer time that the others take, and after a rearrangement it is right within seconds.
+const TILES_HALF_LIFE: Duration = Duration::from_secs(2);
+
 /// Observations of the last `span`, each weighing half as much after every quarter of it.
 #[derive(Debug)]
 pub(super) struct Window {
     span: Duration,
     half_life: Duration,
+    /// The same for the number of heads alone.
+    people_half_life: Duration,
     counts: VecDeque<Count>,
     seats: HashMap<SeatId, Evidence>,
 }
@@ -54,7 +60,13 @@ pub(super) struct Summary {
 
 impl Window {
     pub(super) fn new(span: Duration) -> Self {
-        Self { span, half_life: span / 4, counts: VecDeque::new(), seats: HashMap::new() }
+        let half_life = span / 4;
+        Self { span, half_life, people_half_life: half_life, counts: VecDeque::new(), seats: HashMap::new() }
+    }
+
+    /// The same for the tiles of a gallery.
+    pub(super) fn of_tiles(span: Duration) -> Self {
+        Self { people_half_life: TILES_HALF_LIFE, ..Self::new(span) }
     }
 
     /// Takes in what one frame showed. Observations older than the newest are ignored.
@@ -95,14 +107,14 @@ impl Window {
     /// The window as of its newest observation; `None` before the first.
     pub(super) fn summary(&self) -> Option<Summary> {
         let newest = self.newest()?;
-        let weight = |at: Instant| f64::from(decay(newest.saturating_duration_since(at), self.half_life));
+        let left = |at: Instant, half_life| f64::from(decay(newest.saturating_duration_since(at), half_life));
         let (mut heads, mut facing) = (0.0, 0.0);
         let mut people: Vec<(u32, f64)> = Vec::with_capacity(self.counts.len());
         for count in &self.counts {
-            let weight = weight(count.at);
+            let weight = left(count.at, self.half_life);
             heads += weight * f64::from(count.people);
             facing += weight * f64::from(count.facing);
-            people.push((count.people, weight));
+            people.push((count.people, left(count.at, self.people_half_life)));
         }
         let mut seats: Vec<Evidence> = self.seats.values().copied().collect();
         seats.sort_unstable_by_key(|evidence| evidence.seat);
@@ -175,6 +187,22 @@ mod tests {
             window.push(&observation(start + Duration::from_secs(second), people));
         }
         assert_eq!(window.summary().unwrap().people, 6);
+    }
+
+    #[test]
+    fn after_a_rearrangement_of_tiles_the_number_is_right_within_seconds() {
+        let start = Instant::now();
+        let right_after = |mut window: Window| {
+            let at = |step: u64| start + Duration::from_millis(500 * step);
+            (0..60)
+                .for_each(|step| window.push(&observation(at(step), (0..25).map(|seat| person(seat, None)))));
+            (60..).find(|&step| {
+                window.push(&observation(at(step), (0..30).map(|seat| person(seat, None))));
+                window.summary().unwrap().people == 30
+            })
+        };
+        assert!(right_after(Window::of_tiles(SPAN)).unwrap() - 60 <= 4, "two seconds");
+        assert!(right_after(Window::new(SPAN)).unwrap() - 60 > 10);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{AttentionDetail, BrokerKind, Config, DisplayKind, Mode};
+use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, DisplayKind, Mode};
 use crate::law;
 use crate::vision::model_card::ModelCard;
 
@@ -68,6 +68,12 @@ fn answers(config: &Config) -> Markup {
                 div { dt { "Institution" } dd { (or_blank(institution)) } }
                 div { dt { "Jurisdiction" } dd { (or_blank(&purpose.jurisdiction)) } }
                 div { dt { "Consent, as declared" } dd { (or_blank(&purpose.consent)) } }
+                div { dt { "What the camera sees" } dd {
+                    @match config.camera.view {
+                        CameraView::Room => "The room",
+                        CameraView::Gallery => "The gallery of a video call: people where they are, most often at home",
+                    }
+                } }
                 div { dt { "What is estimated" } dd {
                     @match config.mood.mode {
                         Mode::Mood => "People, facing, shares of seven expressions in the class",

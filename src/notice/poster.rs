@@ -1,24 +1,32 @@
-//! The notice for the door: one A4, readable from a step away, nothing but what concerns those who come in.
+//! The notice for the door, or for those who are invited to a video call: one A4, readable from a step away, nothing but
+//! what concerns those who come in.
 
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{AttentionDetail, BrokerKind, Config, Mode};
+use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, Mode};
 
 /// The notice as a page that prints on one A4.
 pub fn poster(config: &Config) -> String {
+    let (title, leaves_what) = match config.camera.view {
+        CameraView::Room => ("A moodring looks at this room", "What leaves this room"),
+        CameraView::Gallery => ("A moodring looks at this video call", "What leaves the device"),
+    };
     let body = html! {
-        header { (ring()) div { h1 { "A moodring looks at this room" } p.lead { (lead(config)) } } }
+        header { (ring()) div { h1 { (title) } p.lead { (lead(config)) } } }
         main {
             section.does { h2 { "What it does" } (does(config)) }
             section.never { h2 { "What it never does" } (never(config)) }
-            section { h2 { "What leaves this room" } p { (leaves(config)) } }
+            section { h2 { (leaves_what) } p { (leaves(config)) } }
             section { h2 { "What is kept" } p { (kept(config)) } }
             section.wide.say {
                 h2 { "You have a say" }
                 p {
-                    "Ask for it to be paused, or cover the camera: it then sees nobody and tells nothing. Ask what it "
-                    "showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
+                    @match config.camera.view {
+                        CameraView::Room => "Ask for it to be paused, or cover the camera: it then sees nobody and tells nothing.",
+                        CameraView::Gallery => "Ask for it to be paused, or switch your camera off: you are then not counted.",
+                    }
+                    " Ask what it showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
                 }
             }
         }
@@ -32,18 +40,26 @@ pub fn poster(config: &Config) -> String {
             }
         }
     };
-    page("A moodring looks at this room", "poster", &body)
+    page(title, "poster", &body)
 }
 
 fn lead(config: &Config) -> &'static str {
-    match config.mood.mode {
-        Mode::Mood => {
+    match (config.camera.view, config.mood.mode) {
+        (CameraView::Room, Mode::Mood) => {
             "A small camera on the wall estimates, on the spot, how the class as a whole is doing, so that whoever \
              teaches can see it at a glance."
         }
-        Mode::Occupancy => {
+        (CameraView::Room, Mode::Occupancy) => {
             "A small camera on the wall counts, on the spot, how many people are here and how many look to the front. \
              No expression is read."
+        }
+        (CameraView::Gallery, Mode::Mood) => {
+            "A small device beside the teacher's screen sees the gallery of the call and estimates, on the spot, how the \
+             class as a whole is doing, so that whoever teaches can see it at a glance."
+        }
+        (CameraView::Gallery, Mode::Occupancy) => {
+            "A small device beside the teacher's screen sees the gallery of the call and counts, on the spot, how many \
+             people show themselves and how many look to the front. No expression is read."
         }
     }
 }

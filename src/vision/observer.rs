@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::changes::Changes;
 use super::delegate::{self, Delegation};
 use super::detector::Detector;
 use super::engine::EngineError;
@@ -23,7 +24,7 @@ use super::viewfinder::{DOUBTFUL_SCORE, Viewfinder};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
 use crate::aim::Aim;
 use crate::camera::{Frame, Size};
-use crate::config::{Config, Zone};
+use crate::config::{CameraView, Config, Zone};
 
 /// Why nothing can be seen.
 #[derive(Debug, Error)]
@@ -93,6 +94,8 @@ pub struct Vision {
     /// None in occupancy mode.
     readers: Option<Readers>,
     seats: Seats,
+    /// Where a rearrangement puts others in people's places; none in a room.
+    changes: Option<Changes>,
     bounds: Bounds,
     delegation: Arc<Delegation>,
     reading_budget: Duration,
@@ -121,9 +124,15 @@ impl Vision {
         let face_score = detector.face_threshold();
         let prior = readers.as_ref().map_or(Expressions::UNKNOWN, Readers::prior);
         let crop_scale = readers.as_ref().map_or(1.0, Readers::crop_scale);
+        let seats = Seats::new(&config.seats, face_score, prior);
+        let (seats, changes) = match config.camera.view {
+            CameraView::Room => (seats, None),
+            CameraView::Gallery => (seats.in_tiles(), Some(Changes::default())),
+        };
         Ok(Self {
             luma: LumaDecoder::default(),
-            seats: Seats::new(&config.seats, face_score, prior),
+            seats,
+            changes,
             bounds: Bounds { face_score, crop_scale, readability: config.readability.clone() },
             detector,
             readers,
@@ -159,6 +168,10 @@ impl Vision {
         let heads = self.detector.find(luma, &mut stages)?;
 
         let following = Instant::now();
+        if let Some(changes) = &mut self.changes {
+            changes.look(luma);
+            self.seats.give_up(|place| changes.is_other(place));
+        }
         self.seats.follow(heads, now, &mut self.places);
         stages.seats = following.elapsed();
 

@@ -18,7 +18,7 @@ pub(super) use belief::facing;
 
 use super::expression::View;
 use super::heads::{Head, MAX_HEADS};
-use super::{Expressions, Face, Person, Reading, SeatId, Verdict};
+use super::{Expressions, Face, Person, PixelBox, Reading, SeatId, Verdict};
 use crate::config;
 
 /// More seats are never kept. Twice the heads of a frame, so that a frame's heads never push each other out.
@@ -35,6 +35,21 @@ const STEADY: f32 = 0.5;
 /// A head that was known for a moment only is kept for so many times that moment, and at least so many cycles.
 const GHOST_FADES: u32 = 10;
 const GHOST_CYCLES: u32 = 3;
+
+/// In a gallery nobody hides behind another: who is not found for this long has the camera off or is gone. A second for
+/// a hand before the face or a frame that stutters, and one for the slowest beat that is still smooth.
+const MISSED_IN_A_TILE: Duration = Duration::from_secs(2);
+
+/// What a seat is, and so what becomes of it when nobody is found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A chair: who is not seen is hidden, and who comes back is the same.
+    Chair,
+    /// A tile of a gallery: its place soon is somebody else's. Numbers are used again, the lowest first and in reading
+    /// order: who was there before a rearrangement is mostly there after it, so nobody counts twice in what was seen
+    /// lately, and one who comes is to the disclosure one who comes, and not a whole new class.
+    Tile,
+}
 
 /// A seat that somebody was seen on.
 #[derive(Debug, Clone)]
@@ -61,6 +76,7 @@ struct Seat {
 /// All seats.
 #[derive(Debug, Clone)]
 pub struct Seats {
+    kind: Kind,
     memory: Memory,
     keep: Duration,
     hidden: Duration,
@@ -72,6 +88,7 @@ pub struct Seats {
     assignment: Assignment,
     costs: Vec<f32>,
     assigned: Vec<Option<usize>>,
+    arriving: Vec<usize>,
 }
 
 impl Seats {
@@ -80,6 +97,7 @@ impl Seats {
     pub fn new(config: &config::Seats, face_threshold: f32, prior: Expressions) -> Self {
         let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         Self {
+            kind: Kind::Chair,
             memory: Memory {
                 prior,
                 half_life: duration(config.belief_half_life_s),
@@ -94,15 +112,32 @@ impl Seats {
             assignment: Assignment::default(),
             costs: Vec::new(),
             assigned: Vec::new(),
+            arriving: Vec::new(),
         }
+    }
+
+    /// The same, where each place is a tile of a gallery.
+    #[must_use]
+    pub fn in_tiles(self) -> Self {
+        Self { kind: Kind::Tile, hidden: self.hidden.min(MISSED_IN_A_TILE), ..self }
+    }
+
+    /// Gives up the seats whose place shows something else by now, as `is_other` says of where their heads were.
+    pub fn give_up(&mut self, is_other: impl Fn(PixelBox) -> bool) {
+        self.seats.retain(|seat| !is_other(seat.head.bounds));
     }
 
     /// Takes the heads found at `now`; `places` becomes the place of each head's seat, for the methods below,
     /// until the next frame. Heads beyond [`MAX_HEADS`] get no place.
     pub fn follow(&mut self, heads: &[Head], now: Instant, places: &mut Vec<usize>) {
         let heads = &heads[..heads.len().min(MAX_HEADS)];
-        let keep = self.keep;
-        self.seats.retain(|seat| seat.is_kept(now, keep));
+        let (kind, keep) = (self.kind, self.keep);
+        // Who was found at the last look was not missed yet, however slow the beat is.
+        let longest = |seat: &Seat| match kind {
+            Kind::Tile if seat.is_missed() => keep.min(MISSED_IN_A_TILE),
+            Kind::Tile | Kind::Chair => keep,
+        };
+        self.seats.retain(|seat| seat.is_kept(now, longest(seat)));
         if self.seats.is_empty() {
             self.next_id = 0;
         }
@@ -121,15 +156,21 @@ impl Seats {
         }
         // Only now, so that a new seat does not take the place of one that was found.
         places.clear();
-        for (index, head) in heads.iter().enumerate() {
-            places.push(self.assigned[index].unwrap_or_else(|| self.add(head, now)));
+        places.extend(self.assigned.iter().map(|place| place.unwrap_or_default()));
+        self.arriving.clear();
+        self.arriving.extend((0..heads.len()).filter(|&index| self.assigned[index].is_none()));
+        if self.kind == Kind::Tile {
+            in_reading_order(&mut self.arriving, heads);
+        }
+        for at in 0..self.arriving.len() {
+            let index = self.arriving[at];
+            places[index] = self.add(&heads[index], now);
         }
     }
 
     /// A new seat; when there are too many, in the place of the one that was missed longest.
     fn add(&mut self, head: &Head, now: Instant) -> usize {
-        let seat = Seat::new(SeatId(self.next_id), head, now, self.face_threshold);
-        self.next_id = self.next_id.wrapping_add(1);
+        let seat = Seat::new(self.new_id(), head, now, self.face_threshold);
         if self.seats.len() < MAX_SEATS {
             self.seats.push(seat);
             return self.seats.len() - 1;
@@ -138,6 +179,17 @@ impl Seats {
         let place = longest.unwrap_or(0);
         self.seats[place] = seat;
         place
+    }
+
+    fn new_id(&mut self) -> SeatId {
+        let is_free = |id: &u32| self.seats.iter().all(|seat| seat.id.0 != *id);
+        let id = match self.kind {
+            Kind::Chair => self.next_id,
+            // There are far more numbers than seats.
+            Kind::Tile => (0..u32::MAX).find(is_free).unwrap_or(self.next_id),
+        };
+        self.next_id = id.wrapping_add(1);
+        SeatId(id)
     }
 
     /// Notes whether the face at `place` can be read in this frame.
@@ -214,6 +266,24 @@ impl Seats {
     }
 }
 
+/// Brings the indices of `arriving` into the order in which one reads: line by line, where a line is what lies within half
+/// a head.
+fn in_reading_order(arriving: &mut [usize], heads: &[Head]) {
+    let centre = |index: &usize| heads[*index].bounds.centre();
+    arriving.sort_by(|a, b| centre(a).1.total_cmp(&centre(b).1));
+    let mut begin = 0;
+    for end in 1..=arriving.len() {
+        let goes_on = arriving.get(end).is_some_and(|next| {
+            let last = &arriving[end - 1];
+            centre(next).1 - centre(last).1 < heads[*last].bounds.height / 2.0
+        });
+        if !goes_on {
+            arriving[begin..end].sort_by(|a, b| centre(a).0.total_cmp(&centre(b).0));
+            begin = end;
+        }
+    }
+}
+
 impl Seat {
     fn new(id: SeatId, head: &Head, now: Instant, face_threshold: f32) -> Self {
         Self {
@@ -264,6 +334,11 @@ impl Seat {
         let known = seen_at.saturating_duration_since(self.since);
         let cycle = now.saturating_duration_since(self.sought_at);
         unseen <= longest && unseen <= (GHOST_FADES * known).max(GHOST_CYCLES * cycle)
+    }
+
+    /// Whether it was looked for in vain since it was seen.
+    fn is_missed(&self) -> bool {
+        self.sought_at > self.track.seen_at()
     }
 
     fn is_found(&self, now: Instant) -> bool {

@@ -57,6 +57,10 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   await page.fill('[id="room.name"]', 'Room 7b');
   await page.fill('[id="mood.min_people"]', '6');
   assert.equal(await page.inputValue('#camera'), 'simulator');
+  assert.equal(await page.inputValue('[id="camera.view"]'), 'room');
+  assert.ok(await page.locator('#view-hint').isHidden());
+  await page.selectOption('[id="camera.view"]', 'gallery');
+  assert.match(await visit.text('#view-hint'), /Everybody in the call must be told/);
 
   // The broker: first where nothing listens, then one that is there.
   await page.selectOption('[id="mqtt.broker"]', 'external');
@@ -89,7 +93,7 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   await page.click('#check');
   await page.waitForSelector('#changes:not([hidden])');
   const shown = await visit.text('#difference');
-  for (const line of [/\+ name = "Room 7b"/, /\+ jurisdiction = "IN"/, /\+ min_people = 6/, /begin = "30 8 \* \* MON-FRI", minutes = 45, title = "Maths"/]) {
+  for (const line of [/\+ name = "Room 7b"/, /\+ jurisdiction = "IN"/, /\+ min_people = 6/, /\+ view = "gallery"/, /begin = "30 8 \* \* MON-FRI", minutes = 45, title = "Maths"/]) {
     assert.match(shown, line);
   }
   assert.doesNotMatch(shown, /very secret/);
@@ -141,6 +145,7 @@ const looks = ['set-up: small, wide, dark and Hindi', async (browser) => {
     const visit = await open(browser, device, '/setup', options);
     await loaded(visit.page);
     await visit.page.selectOption('[id="mqtt.broker"]', 'external');
+    await visit.page.selectOption('[id="camera.view"]', 'gallery');
     await visit.page.selectOption('[id="lessons.begin"]', 'timetable');
     await visit.page.click('#add');
     await fits(visit.page);

@@ -128,7 +128,7 @@ fn chair(canvas: &mut Canvas, seat: &Seat) {
 }
 
 /// Neck and torso: a round-shouldered shape, its neckline, sometimes stripes or an open collar.
-fn shoulders(canvas: &mut Canvas, seat: &Seat, looks: &Looks, mut dice: Dice) {
+pub(super) fn shoulders(canvas: &mut Canvas, seat: &Seat, looks: &Looks, mut dice: Dice) {
     let head = seat.head;
     let cloth = if dice.chance(0.3) { dice.within(150.0, 205.0) } else { dice.within(32.0, 120.0) };
     let (stripes, wide, collar) = (dice.chance(0.18), dice.within(0.60, 0.70), dice.within(0.10, 0.2));

@@ -1,19 +1,20 @@
 //! The class as a function of time: `draw` gives the picture, `truth` what is to be seen in it.
 //!
-//! Room and shoulders are drawn once; a frame copies them, adds the heads from their sprites and the
-//! camera's noise. A sprite is painted anew only when its view or expression changes.
+//! Room (or gallery) and shoulders are drawn once; a frame copies them, adds the heads from their sprites and the
+//! camera's noise. A sprite is painted anew only when its view, expression or size changes.
 
 use std::time::Duration;
 
 use super::canvas::Sprite;
 use super::dice::Dice;
 use super::face_space::{FaceSpace, FaceSpaceError, SIDE, Texture};
+use super::gallery::Layout;
 use super::head::{Looks, View, face_box};
-use super::room;
 use super::script::{Moment, Script, hand_out};
-use super::seating::Seating;
+use super::seating::Seat;
+use super::setting::Setting;
 use crate::camera::Size;
-use crate::config;
+use crate::config::{self, CameraView};
 use crate::vision::{Expression, PixelBox};
 
 /// Every so often one person turns away and another to the front, and expressions change hands.
@@ -52,7 +53,7 @@ pub struct TruePerson {
 /// What is to be seen in a picture. While the lights are out it says what would be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
-    /// Everybody in the room, back row first.
+    /// Everybody in the room, back row first; in a gallery everybody whose camera is on.
     pub people: Vec<TruePerson>,
 }
 
@@ -61,12 +62,16 @@ pub struct Truth {
 struct Shown {
     view: View,
     weights: [f32; 7],
+    /// Height of the head in pixels.
+    head: f32,
 }
 
 /// Somebody on a seat at one time.
 struct Pose {
     x: f32,
     y: f32,
+    /// Where the middle of the seat is.
+    chair_x: f32,
     sine: f32,
     shown: Shown,
 }
@@ -78,7 +83,7 @@ pub struct Scene {
     people: u32,
     facing: f64,
     script: Script,
-    seating: Seating,
+    setting: Setting,
     looks: Vec<Looks>,
     /// Order in which seats are taken, people turn away, expressions are handed out, and people hide.
     arrival: Vec<usize>,
@@ -89,25 +94,33 @@ pub struct Scene {
     sprites: Vec<(Option<Shown>, Sprite)>,
     texture: Box<Texture>,
     background: Vec<u8>,
+    /// For which layout the background was drawn.
+    furnished: Option<Layout>,
     present: Vec<bool>,
     noise: Vec<i8>,
 }
 
 impl Scene {
-    /// The class that `config` describes, playing `script`. Numbers out of bounds are brought within.
+    /// The class that `config` describes, seen as `view` says and playing `script`. Numbers out of bounds are brought
+    /// within.
     ///
     /// # Errors
     /// When the embedded face space is damaged.
-    pub(super) fn new(config: &config::Simulator, script: Script) -> Result<Self, FaceSpaceError> {
+    pub(super) fn new(
+        config: &config::Simulator,
+        view: CameraView,
+        script: Script,
+    ) -> Result<Self, FaceSpaceError> {
         let size = Size::new(config.width.clamp(320, 1920) & !1, config.height.clamp(240, 1080) & !1);
-        let people = config.people.clamp(1, 60);
-        let seating = Seating::new(script.most_people(people) as usize, size);
-        let seats = seating.seats.len();
+        let most = Setting::most_people(view);
+        let people = config.people.clamp(1, most as u32);
+        let seats = (script.most_people(people) as usize).min(most);
         let order = |topic| {
             let mut order: Vec<_> = (0..seats).collect();
             Dice::new(config.seed, topic, 0).shuffle(&mut order);
             order
         };
+        let arrival = order(4);
         let mut dice = Dice::new(config.seed, 7, 0);
         Ok(Self {
             size,
@@ -116,8 +129,8 @@ impl Scene {
             facing: if config.facing.is_nan() { 1.0 } else { config.facing.clamp(0.0, 1.0) },
             script,
             looks: (0..seats as u64).map(|index| Looks::new(config.seed, index)).collect(),
-            seating,
-            arrival: order(4),
+            setting: Setting::new(view, size, config.seed, &arrival),
+            arrival,
             turning: order(5),
             wearing: order(6),
             hiding: order(11),
@@ -125,6 +138,7 @@ impl Scene {
             sprites: (0..seats).map(|_| (None, Sprite::default())).collect(),
             texture: Box::new([0.0; SIDE * SIDE]),
             background: Vec::new(),
+            furnished: None,
             present: Vec::new(),
             noise: (0..NOISE_VALUES).map(|_| (dice.normal() * NOISE).round() as i8).collect(),
         })
@@ -154,17 +168,17 @@ impl Scene {
         let luma = &mut luma[..self.size.area()];
         self.furnish(&moment);
         luma.copy_from_slice(&self.background);
-        for seat in 0..self.seating.seats.len() {
+        for seat in 0..self.looks.len() {
             if self.present[seat] {
                 let pose = self.pose(seat, at, &moment);
                 self.refresh(seat, &pose);
                 self.sprites[seat].1.place(luma, self.size, (pose.x, pose.y), pose.sine);
             }
         }
-        for seat in 0..self.seating.seats.len() {
+        for seat in 0..self.looks.len() {
             if self.present[seat] && self.is_hidden(seat, at, &moment) {
                 let pose = self.pose(seat, at, &moment);
-                raise_sheet(luma, self.size, (pose.x, pose.y), self.seating.seats[seat].head);
+                raise_sheet(luma, self.size, (pose.x, pose.y), pose.shown.head);
             }
         }
         self.add_noise(luma, at, dark);
@@ -173,14 +187,14 @@ impl Scene {
     /// What is to be seen at `at`.
     pub fn truth(&self, at: Duration) -> Truth {
         let moment = self.moment(self.moment(at).shown);
-        let seats = 0..self.seating.seats.len();
+        let seats = 0..self.looks.len();
         let present = seats.filter(|seat| self.is_present(*seat, &moment));
         Truth { people: present.map(|seat| self.true_person(seat, &moment)).collect() }
     }
 
     fn true_person(&self, seat: usize, moment: &Moment) -> TruePerson {
         let pose = self.pose(seat, moment.shown, moment);
-        let head = self.looks[seat].head_box((pose.x, pose.y), self.seating.seats[seat].head);
+        let head = self.looks[seat].head_box((pose.x, pose.y), pose.shown.head);
         let faces_front = pose.shown.view == View::Front;
         let mut expression = Expression::Neutral;
         let mut most = 0.0;
@@ -194,7 +208,16 @@ impl Scene {
     }
 
     fn is_present(&self, seat: usize, moment: &Moment) -> bool {
-        self.arrival[seat] < moment.people as usize
+        self.arrival[seat] < moment.people as usize && self.setting.shows(self.arrival[seat])
+    }
+
+    fn layout(&self, moment: &Moment) -> Layout {
+        Layout { people: (moment.people as usize).min(self.looks.len()), slide: moment.slide }
+    }
+
+    /// Where `seat` is.
+    fn chair(&self, seat: usize, moment: &Moment) -> Seat {
+        self.setting.seat(seat, self.layout(moment))
     }
 
     /// This seat's place among those present, in the order `rank`, moved on by one every `period`.
@@ -249,7 +272,7 @@ impl Scene {
 
     /// People shift slowly in their seats and nod.
     fn pose(&self, seat: usize, at: Duration, moment: &Moment) -> Pose {
-        let chair = self.seating.seats[seat];
+        let chair = self.chair(seat, moment);
         let mut dice = Dice::new(self.seed, 8, seat as u64);
         let mut wave = |amplitude: f32, slow: f32, fast: f32| {
             let period = f64::from(dice.within(slow, fast));
@@ -264,8 +287,9 @@ impl Scene {
         Pose {
             x: chair.x + chair.head * (sway + offset),
             y: chair.y + chair.head * (nod + bent),
+            chair_x: chair.x,
             sine: tilt,
-            shown: Shown { view, weights },
+            shown: Shown { view, weights, head: chair.head },
         }
     }
 
@@ -273,7 +297,7 @@ impl Scene {
         let (shown, sprite) = &mut self.sprites[seat];
         let same = match (&*shown, pose.shown.view) {
             (Some(before), View::Front) => *before == pose.shown,
-            (Some(before), view) => before.view == view,
+            (Some(before), view) => before.view == view && before.head == pose.shown.head,
             (None, _) => false,
         };
         if same {
@@ -283,21 +307,18 @@ impl Scene {
         let looks = &self.looks[seat];
         self.space.identity(&looks.coefficients[..self.space.components()], &mut self.texture);
         self.space.express(&pose.shown.weights, &mut self.texture);
-        let chair = self.seating.seats[seat];
-        let light = 0.2 - 0.9 * chair.x / self.size.width as f32;
-        looks.paint(sprite, pose.shown.view, chair.head, light, &self.texture);
+        let light = self.setting.light(seat, pose.chair_x / self.size.width as f32);
+        looks.paint(sprite, pose.shown.view, pose.shown.head, light, &self.texture);
     }
 
-    /// Draws room and shoulders when they were not yet, or when people came or left.
+    /// Draws what stands still when it was not yet, or when people came or left.
     fn furnish(&mut self, moment: &Moment) {
-        let seats = self.seating.seats.len();
-        let same = self.present.len() == seats
-            && (0..seats).all(|seat| self.present[seat] == self.is_present(seat, moment));
-        if same {
+        let layout = self.layout(moment);
+        if self.furnished.replace(layout) == Some(layout) {
             return;
         }
-        self.present = (0..seats).map(|seat| self.is_present(seat, moment)).collect();
-        let canvas = room::draw(self.size, &self.seating, &self.looks, &self.present, self.seed);
+        self.present = (0..self.looks.len()).map(|seat| self.is_present(seat, moment)).collect();
+        let canvas = self.setting.draw(self.size, &self.looks, &self.present, layout, self.seed);
         self.background = canvas.luma.iter().map(|luma| luma.round() as u8).collect();
     }
 
@@ -339,7 +360,7 @@ mod tests {
 
     fn scene(people: u32, events: Vec<(Duration, Event)>) -> Scene {
         let config = config::Simulator { people, width: 640, height: 360, ..config::Simulator::default() };
-        Scene::new(&config, Script::new(events, None).unwrap()).unwrap()
+        Scene::new(&config, CameraView::Room, Script::new(events, None).unwrap()).unwrap()
     }
 
     fn picture(scene: &mut Scene, at: Duration) -> Vec<u8> {
@@ -413,6 +434,34 @@ mod tests {
     }
 
     #[test]
+    fn a_gallery_has_the_same_script_and_tells_who_has_the_camera_on() {
+        let config =
+            config::Simulator { people: 25, width: 640, height: 360, ..config::Simulator::default() };
+        let events = vec![
+            (S(0), Event::Facing(0.75)),
+            (S(10), Event::People(30)),
+            (S(20), Event::Slide(S(10))),
+            (S(30), Event::People(55)),
+            (S(40), Event::People(0)),
+        ];
+        let script = Script::new(events, None).unwrap();
+        let mut scene = Scene::new(&config, CameraView::Gallery, script).unwrap();
+        for (second, there) in [(5, 23), (15, 28), (25, 28), (35, 45), (45, 0)] {
+            let people = scene.truth(S(second)).people;
+            assert_eq!(people.len(), there, "at {second} s");
+            let facing = people.iter().filter(|person| person.faces_front).count();
+            assert_eq!(facing, (0.75 * there as f64).round() as usize);
+        }
+        picture(&mut scene, S(45));
+        // Who is there throughout has another place each time.
+        let place = |second| scene.truth(S(second)).people[0].head;
+        assert!(place(5).iou(place(15)) < 0.5 && place(15).iou(place(25)) < 0.5);
+        let slide = picture(&mut scene, S(25));
+        let white = |luma: &[u8]| luma.iter().filter(|luma| **luma > 225).count();
+        assert!(white(&slide) > 640 * 360 / 4 && white(&picture(&mut scene, S(31))) < 640 * 360 / 50);
+    }
+
+    #[test]
     fn any_configuration_is_brought_within_bounds() {
         for (people, side, facing) in [(0, 0, f64::NAN), (u32::MAX, u32::MAX, 9.0), (1, 321, -1.0)] {
             let config = config::Simulator {
@@ -422,10 +471,12 @@ mod tests {
                 facing,
                 ..config::Simulator::default()
             };
-            let mut scene = Scene::new(&config, Script::default()).unwrap();
-            picture(&mut scene, Duration::MAX);
-            scene.draw(S(0), &mut []);
-            assert!((1..=60).contains(&scene.truth(S(0)).people.len()));
+            for view in [CameraView::Room, CameraView::Gallery] {
+                let mut scene = Scene::new(&config, view, Script::default()).unwrap();
+                picture(&mut scene, Duration::MAX);
+                scene.draw(S(0), &mut []);
+                assert!((1..=60).contains(&scene.truth(S(0)).people.len()));
+            }
         }
     }
 }

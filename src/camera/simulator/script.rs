@@ -14,7 +14,7 @@ pub enum Event {
     Expressions([f64; 7]),
     /// From now on this share of the people in the room faces the front, 0 to 1.
     Facing(f64),
-    /// From now on so many people are in the room; more than there are seats fill every seat.
+    /// From now on so many people are in the room, or in the call; more than there are seats fill every seat.
     People(u32),
     /// From now on this share of the people in the room is hidden by something in front of them, 0 to 1.
     Hidden(f64),
@@ -24,6 +24,8 @@ pub enum Event {
     Frozen(Duration),
     /// The room is dark for this long.
     LightsOut(Duration),
+    /// A slide is shown for this long: in a gallery it takes most of the picture, a room shows nothing of it.
+    Slide(Duration),
 }
 
 /// Why a script cannot be played.
@@ -59,6 +61,7 @@ pub(super) struct Moment {
     pub(super) people: u32,
     pub(super) gone: bool,
     pub(super) dark: bool,
+    pub(super) slide: bool,
     /// The time at which the picture was taken: earlier than now while it is frozen.
     pub(super) shown: Duration,
 }
@@ -120,8 +123,16 @@ impl Script {
 
     /// What holds at `at`, in a class of `people` of whom the share `facing` faces the front at first.
     pub(super) fn moment(&self, at: Duration, people: u32, facing: f64) -> Moment {
-        let mut moment =
-            Moment { expressions: CALM, facing, hidden: 0.0, people, gone: false, dark: false, shown: at };
+        let mut moment = Moment {
+            expressions: CALM,
+            facing,
+            hidden: 0.0,
+            people,
+            gone: false,
+            dark: false,
+            slide: false,
+            shown: at,
+        };
         let (past, now) = match self.repeat_every {
             Some(every) => {
                 let now = Duration::from_nanos((at.as_nanos() % every.as_nanos()) as u64);
@@ -138,6 +149,7 @@ impl Script {
                 Event::People(count) => moment.people = *count,
                 Event::Gone(span) => moment.gone |= lasts(span),
                 Event::LightsOut(span) => moment.dark |= lasts(span),
+                Event::Slide(span) => moment.slide |= lasts(span),
                 Event::Frozen(span) if lasts(span) => moment.shown = moment.shown.min(past + *begin),
                 Event::Frozen(_) => {}
             }

@@ -191,3 +191,69 @@ fn each_face_is_read_from_both_sides_in_turn() {
     seats.read(places[0], Expressions::UNKNOWN, 1.0, start + BEAT);
     assert_eq!(seats.next_view(places[0]), View::AsSeen);
 }
+
+/// Tiles in lines of `columns`, each with a head of `size` a bit off its middle.
+fn tiles(people: usize, columns: usize, size: f32) -> Vec<Head> {
+    let off = |index: usize| (index * 7 % 5) as f32 * size * 0.04;
+    (0..people)
+        .map(|index| {
+            let (row, column) = (index / columns, index % columns);
+            head(column as f32 * 3.2 * size + off(index), row as f32 * 1.8 * size + off(index + 2), size)
+        })
+        .collect()
+}
+
+#[test]
+fn after_a_rearrangement_everybody_is_new_and_numbered_as_one_reads() {
+    let (mut seats, start) = (seats().in_tiles(), Instant::now());
+    let before = tiles(25, 5, 100.0);
+    for cycle in 0..20 {
+        let ids = follow(&mut seats, &before, start + BEAT * cycle);
+        assert!(ids.iter().enumerate().all(|(index, id)| id.0 == index as u32));
+    }
+    let mut places = Vec::new();
+    seats.follow(&before, start + BEAT * 20, &mut places);
+    seats.read(places[3], Expressions([0.02, 0.02, 0.02, 0.88, 0.02, 0.02, 0.02]), 1.0, start + BEAT * 20);
+    // One more, six columns, in any order.
+    let now = start + BEAT * 21;
+    let mut after = tiles(26, 6, 80.0);
+    after.rotate_left(11);
+    seats.give_up(|_| true);
+    let ids = follow(&mut seats, &after, now);
+    assert!(ids.iter().enumerate().all(|(index, id)| id.0 as usize == (index + 11) % 26), "{ids:?}");
+    let people = seats.people(now);
+    assert_eq!(people.len(), 26, "nobody counts twice");
+    assert!(people.iter().all(|person| person.belief.is_none() && person.motion == 0.0));
+}
+
+#[test]
+fn on_a_slow_beat_tiles_stay_known_and_who_is_missed_is_gone_at_once() {
+    let (mut seats, start) = (seats().in_tiles(), Instant::now());
+    let (mut heads, mut places) = (tiles(9, 3, 100.0), Vec::new());
+    let at = |cycle: u32| start + Duration::from_secs(8) * cycle;
+    for cycle in 0..4 {
+        seats.follow(&heads, at(cycle), &mut places);
+        assert_eq!(seats.seats[places[4]].reading.is_some(), cycle > 0);
+        seats.read(places[4], Expressions::UNKNOWN, 1.0, at(cycle));
+    }
+    heads.remove(0);
+    seats.follow(&heads, at(4), &mut places);
+    assert_eq!(seats.people(at(4)).len(), 8);
+    seats.follow(&heads, at(5), &mut places);
+    assert_eq!((seats.len(), seats.seats[places[3]].id), (8, SeatId(4)));
+}
+
+#[test]
+fn who_switches_the_camera_off_is_gone_after_two_seconds_and_the_next_one_gets_the_number() {
+    let (mut seats, start) = (seats().in_tiles(), Instant::now());
+    let mut heads = tiles(9, 3, 100.0);
+    let at = |cycle: u32| start + BEAT * cycle;
+    (0..40).for_each(|cycle| drop(follow(&mut seats, &heads, at(cycle))));
+    heads.remove(4);
+    for cycle in 40..50 {
+        follow(&mut seats, &heads, at(cycle));
+        assert_eq!(seats.people(at(cycle)).len(), if cycle < 44 { 9 } else { 8 }, "cycle {cycle}");
+    }
+    heads.push(head(2000.0, 0.0, 100.0));
+    assert_eq!(follow(&mut seats, &heads, at(50)).last(), Some(&SeatId(4)));
+}

@@ -46,6 +46,7 @@ function wishes() {
 function depend() {
   byId("external").hidden = byId("mqtt.broker").value !== "external";
   byId("timetable").hidden = byId("lessons.begin").value !== "timetable";
+  byId("view-hint").hidden = byId("camera.view").value !== "gallery";
 }
 
 // ---- lessons
@@ -140,7 +141,7 @@ function refuse(words) {
   byId("refused").hidden = false;
 }
 
-const fieldOf = (key) => byId(key.startsWith("camera") ? "camera" : key);
+const fieldOf = (key) => byId(key) ?? byId("camera");
 
 function refused({ error, detail, faults = [] }) {
   if (error !== "faults") return refuse([say(`refused-${error}`), detail].filter(Boolean).join(" "));
