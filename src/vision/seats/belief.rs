@@ -9,6 +9,10 @@ use crate::vision::Expressions;
 
 /// Probabilities are told apart down to a step of the networks' output; nothing is impossible.
 const LEAST_PROBABILITY: f32 = 1.0 / 256.0;
+/// A reading speaks against an expression at most so much. The same for all: bounded by the least probability, a frequent
+/// expression could be spoken against far more than a rare one, and between two that are frequent, while
+/// a face changes, the rare one would be believed.
+const LEAST_RATIO: f32 = 1.0 / 64.0;
 /// With fewer independent looks left than this a belief is forgotten: it is the prior, within a few percent.
 const LEAST_LOOKS: f32 = 0.1;
 /// A single face score tells at most so much, in nats: odds of 7 to 1. A detector errs more often than its
@@ -51,7 +55,7 @@ impl ExpressionBelief {
         self.looks = self.looks * kept + is_new;
         let pairs = expressions.0.iter().zip(memory.prior.0);
         for (sum, (probability, prior)) in self.sum.iter_mut().zip(pairs) {
-            let ratio = probability.max(LEAST_PROBABILITY) / prior.max(LEAST_PROBABILITY);
+            let ratio = (probability / prior.max(LEAST_PROBABILITY)).max(LEAST_RATIO);
             *sum = *sum * kept + weight.clamp(0.0, 1.0) * ratio.ln();
         }
         self.read_at = Some(at);
@@ -196,6 +200,22 @@ mod tests {
         let fading = belief.at(turn + S(35), &MEMORY).unwrap().0[3];
         assert!(fading < 0.6 && fading > PRIOR.0[3], "{fading}");
         assert_eq!(belief.at(turn + S(100), &MEMORY), None);
+    }
+
+    #[test]
+    fn between_two_expressions_that_are_certain_no_third_is_believed() {
+        let start = Instant::now();
+        let certain = |index| Expressions(std::array::from_fn(|other| f32::from(u8::from(other == index))));
+        let prior = Expressions([0.0901, 0.006, 0.0321, 0.2839, 0.1337, 0.1019, 0.3523]);
+        let (memory, mut belief) = (Memory { prior, ..MEMORY }, ExpressionBelief::default());
+        for half_second in 0..80 {
+            let at = start + Duration::from_millis(500 * half_second);
+            // Neutral, then happy.
+            belief.read(certain(if half_second < 40 { 6 } else { 3 }), 1.0, at, &memory);
+            let seven = belief.at(at, &memory).unwrap().0;
+            assert!(seven[3] + seven[6] > 0.9, "after {half_second} half-seconds: {seven:?}");
+        }
+        assert!(belief.at(start + S(40), &memory).unwrap().0[3] > 0.9);
     }
 
     #[test]
