@@ -22,6 +22,9 @@ export const turnedAway = once(() => new Device('room-6', [
   '[lessons]', 'enabled = false', '[attention]', 'enabled = true', 'after_minutes = 2.0', MOOD,
 ].join('\n')).start());
 
+/** A class of 28 in a lesson with a joke and a hard part. */
+export const lessonRoom = once(() => new Device('b-214', `[camera.simulator]\npeople = 28\nframes_per_s = 4\n${MOOD}`).start());
+
 /** Three people only. */
 export const fewPeople = once(() => new Device('room-2', `[camera.simulator]\npeople = 3\nframes_per_s = 2\n${MOOD}`).start());
 

@@ -100,7 +100,7 @@ const accessible = ['axe finds nothing: light, dark, Hindi, small, wide', async 
     await visit.page.waitForSelector('#expressions .share:not(:empty)');
     await fits(visit.page);
     rules = Math.max(rules, await axe(visit.page));
-    await picture(visit.page, `page-${name}`);
+    if (name.includes('320')) await picture(visit.page, `page-${name}`);
     await visit.close();
   }
   console.log(`        axe-core: ${rules} rules hold on the page, none is broken`);

@@ -9,11 +9,14 @@ import { atEnd, endAll } from './device.mjs';
 import { lessons } from './lessons.mjs';
 import { live } from './live.mjs';
 import { paired } from './pairing.mjs';
+import { portraitsFirst, portraitsLast } from './portraits.mjs';
 import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
 // What needs minutes begins first and is looked at last.
-const checks = [...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...paired, ...attention];
+const checks = [
+  ...portraitsFirst, ...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...paired, ...attention, ...portraitsLast,
+];
 const results = [];
 
 const giveUp = setTimeout(async () => {
