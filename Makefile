@@ -5,6 +5,10 @@ SHELL := /bin/bash
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/release/moodring
 
+# The very program that `cargo test` makes: with a test beside it the same features of the same crates are wanted,
+# and nothing is compiled and kept a second time.
+BUILD_AS_TESTED := cargo build --locked --features campus --bin moodring --test supervision
+
 # Debian's name of the architecture that a package is made for.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
@@ -28,22 +32,22 @@ demo: build ## run the simulated class of 30 through the real models [FOR=second
 test: ## all tests, with the real broker and the real models
 	@scripts/setup.sh test
 	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --features campus --all-targets
-	cargo test --locked --doc
+	cargo test --locked --features campus --doc
 	@$(MAKE) --no-print-directory web-test
 
 web-test: setup ## the page in a real browser (Chromium, playwright-core, axe-core) [ONLY="part of a name"]
 	@scripts/setup.sh browser || echo "web-test: what is missing could not be installed" >&2
-	cargo build --locked
+	$(BUILD_AS_TESTED)
 	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" tests/web/run.sh $(ONLY)
 
 api-test: setup ## the API against its own document, by schemathesis
 	@scripts/setup.sh api
-	cargo build --locked
+	$(BUILD_AS_TESTED)
 	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" SCHEMATHESIS="$(abspath target/api-venv/bin/schemathesis)" node tests/web/api.mjs
 
 page-load: setup ## what 200 phones that follow the page cost: vision's rate with them and without, in four minutes
 	@scripts/setup.sh browser
-	cargo build --locked
+	$(BUILD_AS_TESTED)
 	@MOODRING="$(abspath $(TARGET_DIR))/debug/moodring" node tests/web/listeners.mjs
 
 setup-browser: ## install what the tests in a browser need
