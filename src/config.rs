@@ -331,6 +331,9 @@ pub struct Vision {
     /// Frames are brought to this length of their longer side before heads are searched (enlarged at most 1.5
     /// times), 320 to 3840. More finds smaller heads and costs more time.
     pub detection_width: u32,
+    /// Whether a few heads count that are all less than a third as large as everybody else. They are figures
+    /// on posters and boxes; in a video call they always count.
+    pub count_figures: bool,
 }
 
 impl Default for Vision {
@@ -341,6 +344,7 @@ impl Default for Vision {
             head_score: None,
             face_score: None,
             detection_width: 1280,
+            count_figures: false,
         }
     }
 }

@@ -148,7 +148,7 @@ fn measure(config: &Config, frames: &[Frame], cycles: usize) -> anyhow::Result<M
         }
     }
     let last = measured.last().map(|(stages, ..)| *stages).unwrap_or_default();
-    let bare = vision.bare_networks(last.tiles, last.faces_read, cycles.min(10))?;
+    let bare = vision.bare_networks(last.faces_read, cycles.min(10))?;
     let median = |of: &dyn Fn(&(Stages, Duration, Duration)) -> Duration| {
         let mut times: Vec<Duration> = measured.iter().map(of).collect();
         times.sort_unstable();

@@ -24,7 +24,7 @@ use super::viewfinder::{DOUBTFUL_SCORE, Viewfinder};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
 use crate::aim::Aim;
 use crate::camera::{Frame, Size};
-use crate::config::{CameraView, Config, Zone};
+use crate::config::{self, CameraView, Config, Zone};
 
 /// Why nothing can be seen.
 #[derive(Debug, Error)]
@@ -119,7 +119,10 @@ impl Vision {
         let (engine, delegation) = delegate::engine(config)?;
         let reader = |expression: &PathBuf| Readers::new(expression, &*engine, threads);
         let readers = cards.expression.as_ref().map(reader).transpose()?;
-        let detector = Detector::new(&cards.heads, &*engine, threads, &config.vision, &config.zone)?;
+        // In a video call a speaker's tile is many times as large as the others.
+        let count_figures = config.vision.count_figures || config.camera.view == CameraView::Gallery;
+        let finding = config::Vision { count_figures, ..config.vision.clone() };
+        let detector = Detector::new(&cards.heads, &*engine, threads, &finding, &config.zone)?;
         delegation.tell();
         let face_score = detector.face_threshold();
         let prior = readers.as_ref().map_or(Expressions::UNKNOWN, Readers::prior);
@@ -262,22 +265,16 @@ impl Vision {
         Ok(readers.read_whole(luma)?)
     }
 
-    /// What a cycle would take if it were nothing but networks: the median time of `tiles` runs of the
-    /// network that searched the last picture and `faces` runs of the expression network, measured `repeats`
-    /// times.
+    /// What a cycle would take if it were nothing but networks: the median time of the detector's
+    /// runs for the last picture and of `faces` runs of the expression network, measured `repeats` times.
     ///
     /// # Errors
     /// [`VisionError::Engine`] when a run fails.
-    pub fn bare_networks(
-        &mut self,
-        tiles: usize,
-        faces: usize,
-        repeats: usize,
-    ) -> Result<Duration, VisionError> {
+    pub fn bare_networks(&mut self, faces: usize, repeats: usize) -> Result<Duration, VisionError> {
         let mut times = Vec::with_capacity(repeats.max(1));
         for _ in 0..repeats.max(1) {
             let started = Instant::now();
-            (0..tiles).try_for_each(|_| self.detector.run_bare())?;
+            self.detector.run_bare()?;
             if let Some(readers) = &mut self.readers {
                 readers.run_bare(faces)?;
             }

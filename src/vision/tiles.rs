@@ -74,7 +74,17 @@ impl Plan {
 /// [`MAX_ENLARGEMENT`] times. Of the inputs that the grid could be made of the one is taken whose tiles have
 /// the smallest area together. None only without inputs, or when all are too small to overlap.
 pub fn plan(frame: Size, inputs: &[Size], detection_width: u32) -> Option<Plan> {
-    let scaled = scale(frame, detection_width);
+    lay(frame, scale(frame, detection_width), inputs)
+}
+
+/// Lays the picture of `first` over networks at half of the size at which `first` does.
+pub fn plan_half(first: &Plan, inputs: &[Size]) -> Option<Plan> {
+    let Size { width, height } = first.scaled;
+    lay(first.frame, Size::new((width / 2).max(1), (height / 2).max(1)), inputs)
+}
+
+/// Lays a picture of `frame` pixels that is brought to `scaled` pixels over networks.
+fn lay(frame: Size, scaled: Size, inputs: &[Size]) -> Option<Plan> {
     let cost = |input: &Size| {
         let across = count(scaled.width, input.width)?;
         let down = count(scaled.height, input.height)?;
@@ -146,6 +156,16 @@ mod tests {
         assert_eq!(grid(1080, 1920, 1280), (2, 2, Size::new(720, 1280)));
         assert_eq!(plan(Size::new(5, 5), &[], 1280), None);
         assert_eq!(plan(Size::new(5000, 5), &[Size::new(MIN_OVERLAP, 8)], 5000), None);
+    }
+
+    #[test]
+    fn half_of_a_picture_takes_the_smallest_input() {
+        let first = plan(Size::new(1920, 1080), &INPUTS, 1280).unwrap();
+        let half = plan_half(&first, &INPUTS).unwrap();
+        assert_eq!((half.frame, half.scaled, half.tiles.len()), (first.frame, Size::new(640, 360), 1));
+        assert_eq!(INPUTS[half.input], Size::new(640, 384));
+        let pixel = plan(Size::new(1, 1), &INPUTS, 320).unwrap();
+        assert_eq!(plan_half(&pixel, &INPUTS).unwrap().scaled, Size::new(1, 1));
     }
 
     proptest! {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use super::detector::{Found, Scaler};
+use super::detector::Found;
 use super::luma::Luma;
+use super::search::Scaler;
 use super::{Person, PixelBox};
 use crate::aim::{Aim, AimedHead, View};
 use crate::camera::Size;

@@ -51,8 +51,8 @@ def of_part(results: list[Result], part: str) -> list[Result]:
     return [r for r in results if r.picture.part in part]
 
 
-def measure(results: list[Result]) -> dict:
-    """Average precisions by part and size, the best threshold, counts at it, and the face flag."""
+def measure(results: list[Result], threshold: float | None = None) -> dict:
+    """Average precisions by part and size, and at `threshold` (without one at the best for counting) counts and the face flag."""
     answer: dict = {"heads_ap50": {}, "faces_ap50": {}, "count": {}, "labels": {}}
     for part in ("A", "B", "AB"):
         chosen = of_part(results, part)
@@ -62,7 +62,7 @@ def measure(results: list[Result]) -> dict:
         answer["heads_ap50"][part] = {size: round(c.average, 4) for size, c in curves.items()}
         answer["labels"][part] = {size: c.labels for size, c in curves.items()}
         answer["faces_ap50"][part] = round(metrics.face_curve(chosen).average, 4)
-    answer["threshold"] = metrics.best_count_threshold(results)
+    answer["threshold"] = metrics.best_count_threshold(results) if threshold is None else threshold
     at_best_f1, *best = metrics.best_f1(metrics.head_curve(results))
     answer["best_f1"] = dict(zip(("threshold", "f1", "precision", "recall"), (round(v, 4) for v in (at_best_f1, *best))))
     for part in answer["heads_ap50"]:
@@ -197,7 +197,7 @@ def main() -> None:
         write_card(args.models, result, args.recipe)
     if args.program:
         results["program int8"] = program.read_all(args.program, args.models, pictures)
-        result["ways"]["program int8"] = measure(results["program int8"])
+        result["ways"]["program int8"] = measure(results["program int8"], result["ways"].get("whole int8", {}).get("threshold"))
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "figures.json").write_text(json.dumps(result, indent=1))
     write_report(args.out, result, results)
