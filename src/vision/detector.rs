@@ -14,7 +14,7 @@ use super::search::Search;
 use super::tiles::{self, Plan};
 use super::{PixelBox, Stages, VisionError, figures, second_look};
 use crate::camera::Size;
-use crate::config::{self, Zone, zone::admits};
+use crate::config::{self, CameraView, Zone, zone::admits};
 
 /// More places that might be heads are not told.
 const MOST_DOUBTFUL: usize = 1024;
@@ -28,6 +28,8 @@ pub struct Detector {
     detection_width: u32,
     /// Parts of the picture in which heads do not count, or in which alone they do.
     zones: Vec<Zone>,
+    /// Whether large heads must be seen at half the size, too.
+    looks_again: bool,
     /// Whether heads that are much smaller than all others count.
     count_figures: bool,
     /// How pictures of the last frame's size are searched.
@@ -46,7 +48,7 @@ pub struct Detector {
 /// How pictures of one size are searched.
 struct Ways {
     first: Plan,
-    /// At half the size; none where no network could.
+    /// At half the size; none where that is not wanted, or no network could.
     second: Option<Plan>,
     /// Whether the last picture was looked at again.
     looked_again: bool,
@@ -83,6 +85,7 @@ impl Detector {
         threads: u32,
         config: &config::Vision,
         zones: &[Zone],
+        scene: CameraView,
     ) -> Result<Self, VisionError> {
         let malformed = |reason: String| CardError::Malformed { path: card.to_owned(), reason };
         let contents = ModelCard::read(card, Task::Heads)?;
@@ -94,7 +97,9 @@ impl Detector {
             thresholds,
             detection_width: config.detection_width,
             zones: zones.to_vec(),
-            count_figures: config.count_figures,
+            // A tile is a picture of its own: nothing around it tells what is in it, nor how large a head may be.
+            looks_again: scene == CameraView::Room,
+            count_figures: config.count_figures || scene == CameraView::Gallery,
             ways: None,
             candidates: Vec::new(),
             again: Vec::new(),
@@ -181,7 +186,8 @@ impl Detector {
         let inputs = self.search.inputs();
         let first =
             tiles::plan(frame, inputs, self.detection_width).ok_or(VisionError::Unsearchable(frame))?;
-        Ok(Ways { second: tiles::plan_half(&first, inputs), first, looked_again: false })
+        let second = self.looks_again.then(|| tiles::plan_half(&first, inputs)).flatten();
+        Ok(Ways { first, second, looked_again: false })
     }
 
     /// Where there are large heads, lowers the scores of those that are not found at half the size, and drops

@@ -24,7 +24,7 @@ use super::viewfinder::{DOUBTFUL_SCORE, Viewfinder};
 use super::{Expressions, Face, Observation, Person, Reading, SeatId};
 use crate::aim::Aim;
 use crate::camera::{Frame, Size};
-use crate::config::{self, CameraView, Config, Zone};
+use crate::config::{CameraView, Config, Zone};
 
 /// Why nothing can be seen.
 #[derive(Debug, Error)]
@@ -119,16 +119,14 @@ impl Vision {
         let (engine, delegation) = delegate::engine(config)?;
         let reader = |expression: &PathBuf| Readers::new(expression, &*engine, threads);
         let readers = cards.expression.as_ref().map(reader).transpose()?;
-        // In a video call a speaker's tile is many times as large as the others.
-        let count_figures = config.vision.count_figures || config.camera.view == CameraView::Gallery;
-        let finding = config::Vision { count_figures, ..config.vision.clone() };
-        let detector = Detector::new(&cards.heads, &*engine, threads, &finding, &config.zone)?;
+        let scene = config.camera.view;
+        let detector = Detector::new(&cards.heads, &*engine, threads, &config.vision, &config.zone, scene)?;
         delegation.tell();
         let face_score = detector.face_threshold();
         let prior = readers.as_ref().map_or(Expressions::UNKNOWN, Readers::prior);
         let crop_scale = readers.as_ref().map_or(1.0, Readers::crop_scale);
         let seats = Seats::new(&config.seats, face_score, prior);
-        let (seats, changes) = match config.camera.view {
+        let (seats, changes) = match scene {
             CameraView::Room => (seats, None),
             CameraView::Gallery => (seats.in_tiles(), Some(Changes::default())),
         };
