@@ -41,7 +41,7 @@ pub struct Detector {
     /// From which score on places are told that might be heads; none where nobody asks.
     doubtful_from: Option<f32>,
     doubtful: Vec<PixelBox>,
-    /// Heads that do not count where they are.
+    /// Heads that do not count: where they are, or as figures.
     outside: Vec<Head>,
 }
 
@@ -58,7 +58,7 @@ struct Ways {
 pub(super) struct Found<'a> {
     /// Heads that count.
     counted: &'a [Head],
-    /// Heads that do not count where they are.
+    /// Heads that do not count: where they are, or as figures.
     outside: &'a [Head],
     /// What might be heads.
     pub(super) doubtful: &'a [PixelBox],
@@ -67,7 +67,7 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Every head, in whatever zone.
+    /// Every head, whether it counts or not.
     pub(super) fn heads(&self) -> impl Iterator<Item = &Head> {
         self.counted.iter().chain(self.outside)
     }

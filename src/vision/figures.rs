@@ -1,8 +1,8 @@
-//! Heads of another world: figures on posters, boxes and screens, told by their size alone.
+//! Heads of another scale: figures on posters, boxes and screens, told by their size alone.
 //!
 //! Heads of one room have sizes without great gaps: row after row a little smaller. A few that are all less
-//! than a third as large as anybody else are printed. Of the 2,870 labelled pictures of classes that our
-//! detector learned from and is measured on, one has a real head beyond such a gap (docs/decisions/second-look.md).
+//! than a third as large as anybody else are printed: none of the 64,140 labelled heads that our detector
+//! learned from and is measured on lies beyond such a gap (docs/decisions/second-look.md).
 
 use super::heads::Head;
 

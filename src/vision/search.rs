@@ -179,7 +179,7 @@ fn fill(scaled: Luma<'_>, tile: &Tile, input: Size, pixels: &mut [i8]) {
 
 /// `luma` at `size`, half of its own, as the mean of two by two pixels; an odd last line or column is left out.
 ///
-/// A general resizer works out its weights for every line and column anew, which takes longer than this.
+/// The general resizer works out its weights for every line and column anew and takes memory for each.
 fn halve<'a>(luma: Luma<'_>, size: Size, half: &'a mut Vec<u8>) -> Luma<'a> {
     let (width, height) = (size.width as usize, size.height as usize);
     half.resize(width * height, 0);

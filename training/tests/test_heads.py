@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 
 from moodtrain.data import classroom, synthetic
 from moodtrain.data.classroom import Face, Picture, Pixels
+from moodtrain.data.show import below_gap
 from moodtrain.heads import boxes, metrics
 from moodtrain.heads.decode import Detections, decode
 from moodtrain.heads.loss import HeadsLoss, Truth
@@ -209,3 +210,13 @@ def test_average_precision_is_that_of_pycocotools():
     theirs.accumulate()
     precision = theirs.eval["precision"][0, :, 0, 0, -1]
     assert abs(precision[precision >= 0].mean() - metrics.head_curve(results).average) < 0.01
+
+
+def test_a_minority_far_below_everybody_is_figures_and_rows_are_people() -> None:
+    figures = [10.0, 52, 48, 11, 60, 12, 50, 44]
+    assert below_gap(np.array(figures), 3.0) == 3
+    assert below_gap(np.array(figures), 4.0) == 0
+    assert below_gap(np.array([3.0, 10, 40, 41, 42, 43, 44]), 3.0) == 2
+    assert below_gap(np.array([100.0, 80, 60, 40, 25, 15, 10, 100, 80]), 3.0) == 0
+    assert below_gap(np.array([10.0, 50, 51, 52, 53]), 3.0) == 0
+    assert below_gap(np.zeros(0), 3.0) == 0

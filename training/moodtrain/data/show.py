@@ -20,6 +20,7 @@ from moodtrain.expression.targets import build_targets, split
 from moodtrain.heads.boxes import longer_side
 from moodtrain.heads.samples import Samples
 
+LEAST_PEOPLE = 5  # as in src/vision/figures.rs
 COLOURS = {Face.UNKNOWN: (255, 0, 255), Face.HIDDEN: (0, 255, 255), Face.VISIBLE: (0, 255, 0)}  # BGR
 
 
@@ -41,6 +42,17 @@ def show_faces(faces: Faces, page: report.Page) -> None:
     page.picture("The same, augmented", "faces_augmented.png", figures.face_grid(spoilt, names))
 
 
+def below_gap(sizes: np.ndarray, gap: float) -> int:
+    """How many of the heads with these `sizes` the program would take for printed figures if they were `gap` times smaller than
+    everybody else and fewer: the rule of src/vision/figures.rs."""
+    sizes = np.sort(sizes)
+    for first in range(len(sizes) - 1, 0, -1):
+        people = len(sizes) - first
+        if people > first and sizes[first] >= gap * sizes[first - 1]:
+            return first if people >= LEAST_PEOPLE else 0
+    return 0
+
+
 def show_classrooms(pictures: list[Picture], page: report.Page, cache: Path) -> None:
     """Counts, head and face sizes, and labelled training crops."""
     rows = []
@@ -55,6 +67,9 @@ def show_classrooms(pictures: list[Picture], page: report.Page, cache: Path) -> 
     sizes = {f"heads {part}": np.concatenate([longer_side(p.heads) for p in pictures if p.part == part] or [np.zeros(0)]) for part in "AB"}
     faces = [longer_side(p.faces[p.visible == Face.VISIBLE]) for p in pictures]
     page.picture("Sizes", "sizes.png", figures.size_histogram({**sizes, "faces": np.concatenate(faces)}, "px"))
+    lost = {gap: np.array([below_gap(longer_side(p.heads), gap) for p in pictures]) for gap in (2.0, 2.5, 3.0, 3.5)}
+    rows = [[str(gap), str(counts.sum()), str((counts > 0).sum())] for gap, counts in lost.items()]
+    page.table("Real heads that would be taken for printed figures", ["gap", "heads", "in pictures"], rows)
     train = [p for p in pictures if p.split == "train"]
     samples = Samples(train, classroom.Pixels(train, cache), 384, np.random.default_rng(0))
     tiles = [draw_labels(*samples.draw()) for _ in range(12)]
