@@ -112,7 +112,7 @@ PROFILE ?= --release
 QUALITY := $(abspath $(TARGET_DIR))/mood-quality
 QUALITY_CARD := $(abspath models/expression.toml)
 
-mood-quality: setup ## how well the mood of a class is estimated, into docs/mood-quality.md [FACES=DIR]
+mood-quality: setup ## how well the mood of a class is estimated, into docs/reference/mood-quality.md [FACES=DIR]
 	@mkdir -p $(QUALITY) && rm -f $(QUALITY)/*.csv $(QUALITY)/*.json $(QUALITY)/*.txt
 	@if [ -d "$(FACES)" ] && [ -x "$(TRAIN_PYTHON)" ]; then \
 	  cd training && $(TRAIN_PYTHON) -m moodtrain.quantify.probabilities --card $(QUALITY_CARD) --data $(abspath $(FACES)) --out $(QUALITY)/faces.csv; \
@@ -123,7 +123,7 @@ mood-quality: setup ## how well the mood of a class is estimated, into docs/mood
 	fi
 	cargo run $(PROFILE) --quiet --locked --example seat_quality > $(QUALITY)/seats.txt
 	@cargo run $(PROFILE) --quiet --locked --example mood_quality -- report $(QUALITY) $(QUALITY_CARD) \
-	  $$(if [ -e $(QUALITY)/faces.csv ]; then echo docs/mood-quality.md; else echo $(QUALITY)/mood-quality.md; fi)
+	  $$(if [ -e $(QUALITY)/faces.csv ]; then echo docs/reference/mood-quality.md; else echo $(QUALITY)/mood-quality.md; fi)
 
 -include training/training.mk
 

@@ -1,4 +1,4 @@
-//! What the real networks make of a simulated video call: the tables of docs/online-classes.md.
+//! What the real networks make of a simulated video call: the tables of docs/guide/online-classes.md.
 //!
 //! `cargo run --release --example gallery_quality -- [tiles] [large] [joke] [rearranged]`
 //!

@@ -2,7 +2,7 @@
 //!
 //! Its one decision: a message is acknowledged to the broker after the transaction that holds it, never before. So a crash
 //! anywhere repeats messages and loses none, and the table's key (device, spool, sequence) takes each once.
-//! docs/mqtt.md says what devices send; campus/postgres/schema.sql what is kept.
+//! docs/reference/mqtt.md says what devices send; campus/postgres/schema.sql what is kept.
 
 mod backoff;
 mod batch;

@@ -174,7 +174,7 @@ pub enum CameraView {
 pub struct Camera {
     /// Which of the first three sections below is used.
     pub source: CameraKind,
-    /// What is to be seen: `room`, or `gallery`, the tiles of a video call (docs/online-classes.md).
+    /// What is to be seen: `room`, or `gallery`, the tiles of a video call (docs/guide/online-classes.md).
     pub view: CameraView,
     /// A camera of the kernel.
     pub v4l2: V4l2,

@@ -2,7 +2,7 @@
 //!
 //! Its one decision: the broker is not trusted. An overlay holds only when the administrator's key has signed it for this
 //! very topic, newer than the last; it reaches only harmless keys, and what protects people it can tighten but never
-//! loosen. docs/fleet.md argues this.
+//! loosen. docs/guide/overlays.md argues this.
 
 mod inbox;
 mod signature;

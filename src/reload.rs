@@ -2,7 +2,7 @@
 //!
 //! Its one decision: a file that `moodring run` would refuse changes nothing. Of a good one, what no part must be opened
 //! anew for holds at once; for the rest the device begins anew, where a service manager starts it again, else the
-//! running values stay and the log names them (docs/configuration.md).
+//! running values stay and the log names them (docs/reference/configuration.md).
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
     cd training && .venv/bin/python face_space.py --faces ~/data/fer2013 --out ../models/faces.space
 
 Faces of FER2013's Training part whose FER+ majority agrees with the label are laid over one another; what is kept
-is a weighted mean for each expression and a few components in which people differ. docs/simulator.md describes the
+is a weighted mean for each expression and a few components in which people differ. docs/reference/simulator.md describes the
 file and what the figures printed at the end mean. Seeded: the same data gives the same file.
 """
 

@@ -1,4 +1,4 @@
-"""The tables of docs/simulator.md: what the real networks make of the simulated class.
+"""The tables of docs/reference/simulator.md: what the real networks make of the simulated class.
 
     cargo build --example simulated_class
     cd training && .venv/bin/python simulator_table.py --program ../target/debug/examples/simulated_class

@@ -1,4 +1,4 @@
-//! docs/mood-quality.md, and the line for machines.
+//! docs/reference/mood-quality.md, and the line for machines.
 
 use std::fmt::Write as _;
 

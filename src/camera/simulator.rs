@@ -2,7 +2,7 @@
 //! truth.
 //!
 //! Drawing is a pure function of class and time ([`Scene`]); only `Pace` knows a clock. The people exist
-//! nowhere: their faces are random blends in a face space (`docs/simulator.md`).
+//! nowhere: their faces are random blends in a face space (`docs/reference/simulator.md`).
 
 mod canvas;
 mod dice;

@@ -24,7 +24,7 @@ pub struct Engine {
     pub threads: u32,
     /// What takes networks off the processor: `none`, `gpu`, or an external delegate such as
     /// `{ library = "libedgetpu.so.1", model_suffix = "_edgetpu", options = { device = "usb" } }`; see
-    /// docs/delegates.md. One that does not work is told of, and the processor goes on.
+    /// docs/reference/delegates.md. One that does not work is told of, and the processor goes on.
     #[schemars(with = "String")]
     pub delegate: Delegate,
     /// A delegate that has not shown at the start that it works after this long is not used, 1 to 300.

@@ -25,7 +25,7 @@ pub struct Privacy {
     /// goes on as it was left: what was paused stays paused over a reboot and a power cut.
     pub start_paused: bool,
     /// Whether the camera's picture may be looked at while the device is aimed: small, heads made unrecognisable, for ten
-    /// minutes after a hand at the device asked for it (docs/web.md). Without it no such picture is ever made.
+    /// minutes after a hand at the device asked for it (docs/reference/web.md). Without it no such picture is ever made.
     pub aiming: bool,
     /// A switch in hardware that has the last word: while it is closed nothing opens the camera. A line that cannot
     /// be read counts as closed.

@@ -1,6 +1,6 @@
 //! The reference of the configuration, made from the types: their doc comments, defaults and choices.
 //!
-//! `docs/configuration.md` and `moodring check --print-defaults` both come from here, so neither can be wrong.
+//! `docs/reference/configuration.md` and `moodring check --print-defaults` both come from here, so neither can be wrong.
 
 use std::fmt::Write;
 
@@ -70,7 +70,7 @@ itself, in the log, and as the event `configuration_refused`.
 | anything else, without one | the first row holds at once; the rest keeps its running value until the next start, and the log names it: `needs_restart=\"room.name\"` |
 ";
 
-/// The page `docs/configuration.md`.
+/// The page `docs/reference/configuration.md`.
 pub fn reference() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_page_in_docs_is_up_to_date() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/configuration.md");
         if std::env::var_os("MOODRING_BLESS").is_some() {
             std::fs::write(path, reference()).unwrap();
         }

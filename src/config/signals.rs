@@ -157,7 +157,7 @@ impl Pace {
     }
 }
 
-/// From when on a word describes the class; docs/mood.md has them as one table.
+/// From when on a word describes the class; docs/reference/mood.md has them as one table.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Word {

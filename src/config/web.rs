@@ -15,7 +15,7 @@ pub struct Web {
     /// Whether the page is served.
     pub enabled: bool,
     /// Address and port to listen on. On loopback the page is open to who sits at the device; with the device's address
-    /// in the LAN phones must be paired first (docs/web.md).
+    /// in the LAN phones must be paired first (docs/reference/web.md).
     pub listen: SocketAddr,
     /// Whether the page is served by HTTPS. `auto`: in the LAN, not on loopback. `off` in the LAN is for a reverse
     /// proxy with a certificate of its own.

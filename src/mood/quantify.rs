@@ -33,7 +33,7 @@ pub struct Assumed {
 }
 
 impl Default for Assumed {
-    /// Chosen on held-out faces; docs/mood-quality.md shows how little depends on it.
+    /// Chosen on held-out faces; docs/reference/mood-quality.md shows how little depends on it.
     fn default() -> Self {
         Self { even: 0.1, usual: 4.0 }
     }

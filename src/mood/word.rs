@@ -1,6 +1,6 @@
 //! One word for the glance: rules in order, and what keeps a word from coming and going.
 //!
-//! Its one decision: the rules are data, so that the table in `docs/mood.md` is made of them.
+//! Its one decision: the rules are data, so that the table in `docs/reference/mood.md` is made of them.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::Mode;
 use super::signals::{Figure, Figures};
 use crate::config;
 
-/// The mood of the class in one word; `docs/mood.md` defines them.
+/// The mood of the class in one word; `docs/reference/mood.md` defines them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Word {
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!([at(10, 0.6), at(14, 0.6), at(15, 0.6)], [Word::Calm, Word::Calm, Word::Bright]);
     }
 
-    /// The table of the words for the defaults, as it stands in docs/mood.md.
+    /// The table of the words for the defaults, as it stands in docs/reference/mood.md.
     fn table() -> String {
         let percent = |figure, threshold: f64| match figure {
             Figure::Arousal => format!("{threshold}"),
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_table_in_docs_is_that_of_the_rules() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mood.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/mood.md");
         let page = std::fs::read_to_string(path).unwrap();
         let (before, rest) = page.split_once("<!-- words: made by the test of mood::word -->\n").unwrap();
         let (table_there, after) = rest.split_once("<!-- end of words -->").unwrap();

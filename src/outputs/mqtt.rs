@@ -1,7 +1,7 @@
 //! Tells a broker: the mood, retained, newest wins; status and health; and from the spool what must not be lost.
 //!
 //! One task keeps a connection for ever. Each connection is new, sends `online` and the newest mood first,
-//! and waits in front of the next attempt with full jitter. docs/mqtt.md describes what is sent. A [`Publisher`] needs
+//! and waits in front of the next attempt with full jitter. docs/reference/mqtt.md describes what is sent. A [`Publisher`] needs
 //! nothing of the rest of the daemon, so that many can run in one process.
 
 pub(super) mod attempt;

@@ -16,7 +16,7 @@ fn schema() -> Value {
 
 #[test]
 fn the_documented_schema_is_that_of_the_type() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/mood.schema.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/schemas/mood.schema.json");
     let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     if std::env::var_os(BLESS).is_some_and(|value| value == "1") {
         std::fs::write(&path, &made).unwrap();
@@ -24,7 +24,7 @@ fn the_documented_schema_is_that_of_the_type() {
     let documented = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         documented == made,
-        "docs/mood.schema.json differs from the type Mood; if it should, run {BLESS}=1 cargo test --lib schema"
+        "docs/schemas/mood.schema.json differs from the type Mood; if it should, run {BLESS}=1 cargo test --lib schema"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Tells a server by HTTP what happens: `spool ──POST──▶ the address of [[webhook]]`, for schools without a broker.
 //!
 //! Its one decision: the same payloads as over MQTT, from a spool of its own, one at a time, and an entry is forgotten
-//! only when the server has said that it has it. docs/webhooks.md describes what is sent, and how a server checks it.
+//! only when the server has said that it has it. docs/guide/webhooks.md describes what is sent, and how a server checks it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -119,7 +119,7 @@ fn compiled_for(delegate: &Delegate, model: &Model) -> Result<Model, EngineError
     let bytes = std::fs::read(&path).map_err(|error| EngineError::Delegate {
         name: delegate.to_string(),
         reason: format!(
-            "has no model {} ({error}): compile {} for it (docs/delegates.md)",
+            "has no model {} ({error}): compile {} for it (docs/reference/delegates.md)",
             path.display(),
             model.path.display()
         ),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays the story of the virtual board and tells how it went: docs/board.md.
+# Plays the story of the virtual board and tells how it went: docs/design/virtual-board.md.
 # Usage: [ARCH=amd64|arm64] [DEB=FILE] [ONLY="check …"] tests/board/run.sh
 #
 #   ARCH   amd64 plays the story of the wall, with camera, display and GPIO lines; arm64, of which every instruction

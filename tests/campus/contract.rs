@@ -1,4 +1,4 @@
-//! A device's messages by docs/mqtt.md, made up so that every value can be worked out from its minute's number.
+//! A device's messages by docs/reference/mqtt.md, made up so that every value can be worked out from its minute's number.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -82,7 +82,7 @@ impl Outcome {
     }
 }
 
-/// The table for docs/reliability.md.
+/// The table for docs/reference/reliability.md.
 pub(crate) fn table(outcomes: &[Outcome], skipped: &[(&str, String)]) -> String {
     let mut table = String::from(
         "| fault | what was done | spooled | arrived | more than once | lost | gone with the power | mood back within (s) | reconnections | memory (MB) | survived |\n\

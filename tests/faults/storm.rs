@@ -14,7 +14,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(120);
 /// A restart with an update in between.
 const OUTAGE: Duration = Duration::from_secs(20);
 
-/// As docs/scale.md asks of a large fleet.
+/// As docs/reference/scale.md asks of a large fleet.
 pub(crate) fn spread() -> Result<Measured, String> {
     restarts(60, 30)
 }

@@ -49,6 +49,6 @@ def test_the_shipped_space_is_small_and_differs_from_every_picture():
     template = space.mean.astype(np.float32)
     tried = face_space.placements()
     laid = np.stack([face_space.align(picture, template, tried)[0] for picture in pictures[sample]])
-    # Figures of the whole set: docs/simulator.md. 0 would be a copy, 1.41 two faces that have nothing in common.
+    # Figures of the whole set: docs/reference/simulator.md. 0 would be a copy, 1.41 two faces that have nothing in common.
     assert face_space.nearest(face_space.sample(space, 700), laid).min() > 0.45
     assert face_space.best_copies(space, laid).min() > 0.33

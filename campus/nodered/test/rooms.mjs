@@ -1,4 +1,4 @@
-// Rooms as devices tell of them by docs/mqtt.md: one for each thing that the page must show.
+// Rooms as devices tell of them by docs/reference/mqtt.md: one for each thing that the page must show.
 
 const EXPRESSIONS = ['angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral'];
 

@@ -1,7 +1,7 @@
 //! Faces that exist nowhere: blends within a space of seven mean expressions and a few components.
 //!
 //! `models/faces.space` is made by `training/face_space.py` (format and privacy figures in
-//! `docs/simulator.md`); it is data, so every length and number in it is checked before use.
+//! `docs/reference/simulator.md`); it is data, so every length and number in it is checked before use.
 
 use crate::vision::Expression;
 
@@ -44,7 +44,7 @@ impl FaceSpace {
         Self::parse(include_bytes!("../../../models/faces.space"))
     }
 
-    /// Reads the format described in `docs/simulator.md`.
+    /// Reads the format described in `docs/reference/simulator.md`.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, FaceSpaceError> {
         let header = bytes.get(..HEADER_BYTES).ok_or(FaceSpaceError::Magic)?;
         if &header[..8] != MAGIC {

@@ -16,7 +16,7 @@ const TEXTURE_SIDE: f32 = 0.75;
 /// The most components that a face space may have.
 const MOST_COEFFICIENTS: usize = 64;
 /// How far persons differ from the mean face, in standard deviations of the components: wider is more
-/// varied and harder to read (docs/simulator.md).
+/// varied and harder to read (docs/reference/simulator.md).
 const VARIETY: f32 = 0.45;
 
 /// Which side of the head is seen.

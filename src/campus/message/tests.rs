@@ -1,4 +1,4 @@
-//! Messages as docs/mqtt.md has them, and what is wrong with others.
+//! Messages as docs/reference/mqtt.md has them, and what is wrong with others.
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -12,7 +12,7 @@ use super::sign::{Ink, Shape, Stroke};
 /// Width and height in pixels.
 pub(super) const SIDE: usize = 240;
 
-/// The letters of large screens, reduced to ASCII; docs/third-party.md tells how.
+/// The letters of large screens, reduced to ASCII; docs/reference/third-party.md tells how.
 const LETTERS: &[u8] = include_bytes!("large/Inter-SemiBold.ascii.otf");
 
 /// sRGB.

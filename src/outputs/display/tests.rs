@@ -292,7 +292,7 @@ fn the_night_dims_and_the_picture_wanders_over_fifteen_places() {
     assert!(steps.windows(2).all(|two| (two[0].0 - two[1].0).abs() + (two[0].1 - two[1].1).abs() == 1));
 }
 
-/// Ten minutes of a class whose figures change with every mood; docs/display.md quotes what this prints.
+/// Ten minutes of a class whose figures change with every mood; docs/reference/display.md quotes what this prints.
 #[test]
 fn a_minute_of_a_lively_class_takes_a_few_thousand_bytes() {
     for kind in [Kind::Ssd1306, Kind::Sh1106] {

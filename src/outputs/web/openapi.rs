@@ -115,7 +115,7 @@ pub(super) fn document() -> Value {
         "info": {
             "title": "moodring",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What the page of a device is made of. In the LAN a cookie is needed, which pairing gives (docs/web.md).",
+            "description": "What the page of a device is made of. In the LAN a cookie is needed, which pairing gives (docs/reference/web.md).",
         },
         "security": [{}, { "session": [] }],
         "paths": paths,

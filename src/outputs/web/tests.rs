@@ -155,7 +155,7 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_ask_nobody_else() 
         });
     }
     size += serde_json::to_vec(&trend.points()).unwrap().len();
-    println!("{size} bytes, of docs/web.md");
+    println!("{size} bytes, of docs/reference/web.md");
     assert!(size < MOST_PAGE_BYTES, "{size} bytes, with icons and the trend of three quarters of an hour");
     assert!(site.get("/nowhere").await.0.starts_with("HTTP/1.1 404"));
 }

@@ -43,7 +43,7 @@ async fn every_address_of_the_document_is_there_and_takes_no_other_method() {
 
 #[test]
 fn what_the_page_of_docs_lists_is_in_the_document() {
-    let page = include_str!("../../../../docs/web.md");
+    let page = include_str!("../../../../docs/reference/web.md");
     let document = openapi::document();
     let table = page.split_once("## API").unwrap().1.split_once("\n## ").unwrap().0;
     let mut listed = 0;
