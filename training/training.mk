@@ -1,5 +1,5 @@
 # Training of the two models; included by the Makefile of the project, and usable alone: make -f training/training.mk ...
-# FACES, CLASSROOM: where the data lies (training/README.md says what it is); without it a tiny generated set is used.
+# FACES, CLASSROOM, ROOMS: where the data lies (training/README.md says what it is); without it a tiny generated set is used.
 # RUNS: where checkpoints and reports go. The same commands run on a GPU where there is one.
 
 TRAINING := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
@@ -7,6 +7,7 @@ TRAIN_PYTHON ?= $(TRAINING).venv/bin/python
 RUNS ?= $(TRAINING)runs
 FACES ?= $(TRAINING)data/fer2013
 CLASSROOM ?= $(TRAINING)data/classroom
+ROOMS ?= $(TRAINING)data/rooms
 THREADS ?= 0
 TARGET_DIR ?= $(TRAINING)../target
 # A smoke run: EPOCHS=1 LIMIT=500 for expression, STEPS=20 LIMIT=8 for heads.
@@ -33,7 +34,7 @@ $(TRAIN_READY): $(TRAINING)requirements.txt
 	touch $@
 
 train-test: train-setup ## tests of the training code
-	cd $(TRAINING) && $(TRAIN_PYTHON) -m pytest -q
+	cd $(TRAINING) && ROOMS=$(abspath $(ROOMS)) $(TRAIN_PYTHON) -m pytest -q -rs
 
 train-smoke: train-setup ## the whole way from generated pictures to measured INT8 files, in a minute
 	rm -rf $(TARGET_DIR)/train-smoke
@@ -54,7 +55,7 @@ train-ablation: ## short runs of the networks and optimizers side by side, watch
 	$(IN_TRAINING) moodtrain.expression.ablation --data $(abspath $(FACES)) --run $(abspath $(RUNS))/ablation --epochs $(EPOCHS) --threads $(THREADS)
 
 train-heads: ## train the detector, or go on with it
-	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) --steps $(STEPS) $(TRAIN_OPTIONS)
+	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) $(if $(wildcard $(ROOMS)/*/labels.json),--rooms $(abspath $(ROOMS))) --steps $(STEPS) $(TRAIN_OPTIONS)
 
 train-speed: ## time of the exported networks beside a detector of YuNet's kind
 	$(IN_TRAINING) moodtrain.heads.speed --models $(abspath $(RUNS))/export
