@@ -23,7 +23,7 @@ TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXT
 TRAIN_READY := $(TRAINING).venv/ready
 CARD ?= $(TRAINING)../models/expression.toml
 
-.PHONY: readability train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export train-speed eval
+.PHONY: readability train-setup train-test train-smoke train-show train-negatives train-ablation train-expression train-heads train-export train-speed eval eval-rooms
 
 train-setup: $(TRAIN_READY) ## Python environment for training (about 8 GB with CUDA's libraries)
 
@@ -67,6 +67,10 @@ train-export: ## both networks as full-INT8 .tflite in RUNS/export
 eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest) [PROGRAM=moodring]
 	$(IN_TRAINING) moodtrain.expression.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(FACES)) --out $(abspath $(RUNS))/report/expression
 	$(IN_TRAINING) moodtrain.heads.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/heads $(if $(PROGRAM),--program $(abspath $(PROGRAM)))
+
+eval-rooms: ## heads, false boxes and readings in rooms of other kinds, through the program [PROGRAM=moodring MODELS=DIR]
+	$(IN_TRAINING) moodtrain.heads.evaluate_rooms --program $(abspath $(or $(PROGRAM),$(TARGET_DIR)/release/moodring)) $(if $(MODELS),--models $(abspath $(MODELS))) \
+	  --rooms $(abspath $(ROOMS)) --classroom $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/report/rooms $(EVAL_EXTRA)
 
 readability: ## from which size, light and sharpness on faces can be read: the defaults of [readability] [CARD=card]
 	$(IN_TRAINING) moodtrain.expression.readability --card $(abspath $(CARD)) --data $(abspath $(FACES))
