@@ -13,7 +13,7 @@ import torch
 from moodtrain.data import room_sets, synthetic
 from moodtrain.data.classroom import Face, Picture, Pixels
 from moodtrain.data.room_sets import Entry
-from moodtrain.heads import metrics
+from moodtrain.heads import metrics, propose
 from moodtrain.heads.covering import cover, mask_faces
 from moodtrain.heads.decode import Detections
 from moodtrain.heads.loss import HeadsLoss, Truth
@@ -152,6 +152,17 @@ def test_boxes_on_ignored_places_are_not_false() -> None:
     found = Detections(boxes, np.full(3, 0.9, np.float32), np.ones(3, np.float32), boxes)
     result = Result(picture(ignored=np.array([[120, 20, 150, 60]], np.float32)), found)
     assert metrics.found_and_false([result], 0.5) == (1, 1, 1)
+
+
+def test_proposals_complete_the_labels() -> None:
+    before = picture(complete=False, ignored=np.array([[120, 20, 150, 60], [160, 100, 190, 150]], np.float32))
+    rows = [[42, 31, 101, 108, 0.9], [60, 60, 95, 108, 0.9], [121, 20, 150, 61, 0.8], [5, 5, 20, 25, 0.9], [0, 60, 20, 80, 0.3]]
+    after = propose.complete(before, np.array(rows, np.float32))
+    np.testing.assert_allclose(after.heads, [[40, 30, 100, 110], rows[2][:4], rows[3][:4]])
+    np.testing.assert_allclose(after.ignored, [[160, 100, 190, 150], rows[4][:4]])
+    assert after.complete and after.visible.tolist() == [Face.VISIBLE, Face.UNKNOWN, Face.UNKNOWN] and len(after.faces) == 3
+    untouched = propose.complete(before, np.zeros((0, 5), np.float32))
+    assert len(untouched.heads) == 1 and len(untouched.ignored) == 2
 
 
 def test_the_written_split_is_that_of_the_data() -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from moodtrain import tflite
 from moodtrain.heads.decode import GREY
-from moodtrain.heads.net import OUTPUTS, STRIDES, HeadsNet
+from moodtrain.heads.net import OUTPUTS, STRIDES, HeadsNet, load
 from moodtrain.heads.train import read_pictures
 
 SIZES = ((640, 384), (672, 384), (1280, 736))
@@ -58,13 +57,6 @@ def calibration_pictures(pictures: list, width: int, height: int, count: int, se
         framed = np.full((height, width), GREY, np.uint8)
         framed[: resized.shape[0], : resized.shape[1]] = resized
         yield (framed.astype(np.float32) / 255)[None, :, :, None]
-
-
-def load(checkpoint: Path) -> HeadsNet:
-    """The averaged network of a checkpoint, on the CPU."""
-    net = HeadsNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["average"])
-    return net.eval().requires_grad_(False)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from moodtrain.heads.decode import detect
 from moodtrain.heads.loss import HeadsLoss, Truth
 from moodtrain.heads.metrics import Result, face_curve, found_and_false, head_curve
 from moodtrain.heads.net import HeadsNet
+from moodtrain.heads.propose import completed
 from moodtrain.heads.samples import Samples
 from moodtrain.layers import multiply_accumulates
 from moodtrain.muon import Muon
@@ -208,6 +209,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--new-rooms", action="store_true", help="do not learn the smallest rooms of part A but watch them")
     parser.add_argument("--negatives", type=Path, help="folder of pictures without people")
     parser.add_argument("--rooms", type=Path, help="folder with sets of other rooms (moodtrain.data.room_sets)")
+    parser.add_argument("--proposals", type=Path, help="heads that complete the labels of these sets, by moodtrain.heads.propose")
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     parser.add_argument("--limit", type=int, help="train on so many pictures only")
     parser.add_argument("--threads", type=int, default=0)
@@ -251,6 +253,7 @@ def main() -> None:
     cache = args.cache or args.run
     learned, watched = read_pictures(args.data, args.second, args.limit, cache, args.new_rooms)
     other_rooms, watched_rooms, empty = read_rooms(args.rooms, args.limit)
+    other_rooms = completed(other_rooms, args.proposals)
     learned, watched = learned + other_rooms, watched + watched_rooms
     kind = ("_new_rooms" if args.new_rooms else "") + ("_sets" if other_rooms else "")
     pixels, watched_pixels = (Pixels(p, cache / f"{name}{kind}.luma") for name, p in (("learned", learned), ("watched", watched)))
