@@ -2,6 +2,7 @@
 
 import json
 import stat
+import tomllib
 from pathlib import Path
 
 import cv2
@@ -41,3 +42,13 @@ def test_program_is_counted_by_set(tmp_path: Path) -> None:
     figures = evaluate_rooms.measure_sets(fake, "", tmp_path / "rooms", whole=False)["hijab_portraits"]
     assert figures["pictures"] == figures["heads"] == 1 and figures["recall"] == 1
     assert (figures["false"], figures["doubles"], figures["read_on_nothing"]) == (2, 1, 1)
+
+
+def test_figures_go_into_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "heads.toml"
+    path.write_text('name = "heads"\n[accuracy]\nmeasured_on = "x"\n')
+    figures = evaluate_rooms.Figures(pictures=2, complete=1).as_dict()
+    evaluate_rooms.write_to_card(path, {"sets": {"negatives": figures}, "light": {"0.12": 0.9}})
+    accuracy = tomllib.loads(path.read_text())["accuracy"]
+    assert accuracy["rooms"]["negatives"]["false"] == 0 and "recall" not in accuracy["rooms"]["negatives"]
+    assert accuracy["heads_by_light"] == {"0.12": 0.9} and accuracy["measured_on"] == "x"

@@ -9,6 +9,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from moodtrain import card
 from moodtrain.data import classroom, room_sets
 from moodtrain.data.room_sets import Entry
 from moodtrain.heads import metrics, program
@@ -177,6 +179,17 @@ def measure_dark(binary: Path, models: Path, data: Path, limit: int | None) -> d
     return answer
 
 
+def write_to_card(path: Path, result: dict) -> None:
+    """The figures as [accuracy.rooms] of a card that `moodtrain.heads.evaluate` wrote."""
+    content = tomllib.loads(path.read_text())
+    sets = {name: {key: value for key, value in figures.items() if value is not None} for name, figures in result["sets"].items()}
+    content["accuracy"]["rooms"] = {"measured_on": "sources held out of each set, through the program, INT8", **sets}
+    for key in ("close_ups", "light"):
+        if key in result:
+            content["accuracy"][f"heads_by_{key}"] = result[key]
+    card.write(path, content)
+
+
 def table(sets: dict[str, dict]) -> str:
     """The figures by set as Markdown."""
     lines = ["| set | pictures | recall | by class | false boxes a picture | doubles | read on nothing |", "|---|---|---|---|---|---|---|"]
@@ -196,6 +209,7 @@ def main() -> None:
     parser.add_argument("--rooms", type=Path, required=True)
     parser.add_argument("--classroom", type=Path, help="SCUT-HEAD, for the figures with little light")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--card", action="store_true", help="write the figures into the heads card of these models")
     parser.add_argument("--whole", action="store_true", help="read learned sources as well")
     parser.add_argument("--limit", type=int, help="of SCUT-HEAD, so many pictures only")
     args = parser.parse_args()
@@ -211,6 +225,8 @@ def main() -> None:
         result["light"] = measure_dark(args.program, models, args.classroom, args.limit)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "rooms.json").write_text(json.dumps(result, indent=1))
+    if args.card:
+        write_to_card(models / "heads.toml", result)
     print(table(result["sets"]))
 
 

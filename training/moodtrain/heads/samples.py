@@ -27,9 +27,9 @@ class Shares:
 
     mosaic: float = 0.25
     close: float = 0.10  # zoomed until one head fills a fifth to nearly all: hands and bags are large there too
-    empty: float = 0.15  # zoomed into a place without heads, or a piece of a picture without people
+    empty: float = 0.18  # zoomed into a place without heads, or a piece of a picture without people
     paste: float = 0.30
-    rooms: float = 0.5  # of pictures: from the sets of other rooms, where there are such
+    rooms: float = 0.45  # of pictures: from the sets of other rooms, where there are such
     cover: float = 0.25  # of crops: cloth over some heads, or hair of another brightness
     mask: float = 0.06  # of crops: masks over some faces
     dark: float = 0.12  # little light
