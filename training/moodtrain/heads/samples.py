@@ -27,7 +27,7 @@ class Shares:
 
     mosaic: float = 0.25
     close: float = 0.10  # zoomed until one head fills a fifth to nearly all: hands and bags are large there too
-    empty: float = 0.18  # zoomed into a place without heads, or a piece of a picture without people
+    empty: float = 0.22  # zoomed into a place without heads, or a piece of a picture without people
     paste: float = 0.30
     rooms: float = 0.45  # of pictures: from the sets of other rooms, where there are such
     cover: float = 0.25  # of crops: cloth over some heads, or hair of another brightness
@@ -40,6 +40,7 @@ SET_SHARES = {
     "hardhat_heads": 0.24, "veils": 0.24, "school_scenes": 0.18, "mask_crowds": 0.10, "mask_people": 0.12, "hijab_portraits": 0.07,
     "webcam_closeups": 0.05,
 }
+READ_AT = (1280, 736)  # px: the program scales whole pictures to this size
 ROOM_HEADS = (9.0, 200.0)  # px: sizes that heads of the sets are brought to in an ordinary crop
 LARGEST_ZOOM = 2.5
 LARGEST_FRAME = 1.4  # a crop is at most so many times as wide as its picture
@@ -161,7 +162,7 @@ class Samples:
     def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator,
                  negatives: list[np.ndarray] | None = None, empty: list[np.ndarray] | None = None):
         self.pictures, self.pixels, self.side, self.rng = pictures, pixels, side, rng
-        # Two kinds of uint8 [H, W] pictures without people, drawn equally often.
+        # Two kinds of uint8 [H, W] pictures without people; the second, harder one is drawn more often.
         self.negatives = [kind for kind in (negatives, empty) if kind]
         self.shares = Shares()
         self.strength = 1.0  # 0 leaves out mosaics, pasting and what is drawn over heads
@@ -276,7 +277,7 @@ class Samples:
         """Zoomed into a place without heads: desks, hands, bags, walls, lights; ordinary where none is found. Half of
         them come from the pictures without people, where there are such."""
         rng = self.rng
-        if self.negatives and rng.random() < 0.6:
+        if self.negatives and rng.random() < 0.65:
             return self.negative_crop()
         for _ in range(8):
             index = self.full[int(rng.integers(len(self.full)))]
@@ -289,12 +290,16 @@ class Samples:
         return self.crop(self.side)
 
     def negative_crop(self) -> tuple[np.ndarray, Truth]:
-        """A random piece of a picture without people, 64 px to all of it."""
+        """A random piece of a picture without people: at about the size at which whole pictures are read, or 64 px to all of it."""
         rng = self.rng
-        kind = self.negatives[int(rng.integers(len(self.negatives)))]
+        kind = self.negatives[-1 if rng.random() < 0.65 else 0]
         luma = kind[int(rng.integers(len(kind)))]
         most = min(luma.shape)
-        side = int(np.exp(rng.uniform(np.log(min(64, most)), np.log(most))))
+        if rng.random() < 0.6:
+            scale = min(READ_AT[0] / luma.shape[1], READ_AT[1] / luma.shape[0], 1.5) * 2 ** rng.uniform(-0.6, 0.4)
+            side = int(np.clip(self.side / scale, 32, most))
+        else:
+            side = int(np.exp(rng.uniform(np.log(min(64, most)), np.log(most))))
         left, top = (int(rng.integers(extent - side + 1)) for extent in luma.shape[::-1])
         none = np.zeros((0, 4), np.float32)
         crop = cut(luma, left, top, side, self.side, GREY)
