@@ -20,6 +20,8 @@ EXPRESSION_RUN = $(abspath $(RUNS))/expression$(if $(LIMIT),_smoke)
 HEADS_RUN = $(abspath $(RUNS))/heads$(if $(LIMIT),_smoke)
 TRAIN_OPTIONS = --threads $(THREADS) $(if $(LIMIT),--limit $(LIMIT)) $(TRAIN_EXTRA)
 
+WITH_ROOMS = $(if $(wildcard $(ROOMS)/*/labels.json),--rooms $(abspath $(ROOMS)))
+
 TRAIN_READY := $(TRAINING).venv/ready
 CARD ?= $(TRAINING)../models/expression.toml
 
@@ -55,14 +57,14 @@ train-ablation: ## short runs of the networks and optimizers side by side, watch
 	$(IN_TRAINING) moodtrain.expression.ablation --data $(abspath $(FACES)) --run $(abspath $(RUNS))/ablation --epochs $(EPOCHS) --threads $(THREADS)
 
 train-heads: ## train the detector, or go on with it
-	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) $(if $(wildcard $(ROOMS)/*/labels.json),--rooms $(abspath $(ROOMS))) --steps $(STEPS) $(TRAIN_OPTIONS)
+	$(IN_TRAINING) moodtrain.heads.train --data $(abspath $(CLASSROOM)) --run $(HEADS_RUN) --cache $(HEADS_RUN) $(WITH_ROOMS) --steps $(STEPS) $(TRAIN_OPTIONS)
 
 train-speed: ## time of the exported networks beside a detector of YuNet's kind
 	$(IN_TRAINING) moodtrain.heads.speed --models $(abspath $(RUNS))/export
 
 train-export: ## both networks as full-INT8 .tflite in RUNS/export
 	$(IN_TRAINING) moodtrain.expression.export --checkpoint $(EXPRESSION_RUN)/final.pt --data $(abspath $(FACES)) --out $(abspath $(RUNS))/export
-	$(IN_TRAINING) moodtrain.heads.export --checkpoint $(HEADS_RUN)/final.pt --data $(abspath $(CLASSROOM)) --out $(abspath $(RUNS))/export
+	$(IN_TRAINING) moodtrain.heads.export --checkpoint $(HEADS_RUN)/final.pt --data $(abspath $(CLASSROOM)) $(WITH_ROOMS) --out $(abspath $(RUNS))/export
 
 eval: ## measure what was exported: reports, figures and model cards (counts as a look at PublicTest) [PROGRAM=moodring]
 	$(IN_TRAINING) moodtrain.expression.evaluate --models $(abspath $(RUNS))/export --data $(abspath $(FACES)) --out $(abspath $(RUNS))/report/expression

@@ -189,7 +189,9 @@ def read_rooms(folder: Path | None, limit: int | None) -> tuple[list[Picture], l
     learned, held = room_sets.read(folder)
     empty = [cv2.imread(str(p.file), cv2.IMREAD_GRAYSCALE) for p in learned if p.part == "negatives"]
     watched = [p for part in room_sets.SOURCE_KEYS for p in [q for q in held if q.part == part][:WATCH_OF_SET]]
-    return [p for p in learned if len(p.heads)][:limit], watched, empty
+    peopled = [p for p in learned if len(p.heads)]
+    # The sets lie one after the other: a limit takes some of each.
+    return peopled[:: max(1, -(-len(peopled) // limit)) if limit else 1], watched, empty
 
 
 def read_negatives(folder: Path | None) -> list[np.ndarray]:
