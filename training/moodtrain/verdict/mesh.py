@@ -13,8 +13,9 @@ from ai_edge_litert.interpreter import Interpreter
 SIDE = 192  # px: what the mesh reads
 GROWTH = 1.5  # of a face's box, as the mesh was trained
 RIGHT_EYE, LEFT_EYE, FOREHEAD, CHIN = 33, 263, 10, 152  # numbers of landmarks: outer corners of the eyes, and the middle line
-# What the mesh answers, in degrees, for a face that looks into the camera: the line from forehead to chin leans back.
-LEVEL_PITCH = 0.0
+# What the mesh answers, in degrees, for a face that looks into the camera: the line from forehead to chin leans. Between the medians
+# of frontal portraits (-9) and of faces of SCUT-HEAD's part B that are not turned aside (-7).
+LEVEL_PITCH = -8.0
 
 
 @dataclass(frozen=True)

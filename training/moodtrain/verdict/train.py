@@ -18,6 +18,7 @@ from moodtrain.verdict import crops
 from moodtrain.verdict.net import CONTEXT, DEGREES, SIDE, Verdict, VerdictNet
 
 SMALLEST_PX, LARGEST_PX = 9, 60  # widths to which crops are reduced before they are enlarged again
+LEAST_SURE_PX = 28.0  # of a head: in smaller ones a face that the mesh does not see may be there all the same
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Crops:
         stored = np.load(path)
         self.pixels, self.face, self.covered = stored["pixels"], stored["face"], stored["covered"]
         self.pose, self.held_out, self.kind, self.head_px = stored["pose"], stored["held_out"], stored["kind"], stored["head_px"]
+        # In small heads the mesh sees hardly any face.
+        is_head = ~np.char.endswith(self.kind, "/none")
+        self.face = np.where((self.face == 0) & (self.head_px < LEAST_SURE_PX) & is_head, crops.UNKNOWN, self.face)
 
     def weights(self, covered_weight: float) -> np.ndarray:
         """float [N] probabilities of being drawn: covered heads and sets of rooms more often, held-out ones never."""
