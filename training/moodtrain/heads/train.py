@@ -45,6 +45,7 @@ class Recipe:
     cooldown: float = 0.6
     average: float = 0.9985
     plain_share: float = 0.15  # the last part of the run, without mosaics and pasting
+    rooms_share: float = 0.45  # of the pictures: from the sets of other rooms
     seed: int = 1
 
 
@@ -88,6 +89,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.net, recipe)
         self.rng = np.random.default_rng(recipe.seed)
         self.samples = Samples(pictures, pixels, recipe.side, self.rng, negatives, empty)
+        self.samples.shares.rooms = recipe.rooms_share
         self.loss = HeadsLoss(recipe.side, recipe.side, device)
         self.checkpoints = run.Checkpoints(folder)
         self.step = 0
