@@ -51,7 +51,7 @@ def main() -> None:
     for name in ("rooms", "negatives", "second-opinion"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--share", type=float, default=0.5, help="of the second network")
-    parser.add_argument("--strength", type=float, default=0.0, help="1 counts on crops as they are drawn in training, 0 on plain ones")
+    parser.add_argument("--strength", type=float, default=1.0, help="1 counts on crops as they are drawn in training, which was best; 0 on plain ones")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
