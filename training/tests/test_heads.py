@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 from moodtrain.data import classroom, synthetic
 from moodtrain.data.classroom import Face, Picture, Pixels
 from moodtrain.data.show import below_gap
-from moodtrain.heads import boxes, metrics
+from moodtrain.heads import blend, boxes, metrics
 from moodtrain.heads.decode import Detections, decode
 from moodtrain.heads.loss import HeadsLoss, Truth
 from moodtrain.heads.metrics import Result
@@ -210,6 +210,20 @@ def test_average_precision_is_that_of_pycocotools():
     theirs.accumulate()
     precision = theirs.eval["precision"][0, :, 0, 0, -1]
     assert abs(precision[precision >= 0].mean() - metrics.head_curve(results).average) < 0.01
+
+
+def test_a_mix_of_a_network_with_itself_is_the_same_network() -> None:
+    torch.manual_seed(1)
+    net = HeadsNet()
+    batches = [torch.rand(4, 1, 64, 64) for _ in range(3)]
+    blend.count_statistics(net, batches)
+    before = net(batches[0])[0].head_logit
+    other = HeadsNet()
+    other.load_state_dict(blend.mix(net.state_dict(), net.state_dict(), 0.3))
+    blend.count_statistics(other, batches)
+    assert torch.allclose(other(batches[0])[0].head_logit, before, atol=1e-5) and not other.training
+    halfway = blend.mix({"w": torch.zeros(2)}, {"w": torch.ones(2)}, 0.25)
+    assert halfway["w"].tolist() == [0.25, 0.25]
 
 
 def test_a_minority_far_below_everybody_is_figures_and_rows_are_people() -> None:

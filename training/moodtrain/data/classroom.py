@@ -7,7 +7,7 @@ Read from the packed form (boxes.json and gray WebP pictures) or from the origin
 import hashlib
 import json
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 
@@ -32,12 +32,14 @@ class Picture:
     file: Path
     width: int
     height: int
-    part: str  # "A": cameras in lecture rooms, "B": pictures from the web
+    part: str  # "A": cameras in lecture rooms, "B": pictures from the web; otherwise the name of a set of rooms
     split: str  # "train" or "val"
     heads: np.ndarray  # float32 [N, 4]
     faces: np.ndarray  # float32 [N, 4], zeros where there is none
     face_scores: np.ndarray  # float32 [N], the teacher's, 0 where it found nothing
     visible: np.ndarray  # int64 [N], of `Face`
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # float32 [M, 4]: neither head nor background
+    complete: bool = True  # whether everything without a box is background; otherwise only the surroundings of heads are
 
     def name(self) -> str:
         """The picture's name without folder, for reports."""

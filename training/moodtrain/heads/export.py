@@ -9,13 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from moodtrain import tflite
 from moodtrain.heads.decode import GREY
-from moodtrain.heads.net import OUTPUTS, STRIDES, HeadsNet
-from moodtrain.heads.train import read_pictures
+from moodtrain.heads.net import OUTPUTS, STRIDES, HeadsNet, load
+from moodtrain.heads.train import read_pictures, read_rooms
 
 SIZES = ((640, 384), (672, 384), (1280, 736))
 # Ranges of the box outputs in strides: (head, face), for strides 8 and 16 and for 32. A face may lie to one side of its
@@ -60,24 +59,19 @@ def calibration_pictures(pictures: list, width: int, height: int, count: int, se
         yield (framed.astype(np.float32) / 255)[None, :, :, None]
 
 
-def load(checkpoint: Path) -> HeadsNet:
-    """The averaged network of a checkpoint, on the CPU."""
-    net = HeadsNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["average"])
-    return net.eval().requires_grad_(False)
-
-
 def main() -> None:
     """Export every size, float and INT8."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--rooms", type=Path, help="folder with sets of other rooms: a third of the samples")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", default=",".join(f"{w}x{h}" for w, h in SIZES))
     parser.add_argument("--samples", type=int, default=64)
     args = parser.parse_args()
     net = Flat(load(args.checkpoint))
     pictures, _ = read_pictures(args.data, None, None, args.out)
+    pictures = pictures + read_rooms(args.rooms, len(pictures) // 2)[0]
     for size in args.sizes.split(","):
         width, height = (int(v) for v in size.split("x"))
         source, target = (args.out / f"heads_{size}_{kind}.tflite" for kind in ("f32", "int8"))

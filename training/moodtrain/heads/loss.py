@@ -1,6 +1,6 @@
 """Which cell answers for which head, and how wrong its answer is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ class Truth:
     faces: np.ndarray  # float32 [N, 4]
     visible: np.ndarray  # int64 [N], of `Face`
     ignored: np.ndarray  # float32 [M, 4]: nothing inside these is right or wrong
+    known: np.ndarray = field(default_factory=lambda: np.array([[0, 0, 1e6, 1e6]], np.float32))  # [K, 4]: background only inside these
 
 
 @dataclass
@@ -124,7 +125,9 @@ class HeadsLoss:
         return total, {name: float(part.detach()) for name, part in parts.items()}
 
     def ignore(self, weight: Tensor, truth: Truth) -> None:
-        """Zero the weight [C] of cells in ignored boxes."""
+        """Zero the weight [C] of cells in ignored boxes, and of those outside the places where labels are complete."""
+        known = torch.from_numpy(truth.known).to(weight.device)[:, None]
+        weight[~((self.centres >= known[..., :2]) & (self.centres < known[..., 2:])).all(-1).any(0)] = 0
         if len(truth.ignored):
             boxes = torch.from_numpy(truth.ignored).to(weight.device)[:, None]
             inside = (self.centres > boxes[..., :2] - 2).all(-1) & (self.centres < boxes[..., 2:] + 2).all(-1)

@@ -95,6 +95,26 @@ def face_curve(results: list[Result]) -> Curve:
     return curve(np.concatenate(scores), np.concatenate(hits), labels)
 
 
+def found_and_false(results: list[Result], threshold: float) -> tuple[int, int, int]:
+    """(heads found, heads labelled, boxes on neither a head nor an ignored place) at one threshold."""
+    found, labels, false = 0, 0, 0
+    for result in results:
+        truth, ignored = result.picture.heads, result.picture.ignored
+        rows = result.found.select(result.found.scores >= threshold)
+        owner = match(rows.heads, rows.scores, truth, np.zeros(len(truth), bool))
+        found, labels = found + int((owner >= 0).sum()), labels + len(truth)
+        extra = rows.heads[owner < 0]
+        false += int((inside(extra, ignored).max(1, initial=0) <= 0.5).sum())
+    return found, labels, false
+
+
+def inside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[N, M]: the share of each box of `a` that lies within each of `b`."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return np.clip(high - low, 0, None).prod(2) / np.maximum((a[:, 2:] - a[:, :2]).prod(1), 1e-6)[:, None]
+
+
 def between(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """low <= value < high."""
     return (values >= limits[0]) & (values < limits[1])

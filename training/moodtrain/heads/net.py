@@ -4,8 +4,10 @@ A thin residual backbone and a two-step feature pyramid. Boxes are left, top, ri
 centre ((i + 0.5) * stride) in strides, so one fixed INT8 range fits every level; distances may be negative.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -67,3 +69,10 @@ class HeadsNet(nn.Module):
             Level(*(predict(features) for predict in predictors))
             for features, predictors in zip((s(m) for s, m in zip(self.smooth, maps)), self.predictors)
         ]
+
+
+def load(checkpoint: Path) -> HeadsNet:
+    """The averaged network of a checkpoint, on the CPU."""
+    net = HeadsNet()
+    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["average"])
+    return net.eval().requires_grad_(False)

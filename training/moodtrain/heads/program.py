@@ -13,9 +13,10 @@ from moodtrain.heads.metrics import Result
 
 ROOT = Path(__file__).parents[3]
 LEAST_SCORE = 0.05  # the program takes no lower threshold
-CONFIG = """[models]
+MODELS = """[models]
 directory = "{models}"
-[vision]
+"""
+CONFIG = MODELS + """[vision]
 face_score = {least}
 [mood]
 mode = "occupancy"
@@ -38,17 +39,29 @@ def detections(people: list[dict]) -> Detections:
     )
 
 
-def analyze(program: Path, models: Path, files: list[Path]) -> list[Detections]:
-    """What `program` finds in `files` with the cards in `models`, in their order."""
+def people(program: Path, config: str, files: list[Path], *options: str) -> list[list[dict]]:
+    """The people that `program` tells of in each of `files`, in their order; `config` is the text of its configuration."""
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "moodring.toml"
-        config.write_text(CONFIG.format(models=models.resolve(), least=LEAST_SCORE))
-        command = [str(program.resolve()), "analyze", "--json", "--min-score", str(LEAST_SCORE), "--config", str(config)]
+        path = Path(folder) / "moodring.toml"
+        path.write_text(config)
+        command = [str(program.resolve()), "analyze", "--json", *options, "--config", str(path)]
         paths = [str(file.resolve()) for file in files]
         # From the root of the project, because a program that is not installed looks for LiteRT below it.
-        done = subprocess.run([*command, *paths], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    found = {line["source"]: detections(line["people"]) for line in map(json.loads, done.stdout.splitlines())}
+        done = subprocess.run([*command, *paths], check=True, stdout=subprocess.PIPE, text=True, cwd=root_of(program))
+    found = {line["source"]: line["people"] for line in map(json.loads, done.stdout.splitlines())}
     return [found[path] for path in paths]
+
+
+def root_of(program: Path) -> Path:
+    """The project in whose target/ the program lies; else this one."""
+    folders = program.resolve().parents
+    return next((folder.parent for folder in folders if folder.name == "target"), ROOT)
+
+
+def analyze(program: Path, models: Path, files: list[Path]) -> list[Detections]:
+    """What `program` finds in `files` with the cards in `models`, in their order, down to the lowest score."""
+    config = CONFIG.format(models=models.resolve(), least=LEAST_SCORE)
+    return [detections(each) for each in people(program, config, files, "--min-score", str(LEAST_SCORE))]
 
 
 def read_all(program: Path, models: Path, pictures: list[Picture]) -> list[Result]:

@@ -10,10 +10,15 @@ import numpy as np
 
 from moodtrain.data.classroom import Face, Picture, Pixels
 from moodtrain.heads.boxes import area, iou, longer_side
+from moodtrain.heads.covering import cover, mask_faces
 from moodtrain.heads.loss import Truth
 
 SMALLEST_PX = 6  # smaller heads are neither right nor wrong
 GREY = 114
+GIANT = 1.1  # heads longer than this share of a crop's side cannot be boxed in it
+# Around the heads of a picture with incomplete labels, the background that is known: shares of the head's size to the left and right,
+# above, and below (where the second box of a close-up lies).
+RING = (0.6, 0.5, 1.2)
 
 
 @dataclass
@@ -21,9 +26,24 @@ class Shares:
     """How often each trick is used, 0..1."""
 
     mosaic: float = 0.25
-    close: float = 0.10  # zoomed until one head fills a fifth to four fifths: hands and bags are large there too
-    empty: float = 0.15  # zoomed into a place without heads, or a piece of a picture without people
+    close: float = 0.10  # zoomed until one head fills a fifth to nearly all: hands and bags are large there too
+    empty: float = 0.22  # zoomed into a place without heads, or a piece of a picture without people
     paste: float = 0.30
+    rooms: float = 0.45  # of pictures: from the sets of other rooms, where there are such
+    cover: float = 0.25  # of crops: cloth over some heads, or hair of another brightness
+    mask: float = 0.06  # of crops: masks over some faces
+    dark: float = 0.12  # little light
+
+
+# How often each set of rooms is drawn, relative to the others.
+SET_SHARES = {
+    "hardhat_heads": 0.24, "veils": 0.24, "school_scenes": 0.18, "mask_crowds": 0.10, "mask_people": 0.12, "hijab_portraits": 0.07,
+    "webcam_closeups": 0.05,
+}
+READ_AT = (1280, 736)  # px: the program scales whole pictures to this size
+ROOM_HEADS = (9.0, 200.0)  # px: sizes that heads of the sets are brought to in an ordinary crop
+LARGEST_ZOOM = 2.5
+LARGEST_FRAME = 1.4  # a crop is at most so many times as wide as its picture
 
 
 def cut(luma: np.ndarray, left: int, top: int, side: int, out: int, border: int) -> np.ndarray:
@@ -49,15 +69,29 @@ def label_crop(picture: Picture, left: int, top: int, side: int, out: int) -> Tr
     visible = picture.visible.copy()
     visible[(visible == Face.VISIBLE) & (face_seen < 0.7)] = Face.UNKNOWN
     visible[(visible == Face.HIDDEN) & (seen < 0.8)] = Face.UNKNOWN
-    small = longer_side(heads) < SMALLEST_PX
-    keep = (seen >= 0.4) & ~small
-    ignore = (seen > 0.05) & ~keep
-    return Truth(inside[keep], faces_inside[keep], visible[keep], inside[ignore])
+    size = longer_side(heads)
+    giant = size > GIANT * out
+    keep = (seen >= 0.4) & (size >= SMALLEST_PX) & ~giant
+    ignore = (seen > 0.05) & ~keep & ~(giant & (seen < 0.4))  # a piece of a giant head is background
+    ignored = inside[ignore]
+    if len(picture.ignored):
+        others = ((picture.ignored - origin) * scale).clip(0, out)
+        ignored = np.concatenate([ignored, others[area(others) > 1]])
+    return Truth(inside[keep], faces_inside[keep], visible[keep], ignored, known_places(picture, heads, out))
+
+
+def known_places(picture: Picture, heads: np.ndarray, out: int) -> np.ndarray:
+    """float32 [K, 4]: where a crop of side `out` has background that is known to be background; `heads` in its pixels."""
+    if picture.complete:
+        return np.array([[0, 0, out, out]], np.float32)
+    size = heads[:, 2:] - heads[:, :2]
+    growth = np.stack([-RING[0] * size[:, 0], -RING[1] * size[:, 1], RING[0] * size[:, 0], RING[2] * size[:, 1]], 1)
+    return (heads + growth).clip(0, out).astype(np.float32)
 
 
 def mirror(luma: np.ndarray, truth: Truth) -> np.ndarray:
     """Mirrors the boxes in place and returns the mirrored picture."""
-    for boxes in (truth.heads, truth.faces, truth.ignored):
+    for boxes in (truth.heads, truth.faces, truth.ignored, truth.known):
         boxes[:, [0, 2]] = luma.shape[1] - boxes[:, [2, 0]]
     return np.ascontiguousarray(luma[:, ::-1])
 
@@ -83,6 +117,39 @@ def spoil(luma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return x.clip(0, 1)
 
 
+def darken(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float32 0..1 -> the same by 4 to 60 % of the light: shot and read noise, and the few steps that 8 bits leave."""
+    light = float(np.exp(rng.uniform(np.log(0.04), np.log(0.6))))
+    x = x * light + rng.uniform(0, 0.02)
+    if rng.random() < 0.7:
+        noise = rng.standard_normal(x.shape, dtype=np.float32)
+        x = x + noise * (np.sqrt(np.maximum(x, 0)) * rng.uniform(0, 0.02) + rng.uniform(0, 0.012))
+    return (np.round(x.clip(0, 1) * 255) / 255).astype(np.float32)
+
+
+def drawn_mark(side: int, rng: np.random.Generator) -> np.ndarray:
+    """uint8 [side, side]: a disc, a ring or letters on an even ground, as on logos, clocks, boards and keys."""
+    scale = 4
+    mark = np.full((side * scale, side * scale), int(rng.integers(256)), np.uint8)
+    luma, middle = int(rng.integers(256)), side * scale // 2
+    kind = rng.random()
+    if kind < 0.45:
+        axes = tuple(int(middle * rng.uniform(0.45, 0.95)) for _ in range(2)) if rng.random() < 0.5 else (int(middle * rng.uniform(0.5, 0.95)),) * 2
+        thickness = -1 if rng.random() < 0.4 else max(1, int(side * scale * rng.uniform(0.03, 0.2)))
+        cv2.ellipse(mark, (middle, middle), axes, 0, 0, 360, luma, thickness, cv2.LINE_AA)
+        if rng.random() < 0.5:
+            cv2.circle(mark, (middle, middle), int(middle * rng.uniform(0.1, 0.5)), int(rng.integers(256)), -1, cv2.LINE_AA)
+    if kind > 0.3:
+        text = "".join(rng.choice(list("0O8QDCGBSae6935&@%RPo"), int(rng.integers(1, 4))))
+        font = [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX][int(rng.integers(4))]
+        width, size = max(1, int(side * scale * rng.uniform(0.02, 0.12))), side * scale * rng.uniform(0.5, 1.0)
+        (w, h), _ = cv2.getTextSize(text, font, 1.0, width)
+        factor = size / max(w, h, 1)
+        corner = (int(middle - w * factor / 2), int(middle + h * factor / 2))
+        cv2.putText(mark, text, corner, font, factor, luma if kind > 0.45 else int(rng.integers(256)), width, cv2.LINE_AA)
+    return cv2.resize(mark, (side, side), interpolation=cv2.INTER_AREA)
+
+
 def soft_oval(height: int, width: int) -> np.ndarray:
     """float32 [height, width]: 1 inside, falling to 0 at the edge: the mask by which patches are pasted."""
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -93,13 +160,30 @@ class Samples:
     """An endless source of training pictures of side `side`."""
 
     def __init__(self, pictures: list[Picture], pixels: Pixels, side: int, rng: np.random.Generator,
-                 negatives: list[np.ndarray] | None = None):
+                 negatives: list[np.ndarray] | None = None, empty: list[np.ndarray] | None = None):
         self.pictures, self.pixels, self.side, self.rng = pictures, pixels, side, rng
-        self.negatives = negatives or []  # uint8 [H, W] pictures without people
+        # Two kinds of uint8 [H, W] pictures without people; the second, harder one is drawn more often.
+        self.negatives = [kind for kind in (negatives, empty) if kind]
         self.shares = Shares()
-        self.strength = 1.0  # 0 leaves out mosaics and pasting
-        self.peopled = [i for i, picture in enumerate(pictures) if len(picture.heads)]
+        self.strength = 1.0  # 0 leaves out mosaics, pasting and what is drawn over heads
+        self.classroom = [i for i, picture in enumerate(pictures) if picture.part in ("A", "B")]
+        self.sets = {name: [i for i, p in enumerate(pictures) if p.part == name and len(p.heads)] for name in SET_SHARES}
+        self.sets = {name: rows for name, rows in self.sets.items() if rows}
+        weights = np.array([SET_SHARES[name] for name in self.sets])
+        self.set_shares = np.cumsum(weights / weights.sum()) if len(weights) else weights
+        # Pasted patches and places without heads come from pictures whose labels are complete.
+        self.full = [i for i, picture in enumerate(pictures) if picture.complete and picture.part in ("A", "B", "hardhat_heads")]
+        self.peopled = [i for i in self.full if len(pictures[i].heads)]
         self.web = [i for i in self.peopled if pictures[i].part == "B"] or self.peopled
+
+    def any_picture(self) -> int:
+        """The index of a picture: of a classroom, or of one of the sets by their shares."""
+        rng = self.rng
+        if self.sets and (not self.classroom or rng.random() < self.shares.rooms):
+            rows = list(self.sets.values())[min(int(np.searchsorted(self.set_shares, rng.random())), len(self.sets) - 1)]
+        else:
+            rows = self.classroom
+        return rows[int(rng.integers(len(rows)))]
 
     def draw(self) -> tuple[np.ndarray, Truth]:
         """float32 [side, side] luma in 0..1, and its labels."""
@@ -116,9 +200,14 @@ class Samples:
                 luma, truth = self.crop(self.side)
         if self.strength > 0 and rng.random() < self.shares.paste:
             self.paste_patches(luma, truth)
+        if self.strength > 0 and rng.random() < self.shares.cover:
+            cover(luma, truth, rng, float(rng.choice([0.3, 0.7])))
+        if self.strength > 0 and rng.random() < self.shares.mask:
+            mask_faces(luma, truth, rng, 0.5)
         if rng.random() < 0.5:
             luma = mirror(luma, truth)
-        return spoil(luma, rng), truth
+        x = spoil(luma, rng)
+        return (darken(x, rng) if rng.random() < self.shares.dark else x), truth
 
     def take(self, index: int, left: int, top: int, side: int, out: int) -> tuple[np.ndarray, Truth]:
         """A crop and its labels."""
@@ -129,8 +218,10 @@ class Samples:
     def crop(self, out: int, zoom: float = 1.0) -> tuple[np.ndarray, Truth]:
         """An ordinary crop at half to twice the stored size, three times in four around some head."""
         rng = self.rng
-        index = int(rng.integers(len(self.pictures)))
+        index = self.any_picture()
         picture = self.pictures[index]
+        if picture.part in SET_SHARES:
+            return self.room_crop(index, out, zoom)
         scale = 2 ** rng.uniform(-1, 1) * zoom
         if len(picture.heads) and picture.part == "B":
             usual = float(np.median(picture.heads[:, 3] - picture.heads[:, 1]))
@@ -138,6 +229,22 @@ class Samples:
                 scale = min(scale, 2 ** rng.uniform(-1, 1) * 60 / usual * zoom)
         side = round(out / max(scale, 0.3))
         left, top = self.somewhere(picture, side)
+        return self.take(index, left, top, side, out)
+
+    def room_crop(self, index: int, out: int, zoom: float) -> tuple[np.ndarray, Truth]:
+        """A crop of a picture of a set of rooms around some head, which becomes 9 to 200 px high (times `zoom`)."""
+        rng = self.rng
+        picture = self.pictures[index]
+        head = picture.heads[int(rng.integers(len(picture.heads)))]
+        low, high = np.log(ROOM_HEADS)
+        # The middle of the range more often than its ends.
+        wanted = float(np.exp(low + (high - low) * (rng.random() + rng.random()) / 2)) * zoom
+        scale = float(np.clip(wanted / max(head[3] - head[1], 4), 0.2, LARGEST_ZOOM))
+        extent = (picture.width, picture.height)
+        side = min(round(out / scale), round(LARGEST_FRAME * max(extent)))
+        middle = (head[:2] + head[2:]) / 2
+        corner = [int(middle[i] - rng.uniform(0.1, 0.9) * side) for i in (0, 1)]
+        left, top = (min(max(c, min(0, e - side)), max(0, e - side)) for c, e in zip(corner, extent))
         return self.take(index, left, top, side, out)
 
     def somewhere(self, picture: Picture, side: int) -> tuple[int, int]:
@@ -152,13 +259,17 @@ class Samples:
         return tuple(int(rng.integers(min(0, e - side), max(0, e - side) + 1)) for e in extent)  # type: ignore[return-value]
 
     def close_crop(self) -> tuple[np.ndarray, Truth]:
-        """Zoomed so that one head of a web picture fills a fifth to four fifths of the height."""
+        """Zoomed so that one head fills a fifth to all of the height, sometimes more than all."""
         rng = self.rng
-        index = self.web[int(rng.integers(len(self.web)))]
+        index = self.any_picture()
+        if self.pictures[index].part in ("A", "B"):
+            index = self.web[int(rng.integers(len(self.web)))]
         heads = self.pictures[index].heads
-        head = heads[int(rng.integers(len(heads)))]
-        wanted = self.side * np.exp(rng.uniform(np.log(0.2), np.log(0.8)))
-        side = int(np.clip(self.side * max(head[3] - head[1], 8) / wanted, 48, 2 * self.side))
+        sizes = heads[:, 3] - heads[:, 1]
+        row = int(sizes.argmax()) if rng.random() < 0.5 else int(rng.integers(len(heads)))
+        head = heads[row]
+        wanted = self.side * np.exp(rng.uniform(np.log(0.2), np.log(0.97 if rng.random() < 0.9 else 2.0)))
+        side = int(np.clip(self.side * max(head[3] - head[1], 8) / wanted, 48, 3 * self.side))
         left, top = (int((head[i] + head[i + 2]) / 2 - rng.uniform(0.3, 0.7) * side) for i in (0, 1))
         return self.take(index, left, top, side, self.side)
 
@@ -166,10 +277,10 @@ class Samples:
         """Zoomed into a place without heads: desks, hands, bags, walls, lights; ordinary where none is found. Half of
         them come from the pictures without people, where there are such."""
         rng = self.rng
-        if self.negatives and rng.random() < 0.5:
+        if self.negatives and rng.random() < 0.65:
             return self.negative_crop()
         for _ in range(8):
-            index = int(rng.integers(len(self.pictures)))
+            index = self.full[int(rng.integers(len(self.full)))]
             picture = self.pictures[index]
             side = int(rng.integers(48, min(320, picture.width, picture.height)))
             left, top = int(rng.integers(picture.width - side + 1)), int(rng.integers(picture.height - side + 1))
@@ -179,11 +290,16 @@ class Samples:
         return self.crop(self.side)
 
     def negative_crop(self) -> tuple[np.ndarray, Truth]:
-        """A random piece of a picture without people, 64 px to all of it."""
+        """A random piece of a picture without people: at about the size at which whole pictures are read, or 64 px to all of it."""
         rng = self.rng
-        luma = self.negatives[int(rng.integers(len(self.negatives)))]
+        kind = self.negatives[-1 if rng.random() < 0.65 else 0]
+        luma = kind[int(rng.integers(len(kind)))]
         most = min(luma.shape)
-        side = int(np.exp(rng.uniform(np.log(min(64, most)), np.log(most))))
+        if rng.random() < 0.6:
+            scale = min(READ_AT[0] / luma.shape[1], READ_AT[1] / luma.shape[0], 1.5) * 2 ** rng.uniform(-0.6, 0.4)
+            side = int(np.clip(self.side / scale, 32, most))
+        else:
+            side = int(np.exp(rng.uniform(np.log(min(64, most)), np.log(most))))
         left, top = (int(rng.integers(extent - side + 1)) for extent in luma.shape[::-1])
         none = np.zeros((0, 4), np.float32)
         crop = cut(luma, left, top, side, self.side, GREY)
@@ -197,10 +313,10 @@ class Samples:
         for i in range(4):
             y, x = i // 2 * half, i % 2 * half
             luma[y : y + half, x : x + half], truth = self.crop(half, zoom=0.75)
-            for boxes in (truth.heads, truth.faces, truth.ignored):
+            for boxes in (truth.heads, truth.faces, truth.ignored, truth.known):
                 boxes += np.array([x, y, x, y], np.float32)
             parts.append(truth)
-        joined = (np.concatenate([getattr(t, name) for t in parts]) for name in ("heads", "faces", "visible", "ignored"))
+        joined = (np.concatenate([getattr(t, name) for t in parts]) for name in ("heads", "faces", "visible", "ignored", "known"))
         return luma, Truth(*joined)
 
     def paste_patches(self, luma: np.ndarray, truth: Truth) -> None:
@@ -246,6 +362,8 @@ class Samples:
         """A head-sized piece of a picture in which there is no head, 8 to 120 px; nothing where none is found."""
         rng = self.rng
         none = np.zeros((1, 4), np.float32)
+        if rng.random() < 0.2:
+            return drawn_mark(round(np.exp(rng.uniform(np.log(10), np.log(90)))), rng), none, none, Face.HIDDEN
         if self.negatives and rng.random() < 0.4:
             crop, _ = self.negative_crop()
             side = float(np.exp(rng.uniform(np.log(10), np.log(120))))

@@ -14,18 +14,21 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from moodtrain import run
-from moodtrain.data import classroom, rooms, synthetic
+from moodtrain.data import classroom, room_sets, rooms, synthetic
 from moodtrain.data.classroom import Picture, Pixels
 from moodtrain.heads.clean import second_opinion
 from moodtrain.heads.decode import detect
 from moodtrain.heads.loss import HeadsLoss, Truth
-from moodtrain.heads.metrics import Result, face_curve, head_curve
+from moodtrain.heads.metrics import Result, face_curve, found_and_false, head_curve
 from moodtrain.heads.net import HeadsNet
+from moodtrain.heads.propose import completed
 from moodtrain.heads.samples import Samples
 from moodtrain.layers import multiply_accumulates
 from moodtrain.muon import Muon
 
 WATCH_SHARE = 40  # one training picture of so many is not learned but watched
+WATCH_OF_SET = 12  # so many held-out pictures of each set of rooms are watched
+WATCH_SCORE = 0.46
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Recipe:
     cooldown: float = 0.6
     average: float = 0.9985
     plain_share: float = 0.15  # the last part of the run, without mosaics and pasting
+    rooms_share: float = 0.45  # of the pictures: from the sets of other rooms
     seed: int = 1
 
 
@@ -77,14 +81,15 @@ class Trainer:
     """The state of a run: network, moving average, optimizer, random streams, step."""
 
     def __init__(self, recipe: Recipe, pictures: list[Picture], pixels: Pixels, folder: Path, device: torch.device,
-                 workers: int = 0, negatives: list[np.ndarray] | None = None):
+                 workers: int = 0, negatives: list[np.ndarray] | None = None, empty: list[np.ndarray] | None = None):
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, device
         self.net = HeadsNet().to(device, memory_format=torch.channels_last)
         self.average = run.MovingAverage(self.net, recipe.average)
         self.optimizer = make_optimizer(self.net, recipe)
         self.rng = np.random.default_rng(recipe.seed)
-        self.samples = Samples(pictures, pixels, recipe.side, self.rng, negatives)
+        self.samples = Samples(pictures, pixels, recipe.side, self.rng, negatives, empty)
+        self.samples.shares.rooms = recipe.rooms_share
         self.loss = HeadsLoss(recipe.side, recipe.side, device)
         self.checkpoints = run.Checkpoints(folder)
         self.step = 0
@@ -153,6 +158,11 @@ def watch(net: torch.nn.Module, pictures: list[Picture], pixels: Pixels) -> dict
         if chosen:
             answer[f"heads_{part}"] = head_curve(chosen).average
             answer[f"faces_{part}"] = face_curve(chosen).average
+    for part in sorted({p.part for p in pictures} - {"A", "B"}):
+        chosen = [r for r in results if r.picture.part == part]
+        found, labels, false = found_and_false(chosen, WATCH_SCORE)
+        answer[f"recall_{part}"] = found / max(labels, 1)
+        answer[f"false_{part}"] = false / len(chosen)
     return answer
 
 
@@ -174,6 +184,18 @@ def read_pictures(data: Path | None, second: Path | None, limit: int | None, cac
     return learned[:limit], [p for p, w in zip(pictures, watched) if w] or learned[:2]
 
 
+def read_rooms(folder: Path | None, limit: int | None) -> tuple[list[Picture], list[Picture], list[np.ndarray]]:
+    """(learned pictures, watched pictures, pictures without people) of the sets of rooms in `folder`, where there is one."""
+    if folder is None:
+        return [], [], []
+    learned, held = room_sets.read(folder)
+    empty = [cv2.imread(str(p.file), cv2.IMREAD_GRAYSCALE) for p in learned if p.part == "negatives"]
+    watched = [p for part in room_sets.SOURCE_KEYS for p in [q for q in held if q.part == part][:WATCH_OF_SET]]
+    peopled = [p for p in learned if len(p.heads)]
+    # The sets lie one after the other: a limit takes some of each.
+    return peopled[:: max(1, -(-len(peopled) // limit)) if limit else 1], watched, empty
+
+
 def read_negatives(folder: Path | None) -> list[np.ndarray]:
     """uint8 [H, W] of every picture in `folder`, none of which may show a person."""
     files = sorted(folder.iterdir()) if folder else []
@@ -190,6 +212,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--second", type=Path, help="a second opinion on faces, by moodtrain.heads.clean")
     parser.add_argument("--new-rooms", action="store_true", help="do not learn the smallest rooms of part A but watch them")
     parser.add_argument("--negatives", type=Path, help="folder of pictures without people")
+    parser.add_argument("--rooms", type=Path, help="folder with sets of other rooms (moodtrain.data.room_sets)")
+    parser.add_argument("--proposals", type=Path, help="heads that complete the labels of these sets, by moodtrain.heads.propose")
     parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights to start from")
     parser.add_argument("--limit", type=int, help="train on so many pictures only")
     parser.add_argument("--threads", type=int, default=0)
@@ -232,9 +256,12 @@ def main() -> None:
     recipe = Recipe(**{k: getattr(args, k) for k in asdict(Recipe())})
     cache = args.cache or args.run
     learned, watched = read_pictures(args.data, args.second, args.limit, cache, args.new_rooms)
-    kind = "_new_rooms" if args.new_rooms else ""
+    other_rooms, watched_rooms, empty = read_rooms(args.rooms, args.limit)
+    other_rooms = completed(other_rooms, args.proposals)
+    learned, watched = learned + other_rooms, watched + watched_rooms
+    kind = ("_new_rooms" if args.new_rooms else "") + ("_sets" if other_rooms else "")
     pixels, watched_pixels = (Pixels(p, cache / f"{name}{kind}.luma") for name, p in (("learned", learned), ("watched", watched)))
-    trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers, read_negatives(args.negatives))
+    trainer = Trainer(recipe, learned, pixels, args.run, device, args.workers, read_negatives(args.negatives), empty)
     log = run.RunLog(args.run)
     if state := trainer.checkpoints.load():
         trainer.resume(state)
