@@ -1,16 +1,16 @@
-//! Time that luma costs in each pixel layout, at 1280x720: `cargo bench --bench luma`.
+//! Time of luma decoding for each pixel format at 1280x720: `cargo bench --bench luma`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use moodring::camera::{Frame, PixelFormat, Size};
-use moodring::vision::luma::LumaDecoder;
+use moodring_camera::{Frame, PixelFormat, Size};
+use moodring_vision::luma::LumaDecoder;
 
 const SIZE: Size = Size::new(1280, 720);
 
-/// A scene with edges and grain, whose JPEG of quality 85 has 0.7 bits a pixel: webcams send as much or up to twice that.
+/// A scene with edges and grain. Its JPEG of quality 85 has 0.7 bits per pixel; webcams send once to twice as much.
 fn scene() -> impl Iterator<Item = [u8; 3]> {
     let wave = |at: u32, period: f32| (at as f32 / period).sin();
     (0..SIZE.height).flat_map(move |y| {

@@ -1,11 +1,11 @@
-//! What the real networks make of a simulated video call: the tables of docs/guide/online-classes.md.
+//! Measures the real networks on simulated video calls, and prints the tables of docs/guide/online-classes.md.
 //!
 //! `cargo run --release --example gallery_quality -- [tiles] [large] [joke] [rearranged]`
 //!
-//! `tiles`: how many heads are found, of which size, and whom the mood counts. `large`: the same for few
-//! large tiles, by `vision.detection_width`. `joke`: how the class's happy share
-//! follows a joke. `rearranged`: how long the published number of people is wrong after a rearrangement, with the
-//! profile of a room and step by step to that of a gallery. Without arguments all of them. No clock is waited for.
+//! `tiles`: heads found by size, and published people and facing. `large`: heads found in few large tiles, by
+//! `vision.detection_width`. `joke`: delay of the happy share after a joke. `rearranged`: for how long the published
+//! number of people is wrong after a rearrangement, from the settings of a room step by step to those of a gallery.
+//! Without arguments it prints all tables. The clock is simulated.
 //!
 //! `picture FILE` writes the picture of that page.
 
@@ -18,17 +18,20 @@ use image::codecs::png::{CompressionType, FilterType as PngFilter, PngEncoder};
 use image::imageops::{FilterType, resize};
 use image::{ExtendedColorType, GrayImage, ImageEncoder as _};
 use jiff::Timestamp;
-use moodring::camera::simulator::{Event, Scene, Script, SimulatorSource};
-use moodring::camera::{Frame, PixelFormat};
-use moodring::config::{CameraView, Config, Mode};
-use moodring::mood::{Aggregator, Mood};
-use moodring::vision::{Expression, Person, Vision};
+use moodring_camera::simulator::{Scene, Script, ScriptEvent, SimulatorSource};
+use moodring_camera::{Frame, PixelFormat};
+use moodring_config::{CameraView, Config};
+use moodring_contract::Expression;
+use moodring_contract::Mode;
+use moodring_contract::Mood;
+use moodring_mood::Aggregator;
+use moodring_vision::{Person, Vision};
 
-const BEAT: Duration = Duration::from_millis(500);
+const CYCLE: Duration = Duration::from_millis(500);
 const SIZES: [(u32, u32); 2] = [(1920, 1080), (1280, 720)];
 const SEEDS: [u64; 2] = [1, 2];
-/// A head and a person this much apart, in intersection over union, are not the same.
-const LEAST_IOU: f32 = 0.3;
+/// Minimum intersection over union of a found head and the true head of the same person.
+const MIN_IOU: f32 = 0.3;
 
 fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -53,7 +56,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Twenty tiles during the joke, in few greys, so that the file is small.
+/// Writes a picture of twenty tiles during the joke. It has 24 greys, which keeps the file small.
 fn picture(file: &Path) -> Result<()> {
     const GREYS: u32 = 24;
     const WIDTH: u32 = 800;
@@ -84,7 +87,7 @@ fn gallery(people: u32, size: (u32, u32), seed: u64) -> Config {
     config
 }
 
-/// A simulated call, and everything from vision to mood.
+/// A simulated call with its vision and mood estimate.
 struct Call {
     scene: Scene,
     vision: Vision,
@@ -98,7 +101,7 @@ impl Call {
         let source = SimulatorSource::new(&config.camera.simulator).with_script(script);
         let scene = source.with_view(CameraView::Gallery).scene()?;
         let data = vec![0; scene.size().area()];
-        let (vision, aggregator) = (Vision::new(config)?, Aggregator::of(config)?);
+        let (vision, aggregator) = (Vision::new(config)?, Aggregator::from_config(config)?);
         Ok(Self { scene, vision, aggregator, begun: Instant::now(), data })
     }
 
@@ -110,7 +113,7 @@ impl Call {
         Frame { captured_at, sequence: 0, format: PixelFormat::Grey, size, stride, data }
     }
 
-    /// The mood after the picture at `at`.
+    /// Draws and analyses the picture at `at`; returns the mood after it.
     fn mood(&mut self, at: Duration) -> Result<Mood> {
         let frame = self.frame(at);
         self.aggregator.observe(&self.vision.observe(&frame)?);
@@ -138,21 +141,21 @@ fn tiles() -> Result<()> {
                 for second in [5, 14] {
                     let at = Duration::from_secs(second);
                     let frame = call.frame(at);
-                    let heads = call.vision.look(&frame)?.observation.people;
+                    let heads = call.vision.analyze_still(&frame)?.observation.people;
                     call.data = frame.data;
                     let truth = call.scene.truth(at).people;
                     let matched = truth
                         .iter()
-                        .filter(|person| heads.iter().any(|head| person.head.iou(head.head) >= LEAST_IOU));
+                        .filter(|person| heads.iter().any(|head| person.head.iou(head.head) >= MIN_IOU));
                     (true_heads, found, right) =
                         (true_heads + truth.len(), found + heads.len(), right + matched.count());
                     pixels += truth.iter().map(|person| person.head.height).sum::<f32>();
                 }
                 let mut last = None;
                 for step in 0..20 {
-                    last = Some(call.mood(BEAT * step)?);
+                    last = Some(call.mood(CYCLE * step)?);
                 }
-                let truth = call.scene.truth(BEAT * 19).people;
+                let truth = call.scene.truth(CYCLE * 19).people;
                 let facing = share(truth.iter().filter(|person| person.faces_front).count(), truth.len());
                 let published = |value: Option<String>| value.unwrap_or_else(|| "too few".into());
                 let mood = last.as_ref();
@@ -175,7 +178,7 @@ fn tiles() -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// Who is found in few large tiles, by the width at which heads are searched.
+/// Heads found in few large tiles, by detection width.
 fn large() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(
@@ -185,31 +188,31 @@ fn large() -> Result<()> {
     writeln!(out, "|---:|---:|---:|---:|---:|---:|")?;
     for people in [1, 2, 4, 6, 9, 16, 25] {
         for width in [640, 960, 1280] {
-            // Facing and turned away: how many there are, and how many are found.
-            let (mut there, mut seen, mut elsewhere, mut pixels) = ([0; 2], [0; 2], 0, 0.0);
+            // Indexed by facing and turned away: number of people, and number of those found.
+            let (mut present, mut seen, mut elsewhere, mut pixels) = ([0; 2], [0; 2], 0, 0.0);
             for seed in 1..=6 {
                 let mut config = gallery(people, SIZES[0], seed);
                 config.mood.mode = Mode::Occupancy;
                 config.vision.detection_width = width;
-                let script = Script::new(vec![(Duration::ZERO, Event::Facing(0.5))], None)?;
+                let script = Script::new(vec![(Duration::ZERO, ScriptEvent::Facing(0.5))], None)?;
                 let mut call = Call::new(&config, script)?;
                 for second in [5, 14] {
                     let at = Duration::from_secs(second);
                     let frame = call.frame(at);
-                    let heads = call.vision.look(&frame)?.observation.people;
+                    let heads = call.vision.analyze_still(&frame)?.observation.people;
                     call.data = frame.data;
                     elsewhere += heads.len();
                     for person in call.scene.truth(at).people {
-                        let found = heads.iter().any(|head| person.head.iou(head.head) >= LEAST_IOU);
-                        there[usize::from(!person.faces_front)] += 1;
+                        let found = heads.iter().any(|head| person.head.iou(head.head) >= MIN_IOU);
+                        present[usize::from(!person.faces_front)] += 1;
                         seen[usize::from(!person.faces_front)] += usize::from(found);
                         elsewhere -= usize::from(found);
                         pixels += person.head.height;
                     }
                 }
             }
-            let high = pixels / (there[0] + there[1]) as f32;
-            let found = |index: usize| match there[index] {
+            let high = pixels / (present[0] + present[1]) as f32;
+            let found = |index: usize| match present[index] {
                 0 => "none".to_owned(),
                 of => format!("{:.3} of {of}", share(seen[index], of)),
             };
@@ -220,7 +223,7 @@ fn large() -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// Shares of a class at work and of one that laughs, in the order of `Expression::ALL`.
+/// Expression shares of a class at work and of a laughing class, in the order of `Expression::ALL`.
 const AT_WORK: [f64; 7] = [0.0, 0.0, 0.0, 0.15, 0.05, 0.0, 0.80];
 const LAUGHING: [f64; 7] = [0.0, 0.0, 0.0, 0.65, 0.0, 0.20, 0.15];
 
@@ -234,18 +237,20 @@ fn joke() -> Result<()> {
     for people in [9, 25, 49] {
         for size in SIZES {
             let at = Duration::from_secs(20);
-            let events =
-                vec![(Duration::ZERO, Event::Expressions(AT_WORK)), (at, Event::Expressions(LAUGHING))];
+            let events = vec![
+                (Duration::ZERO, ScriptEvent::Expressions(AT_WORK)),
+                (at, ScriptEvent::Expressions(LAUGHING)),
+            ];
             let mut call = Call::new(&gallery(people, size, 1), Script::new(events, None)?)?;
             let happy = |mood: &Mood| mood.expressions.map_or(f64::NAN, |shares| shares.happy.share);
             let (mut before, mut dominant) = (f64::NAN, None);
             let mut last = call.mood(Duration::ZERO)?;
             for step in 1..=120 {
-                last = call.mood(BEAT * step)?;
-                if BEAT * step < at {
+                last = call.mood(CYCLE * step)?;
+                if CYCLE * step < at {
                     before = happy(&last);
                 } else if dominant.is_none() && last.dominant == Some(Expression::Happy) {
-                    dominant = Some((BEAT * step - at).as_secs_f64());
+                    dominant = Some((CYCLE * step - at).as_secs_f64());
                 }
             }
             writeln!(
@@ -263,19 +268,19 @@ fn joke() -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// What happens, how many are in the call before, and what it is called.
-fn rearrangements() -> [(&'static str, u32, Event); 5] {
-    let slide = Event::Slide(Duration::from_secs(60));
+/// Name, number of people before, and event of each rearrangement.
+fn rearrangements() -> [(&'static str, u32, ScriptEvent); 5] {
+    let slide = ScriptEvent::Slide(Duration::from_secs(60));
     [
-        ("25 → 30", 25, Event::People(30)),
-        ("30 → 24", 30, Event::People(24)),
-        ("30 → 29", 30, Event::People(29)),
-        ("49 → 40", 49, Event::People(40)),
+        ("25 → 30", 25, ScriptEvent::People(30)),
+        ("30 → 24", 30, ScriptEvent::People(24)),
+        ("30 → 29", 30, ScriptEvent::People(29)),
+        ("49 → 40", 49, ScriptEvent::People(40)),
         ("25, a slide", 25, slide),
     ]
 }
 
-/// How heads are followed and how they are counted: as in a room, step by step to what a gallery asks for.
+/// Name, configuration of vision and configuration of the mood: from a room step by step to a gallery.
 fn profiles(config: &Config) -> [(&'static str, Config, Config); 4] {
     let mut room = config.clone();
     room.camera.view = CameraView::Room;
@@ -289,26 +294,26 @@ fn profiles(config: &Config) -> [(&'static str, Config, Config); 4] {
     ]
 }
 
-/// What went wrong in a rearrangement.
+/// Errors after a rearrangement.
 #[derive(Default)]
-struct Wrong {
-    /// For how long the published number was off by more than one.
+struct Errors {
+    /// Time until the published number of people was off by at most one.
     published_for: Duration,
-    /// The most people counted at once beyond those who were there.
+    /// Maximum number of people in excess of the true number, in one cycle.
     twice: usize,
-    /// People who were taken for somebody else, with what had been read of that one.
+    /// People who got the seat, and so an old reading, of another person.
     mixed: usize,
     restlessness: f64,
 }
 
-/// Looks for 12 s before and for 20 s after `event`.
-fn rearrange(seeing: &Config, counting: &Config, event: Event) -> Result<Wrong> {
+/// Runs 12 s before and 20 s after `event`.
+fn rearrange(seeing: &Config, counting: &Config, event: ScriptEvent) -> Result<Errors> {
     const BEFORE: u32 = 24;
-    let mut call = Call::new(seeing, Script::new(vec![(BEAT * BEFORE, event)], None)?)?;
-    call.aggregator = Aggregator::of(counting)?;
-    let (mut wrong, mut seats) = (Wrong::default(), Vec::new());
+    let mut call = Call::new(seeing, Script::new(vec![(CYCLE * BEFORE, event)], None)?)?;
+    call.aggregator = Aggregator::from_config(counting)?;
+    let (mut errors, mut seats) = (Errors::default(), Vec::new());
     for step in 0..BEFORE + 40 {
-        let at = BEAT * step;
+        let at = CYCLE * step;
         let frame = call.frame(at);
         let observation = call.vision.observe(&frame)?;
         call.data = frame.data;
@@ -316,7 +321,7 @@ fn rearrange(seeing: &Config, counting: &Config, event: Event) -> Result<Wrong> 
         let mood = call.aggregator.mood(call.begun + at, Timestamp::now());
         let truth = call.scene.truth(at).people;
         let pairs = truth.iter().filter_map(|person| {
-            let found = observation.people.iter().find(|head| person.head.iou(head.head) >= LEAST_IOU)?;
+            let found = observation.people.iter().find(|head| person.head.iou(head.head) >= MIN_IOU)?;
             Some((person.seat, found))
         });
         if step < BEFORE {
@@ -327,15 +332,15 @@ fn rearrange(seeing: &Config, counting: &Config, event: Event) -> Result<Wrong> 
             let is_old =
                 |head: &Person| head.reading.is_some_and(|reading| reading.read_at < call.begun + at);
             let mixed = pairs.filter(|(seat, found)| is_old(found) && !seats.contains(&(*seat, found.seat)));
-            wrong.mixed = mixed.count();
+            errors.mixed = mixed.count();
         }
-        wrong.restlessness = wrong.restlessness.max(mood.restlessness.unwrap_or(0.0));
-        wrong.twice = wrong.twice.max(observation.people.len().saturating_sub(truth.len()));
+        errors.restlessness = errors.restlessness.max(mood.restlessness.unwrap_or(0.0));
+        errors.twice = errors.twice.max(observation.people.len().saturating_sub(truth.len()));
         if mood.people.is_none_or(|seen| (seen as usize).abs_diff(truth.len()) > 1) {
-            wrong.published_for = at + BEAT - BEAT * BEFORE;
+            errors.published_for = at + CYCLE - CYCLE * BEFORE;
         }
     }
-    Ok(wrong)
+    Ok(errors)
 }
 
 fn rearranged() -> Result<()> {
@@ -347,10 +352,10 @@ fn rearranged() -> Result<()> {
     writeln!(out, "|---|---|---:|---:|---:|---:|")?;
     for (name, people, event) in rearrangements() {
         let mut config = gallery(people, SIZES[0], SEEDS[0]);
-        // As on a slow board, so that readings of before the rearrangement are to be seen after it.
+        // As on a slow board: readings from before the rearrangement are still in use after it.
         config.vision.reading_budget_s = 0.01;
         for (profile, seeing, counting) in profiles(&config) {
-            let Wrong { published_for, twice, mixed, restlessness } = rearrange(&seeing, &counting, event)?;
+            let Errors { published_for, twice, mixed, restlessness } = rearrange(&seeing, &counting, event)?;
             let seconds = published_for.as_secs_f64();
             writeln!(out, "| {name} | {profile} | {seconds:.1} s | {twice} | {mixed} | {restlessness:.2} |")?;
         }

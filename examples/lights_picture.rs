@@ -1,8 +1,8 @@
-//! Draws the ring of light in each mood word, as people with usual vision and with the three dichromacies see it:
+//! Draws the light ring for each mood word, as seen with typical vision and with the three dichromacies:
 //!
 //! `cargo run --example lights_picture -- docs/img/lights.png`
 //!
-//! Everything is drawn in linear light and only written in sRGB, so the picture shows what the ring sends.
+//! Everything is computed in linear light and converted to sRGB at the end.
 
 use std::convert::Infallible;
 
@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::prelude::{DrawTarget, OriginDimensions, Pixel, Point, Size};
 use image::{Rgb, RgbImage};
-use moodring::mood::Word;
-use moodring::outputs::lights::{Eyes, Palette, srgb};
+use moodring_contract::Word;
+use moodring_hardware::lights::{ColourVision, Palette, srgb};
 use u8g2_fonts::FontRenderer;
 use u8g2_fonts::fonts::u8g2_font_helvB24_tr as Font;
 use u8g2_fonts::types::{FontColor, HorizontalAlignment, VerticalPosition};
@@ -25,21 +25,21 @@ const WORDS: [(Word, &str); 7] = [
     (Word::Drowsy, "drowsy"),
     (Word::Unsure, "unsure"),
 ];
-const ROWS: [(Eyes, &str); 4] = [
-    (Eyes::Usual, "usual vision"),
-    (Eyes::Protanopia, "protanopia"),
-    (Eyes::Deuteranopia, "deuteranopia"),
-    (Eyes::Tritanopia, "tritanopia"),
+const ROWS: [(ColourVision, &str); 4] = [
+    (ColourVision::Typical, "usual vision"),
+    (ColourVision::Protanopia, "protanopia"),
+    (ColourVision::Deuteranopia, "deuteranopia"),
+    (ColourVision::Tritanopia, "tritanopia"),
 ];
 const CELL: u32 = 140;
 const LEFT: u32 = 180;
 const TOP: u32 = 56;
-/// Letters are drawn so much larger and then made smaller, which smooths their edges.
-const FINER: u32 = 2;
-/// Linear light of the wall and of the letters.
+/// Oversampling factor of the letters, which smooths their edges.
+const OVERSAMPLING: u32 = 2;
+/// Linear light of the wall and of the letters, 0 to 1.
 const WALL: f64 = 0.008;
 const LETTERS: f64 = 0.7;
-/// Radii in pixels: of the ring, and of one of its lights.
+/// Radius of the ring and of one lamp, in pixels.
 const RING: f64 = 42.0;
 const LAMP: f64 = 6.0;
 const LAMPS: u32 = 16;
@@ -47,7 +47,7 @@ const LAMPS: u32 = 16;
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("usage: lights_picture FILE.png")?;
     let (width, height) = (LEFT + CELL * WORDS.len() as u32 + 20, TOP + CELL * ROWS.len() as u32 + 20);
-    let mut letters = Letters::new(width * FINER, height * FINER);
+    let mut letters = Letters::new(width * OVERSAMPLING, height * OVERSAMPLING);
     for (column, (_, word)) in WORDS.iter().enumerate() {
         letters.write(word, LEFT + CELL * column as u32 + CELL / 2, TOP / 2, HorizontalAlignment::Center)?;
     }
@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     picture.save(&path).with_context(|| format!("{path} cannot be written"))
 }
 
-/// Linear light of a pixel within the ring of a cell; none outside of all cells.
+/// Linear light of the pixel at `x`, `y`; `None` outside all cells.
 fn cell(x: u32, y: u32) -> Option<[f64; 3]> {
     let (column, row) = (x.checked_sub(LEFT)? / CELL, y.checked_sub(TOP)? / CELL);
     let ((word, _), (eyes, _)) = (WORDS.get(column as usize)?, ROWS.get(row as usize)?);
@@ -72,14 +72,14 @@ fn cell(x: u32, y: u32) -> Option<[f64; 3]> {
         let angle = std::f64::consts::TAU * f64::from(lamp) / f64::from(LAMPS);
         let distance = (across - RING * angle.cos()).hypot(down - RING * angle.sin());
         let edge = (LAMP + 0.5 - distance).clamp(0.0, 1.0);
-        // What the wall around a lamp throws back.
+        // The second term is the light that the wall around the lamp reflects.
         edge + (1.0 - edge) * 0.08 * (-(distance / LAMP).powi(2) / 5.0).exp()
     });
     let shine: f64 = shine.sum::<f64>().min(1.0);
     Some(eyes.see(Palette::Colours.light(*word).map(|channel| WALL + (channel - WALL).max(0.0) * shine)))
 }
 
-/// A sheet for letters, one bit a dot.
+/// Drawing target for text, one bit per dot.
 struct Letters {
     width: u32,
     dots: Vec<bool>,
@@ -91,7 +91,7 @@ impl Letters {
     }
 
     fn write(&mut self, text: &str, x: u32, y: u32, alignment: HorizontalAlignment) -> Result<()> {
-        let place = Point::new((x * FINER) as i32, (y * FINER) as i32);
+        let place = Point::new((x * OVERSAMPLING) as i32, (y * OVERSAMPLING) as i32);
         FontRenderer::new::<Font>()
             .render_aligned(
                 text,
@@ -105,13 +105,13 @@ impl Letters {
             .map_err(|error| anyhow::anyhow!("{text:?} cannot be written: {error:?}"))
     }
 
-    /// How much of a pixel of the picture is covered, 0 to 1.
+    /// Share of a picture pixel that letters cover, 0 to 1.
     fn ink(&self, x: u32, y: u32) -> f64 {
-        let dots = (0..FINER * FINER).filter(|dot| {
-            let (x, y) = (x * FINER + dot % FINER, y * FINER + dot / FINER);
+        let dots = (0..OVERSAMPLING * OVERSAMPLING).filter(|dot| {
+            let (x, y) = (x * OVERSAMPLING + dot % OVERSAMPLING, y * OVERSAMPLING + dot / OVERSAMPLING);
             self.dots[(y * self.width + x) as usize]
         });
-        dots.count() as f64 / f64::from(FINER * FINER)
+        dots.count() as f64 / f64::from(OVERSAMPLING * OVERSAMPLING)
     }
 }
 

@@ -1,15 +1,15 @@
-//! Writes what a camera in a simulated class delivers, one JPEG file a picture, to feed a loopback device with:
+//! Writes the pictures of a camera in a simulated class, one JPEG file each. A loopback device can be fed with them:
 //!
 //! `cargo run --example simulated_camera -- DIR PEOPLE WIDTH HEIGHT FRAMES_PER_S FRAMES`
 //!
-//! The class is at work (nothing happens but what always does), and everybody faces the front.
+//! The script is `steady` (no events), and everybody faces the front.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use moodring::camera::CameraSource;
-use moodring::camera::simulator::SimulatorSource;
-use moodring::config::{SimulatedFormat, SimulatedScript, Simulator};
+use moodring_camera::CameraSource;
+use moodring_camera::simulator::SimulatorSource;
+use moodring_config::{SimulatedFormat, SimulatedScript, Simulator};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,9 +1,9 @@
-//! Writes frames of simulated classes and the truth about them into a folder, for measuring other programs:
+//! Writes frames of simulated classes with their ground truth into a folder, to measure other programs:
 //!
 //! `cargo run --example simulated_class -- DIR PEOPLE WIDTH HEIGHT SEED [FRAMES [room|gallery]]`
 //!
-//! Each frame becomes `NAME.pgm` and `NAME.csv` (`x,y,width,height,faces_front,expression`, a line a head).
-//! Expressions are dealt out evenly, so that every one of the seven can be counted.
+//! Each frame becomes `NAME.pgm` and `NAME.csv` (`x,y,width,height,faces_front,expression`, one line per head).
+//! All seven expressions are equally frequent.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use moodring::camera::simulator::{Event, Scene, Script, SimulatorSource};
-use moodring::config::{CameraView, Simulator};
+use moodring_camera::simulator::{Scene, Script, ScriptEvent, SimulatorSource};
+use moodring_config::{CameraView, Simulator};
 
-/// Time of the class between two frames: long enough for people to turn and change their expression.
+/// Simulated time between two frames: long enough for people to turn and to change their expression.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(7_300);
 
 fn main() -> Result<()> {
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         seed: u64::from(number(4)?),
         ..Simulator::default()
     };
-    let script = Script::new(vec![(Duration::ZERO, Event::Expressions([1.0 / 7.0; 7]))], None)?;
+    let script = Script::new(vec![(Duration::ZERO, ScriptEvent::Expressions([1.0 / 7.0; 7]))], None)?;
     let view = match arguments.get(6).map_or("room", String::as_str) {
         "room" => CameraView::Room,
         "gallery" => CameraView::Gallery,
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     (0..frames).for_each(|index| scene.draw(Duration::from_millis(60_000 + 100 * index), &mut luma));
     writeln!(
         std::io::stderr(),
-        "{:.2} ms a frame at 10 frames/s",
+        "{:.2} ms per frame at 10 frames/s",
         begun.elapsed().as_secs_f64() * 1e3 / frames as f64
     )?;
     Ok(())

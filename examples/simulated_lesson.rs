@@ -1,27 +1,28 @@
-//! A simulated lesson of 45 minutes, recorded and reported in seconds on a simulated clock:
+//! Records and reports a simulated lesson of 45 minutes. The clock is simulated, so it takes seconds:
 //!
 //! `cargo run --example simulated_lesson -- DIR`
 //!
-//! Twenty-eight people who exist nowhere, six earlier lessons, and then one with a joke, a hard part and a recap, go
-//! second by second through the aggregator, the recorder and the store, as in the daemon; only camera and networks
-//! are left out. `DIR` then holds the store, and `lesson.html`, `.json` and `.csv` of the last lesson.
+//! A class of 28 simulated people has six ordinary lessons and then one with a joke, a hard part and a recap. Each second
+//! goes through the aggregator, the recorder and the store, as in the daemon; camera and networks are left out. `DIR` then
+//! contains the store, and `lesson.html`, `.json` and `.csv` of the last lesson.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
-use moodring::config::{Config, LessonBegin, TimetableEntry};
-use moodring::mood::Aggregator;
-use moodring::mood::lesson::{Recorder, Report, Store, Timetable, csv, html};
-use moodring::vision::{Expressions, Face, Observation, Person, PixelBox, Reading, SeatId, Verdict};
+use moodring_camera::PixelBox;
+use moodring_config::{Config, LessonBegin, TimetableEntry};
+use moodring_lessons::{Recorder, Report, Store, Timetable, csv, html};
+use moodring_mood::Aggregator;
+use moodring_vision::{Expressions, Face, Observation, Person, Readability, Reading, SeatId};
 
 const SEATS: u32 = 28;
 const MINUTES: i64 = 45;
-/// Seconds after which a person on average takes on what the class now does.
+/// Mean time in seconds until a person follows a change of the class.
 const INERTIA_S: f64 = 25.0;
 
-/// What the class does from a minute of the lesson on.
+/// Behaviour of the class from a minute of the lesson on.
 struct Phase {
     from_minute: i64,
     facing: f64,
@@ -49,15 +50,15 @@ const EVENTFUL: [Phase; 7] = [
     phase(41, 0.60, [0.01, 0.00, 0.01, 0.30, 0.04, 0.06, 0.58]),
 ];
 
-/// One who sits there.
+/// A simulated person.
 struct Pupil {
     facing: bool,
     expression: usize,
-    /// Where the face is too small to be read most of the time.
+    /// Whether the seat is so far back that the face is mostly too small to be read.
     far_back: bool,
 }
 
-/// A class, dealt out by a generator with a seed (SplitMix64): the same seed gives the same lesson.
+/// A class with a random number generator (SplitMix64): the same seed gives the same lesson.
 struct Class {
     seed: u64,
     pupils: Vec<Pupil>,
@@ -69,8 +70,8 @@ impl Class {
         Self { seed, pupils: (0..SEATS).map(pupil).collect() }
     }
 
-    /// A number from 0 to 1.
-    fn draw(&mut self) -> f64 {
+    /// A uniform number, 0 to 1, 1 excluded.
+    fn uniform(&mut self) -> f64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.seed;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -78,12 +79,12 @@ impl Class {
         ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A second goes by.
-    fn go_on(&mut self, phase: &Phase) {
+    /// Advances the class by a second.
+    fn advance(&mut self, phase: &Phase) {
         for seat in 0..self.pupils.len() {
-            if self.draw() < 1.0 / INERTIA_S {
-                self.pupils[seat].facing = self.draw() < phase.facing;
-                let mut left = self.draw();
+            if self.uniform() < 1.0 / INERTIA_S {
+                self.pupils[seat].facing = self.uniform() < phase.facing;
+                let mut left = self.uniform();
                 let chosen = phase.expressions.iter().position(|share| {
                     left -= share;
                     left < 0.0
@@ -93,7 +94,7 @@ impl Class {
         }
     }
 
-    /// What the networks would have told of it.
+    /// The observation that the networks would make of the class.
     fn observe(&mut self, at: Instant) -> Observation {
         let people = (0..SEATS).map(|seat| self.person(seat, at)).collect();
         Observation { captured_at: at, people }
@@ -101,11 +102,11 @@ impl Class {
 
     fn person(&mut self, seat: u32, at: Instant) -> Person {
         let Pupil { facing, expression, far_back } = self.pupils[seat as usize];
-        let readable = facing && (!far_back || self.draw() < 0.02);
-        let mut probabilities: [f64; 7] = std::array::from_fn(|_| 0.02 + 0.04 * self.draw());
-        probabilities[expression] += 1.0 + self.draw();
-        // Networks take many a face for neutral.
-        probabilities[6] += 0.15 * self.draw();
+        let readable = facing && (!far_back || self.uniform() < 0.02);
+        let mut probabilities: [f64; 7] = std::array::from_fn(|_| 0.02 + 0.04 * self.uniform());
+        probabilities[expression] += 1.0 + self.uniform();
+        // The network classifies many faces as neutral.
+        probabilities[6] += 0.15 * self.uniform();
         let sum: f64 = probabilities.iter().sum();
         let expressions = Expressions(probabilities.map(|probability| (probability / sum) as f32));
         let side = if far_back { 20.0 } else { 44.0 };
@@ -118,12 +119,12 @@ impl Class {
             unseen_for: Duration::ZERO,
             face: facing.then_some(Face { bounds: head, score: 0.9 }),
             facing: if facing { 0.95 } else { 0.05 },
-            // Who looks elsewhere moves more.
+            // People who look away move more.
             motion: if facing { 0.08 } else { 0.35 },
-            verdict: match (facing, readable) {
-                (_, true) => Verdict::Ok,
-                (true, false) => Verdict::TooSmall,
-                (false, false) => Verdict::Turned,
+            readability: match (facing, readable) {
+                (_, true) => Readability::Ok,
+                (true, false) => Readability::TooSmall,
+                (false, false) => Readability::Turned,
             },
             reading: readable.then_some(Reading { expressions, read_at: at }),
             belief: readable.then_some(expressions),
@@ -138,36 +139,37 @@ fn main() -> Result<()> {
     config.room.site = "Riverside School".into();
     config.room.name = "Room 12".into();
     config.lessons.begin = LessonBegin::Timetable;
-    config.lessons.time_zone = "Asia/Kolkata".into();
+    config.clock.time_zone = "Asia/Kolkata".into();
     let title = "Mathematics 7b".to_owned();
     config.lessons.timetable = vec![TimetableEntry { begin: "0 9 * * MON-SAT".into(), minutes: 45, title }];
 
     let mut store = Store::open(directory)?;
-    // Mondays to Saturdays; the lesson of interest is that of Monday 23 November.
+    // Monday to Saturday; the reported lesson is that of Monday 23 November.
     for (day, seed) in (16..=21).zip(1..) {
-        hold(&config, &mut store, day, &ORDINARY, seed)?;
+        simulate(&config, &mut store, day, &ORDINARY, seed)?;
     }
-    hold(&config, &mut store, 23, &EVENTFUL, 7)?;
+    simulate(&config, &mut store, 23, &EVENTFUL, 7)?;
 
     let last = store.lessons()?.last().context("no lesson was recorded")?.id;
     let report = Report::read(&store, last)?;
-    std::fs::write(directory.join("lesson.html"), html(&report, &config.lessons.zone()?))?;
+    std::fs::write(directory.join("lesson.html"), html(&report, &config.clock.zone()))?;
     std::fs::write(directory.join("lesson.json"), serde_json::to_string_pretty(&report)?)?;
     std::fs::write(directory.join("lesson.csv"), csv(&report.minutes))?;
     Ok(())
 }
 
-/// Holds the lesson of a day in November 2026, second by second.
-fn hold(config: &Config, store: &mut Store, day: u8, phases: &[Phase], seed: u64) -> Result<()> {
+/// Simulates the lesson of a day in November 2026, second by second.
+fn simulate(config: &Config, store: &mut Store, day: u8, phases: &[Phase], seed: u64) -> Result<()> {
     // 09:00 in India.
     let begin: Timestamp = format!("2026-11-{day}T03:30:00Z").parse()?;
     let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
-    let mut recorder = Recorder::new(config, Timetable::new(&config.lessons)?, store.open_lesson()?);
+    let mut recorder =
+        Recorder::new(config, Timetable::new(&config.lessons, &config.clock.zone())?, store.open_lesson()?);
     let (mut class, start) = (Class::new(seed), Instant::now());
     for second in -60..MINUTES * 60 + 120 {
         let minute = second.div_euclid(60).max(0);
         let now = phases.iter().rev().find(|phase| phase.from_minute <= minute).unwrap_or(&phases[0]);
-        class.go_on(now);
+        class.advance(now);
         let at = start + Duration::from_secs((second + 60).unsigned_abs());
         aggregator.observe(&class.observe(at));
         let mood = aggregator.mood(at, begin + SignedDuration::from_secs(second));

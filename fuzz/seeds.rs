@@ -1,4 +1,4 @@
-//! Writes the corpus that fuzzing begins with, so that no pictures need to be kept: `cargo run --bin seeds`.
+//! Writes the initial corpus, so that the repository needs no pictures: `cargo run --bin seeds`.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 const WIDTH: u16 = 40;
 const HEIGHT: u16 = 24;
 
-/// One input of the target `luma`.
+/// One input for the target `luma`.
 fn luma_input(format: u8, stride: u16, data: &[u8]) -> Vec<u8> {
     let numbers = [WIDTH, HEIGHT, stride].map(u16::to_le_bytes).concat();
     [&[format], numbers.as_slice(), data].concat()
@@ -27,16 +27,16 @@ fn jpeg(sampling: SamplingFactor, progressive: bool, restart_interval: u16) -> V
 
 /// The picture without its DHT segments, as MJPEG cameras send it.
 fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
-    let (mut kept, mut at) = (jpeg[..2].to_vec(), 2);
+    let (mut bytes, mut at) = (jpeg[..2].to_vec(), 2);
     while jpeg[at + 1] != 0xda {
         let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
         if jpeg[at + 1] != 0xc4 {
-            kept.extend_from_slice(&jpeg[at..end]);
+            bytes.extend_from_slice(&jpeg[at..end]);
         }
         at = end;
     }
-    kept.extend_from_slice(&jpeg[at..]);
-    kept
+    bytes.extend_from_slice(&jpeg[at..]);
+    bytes
 }
 
 fn main() -> std::io::Result<()> {

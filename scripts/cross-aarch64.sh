@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes ready what building for 64-bit ARM needs on a Debian x86_64 machine, then runs a command with aarch64 as
-# cargo's target. Usage: scripts/cross-aarch64.sh COMMAND…        e.g. scripts/cross-aarch64.sh cargo test --test networks
+# Installs the tools to build for 64-bit ARM on a Debian x86_64 machine, then runs a command with aarch64 as cargo's
+# target. Usage: scripts/cross-aarch64.sh COMMAND…        e.g. scripts/cross-aarch64.sh cargo test --test networks
 #
-# The linker and the C library are Debian's cross packages, the standard library comes from rustup, or else from
-# Debian's rustc-web; programs run under qemu-user. Linker and runner stand in .cargo/config.toml.
+# Linker and C library are Debian's cross packages. The standard library comes from rustup, or else from Debian's
+# rustc-web. Programs run under qemu-user. Linker and runner are set in .cargo/config.toml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
@@ -40,7 +40,7 @@ scripts/fetch-litert.sh aarch64 target/litert/aarch64 >&2
 
 export CARGO_BUILD_TARGET=$TRIPLE
 if [ "$(uname -m)" != aarch64 ]; then
-    # As in .cargo/config.toml; tests that compile and start programs themselves look here.
+    # As in .cargo/config.toml; for tests that compile and start programs themselves.
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/scripts/run-aarch64.sh
     export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
 fi

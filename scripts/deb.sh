@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes target/debian/moodring_VERSION_ARCH.deb. Usage: scripts/deb.sh amd64|arm64 [--no-build]
+# Builds target/debian/moodring_VERSION_ARCH.deb. Usage: scripts/deb.sh amd64|arm64 [--no-build]
 #
-# With --no-build the program that was built last is packed.
+# With --no-build the package contains the program of the last build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -15,16 +15,16 @@ arch=$1 option=${2:-} triple=$machine-unknown-linux-gnu host=$(uname -m)
 
 build() {
     if [ "$machine" = "$host" ]; then
-        cargo build --release --locked --bin moodring
+        cargo build --profile dist --locked --bin moodring
     else
-        scripts/cross-aarch64.sh cargo build --release --locked --bin moodring
+        scripts/cross-aarch64.sh cargo build --profile dist --locked --bin moodring
     fi
 }
 
-# Runs the new program; that of another architecture under qemu-user, which also proves that it starts.
+# Runs the new program, under qemu-user for another architecture; this also tests that it starts.
 run() { if [ "$machine" = "$host" ]; then "$program" "$@"; else scripts/run-aarch64.sh "$program" "$@"; fi; }
 
-# The Debian changelog wants an entry a version; what changed stands in CHANGELOG.md, beside it.
+# The Debian changelog needs an entry per version; the changes are listed in CHANGELOG.md.
 changelog() {
     local version date
     version=$(cargo pkgid --locked | sed 's/.*[#@]//')
@@ -34,19 +34,19 @@ changelog() {
     printf ' -- %s  %s\n' "$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" "$date"
 }
 
-# As scripts/licences.py sets them: notice TITLE FILE.
+# notice TITLE FILE, in the format of scripts/licences.py.
 notice() { printf '\n================\n%s\n----------------\n' "$1" && cat "$2"; }
 
 stage() {
     rm -rf target/package && mkdir -p target/package
     scripts/fetch-litert.sh $machine target/litert/$machine
-    # It has no signatures that stripping could break, but its hash is what the makers published: it stays as it is.
+    # Copied unchanged (not stripped), so that its hash is the published one.
     cp target/litert/$machine/libLiteRt.so target/package/
     run package-files target/package
     {
         scripts/licences.py $triple
         notice "LiteRT 2.3.0" target/litert/$machine/LICENSE.litert
-        notice "Inter SemiBold, on the colour display" src/outputs/display/large/OFL.txt
+        notice "Inter SemiBold, on the colour display" crates/hardware/src/display/large/OFL.txt
     } >target/package/licences.txt
     changelog >target/package/changelog
 }
@@ -57,11 +57,11 @@ if [ "$machine" != "$host" ]; then
     built=$built/$triple
     cross=(--target "$triple")
 fi
-program=$built/release/moodring
+program=$built/dist/moodring
 scripts/setup.sh deb
 [ "$option" = --no-build ] || build
 stage
 scripts/glibc-floor.sh "$program" target/package/libLiteRt.so
-deb=$(target/tools/cargo-deb --no-build --strip --compress-system "${cross[@]}" --output target/debian/)
+deb=$(target/tools/cargo-deb --no-build --profile dist --strip --compress-system "${cross[@]}" --output target/debian/)
 lintian --fail-on error,warning --tag-display-limit 0 "$deb"
 echo "$deb"

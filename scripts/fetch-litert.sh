@@ -2,8 +2,8 @@
 # Fetches the LiteRT runtime (libLiteRt.so and its licence) for one architecture; with --gpu its GPU accelerator too.
 # Usage: scripts/fetch-litert.sh [--gpu] x86_64|aarch64 DIRECTORY
 #
-# The library comes out of the Python wheel ai-edge-litert, which is the only place where its makers publish it.
-# Wheel and libraries are pinned by hash; libraries that are already there and match are left alone.
+# The library is part of the Python wheel ai-edge-litert; it is not published elsewhere. Wheel and libraries are pinned by
+# hash. Existing libraries with the expected hashes are kept.
 set -eu
 
 libraries=libLiteRt.so
@@ -36,7 +36,7 @@ aarch64)
     ;;
 esac
 
-# Whether every library wanted lies in the folder $1 and is the one expected.
+# Whether the folder $1 has all requested libraries with the expected hashes.
 matches() {
     for library in $libraries; do
         case $library in
@@ -53,7 +53,7 @@ if matches "$directory"; then
 fi
 
 mkdir -p "$directory"
-# Beside its final place, so that the last step is a rename: no program ever opens half a library.
+# In the destination folder, so that the last step is a rename and no program can open an incomplete library.
 work=$(mktemp -d "$directory/.fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 
@@ -75,7 +75,7 @@ for inside, outside in (
 PYTHON
 
 if ! matches "$work"; then
-    echo "fetch-litert: what is in the wheel is not what is expected; nothing was installed" >&2
+    echo "fetch-litert: the libraries in the wheel do not have the expected hashes; nothing was installed" >&2
     exit 1
 fi
 for library in $libraries; do

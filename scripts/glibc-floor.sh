@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Prints the newest glibc and libstdc++ that ELF files need, and fails where that is newer than what the package
-# promises. Usage: scripts/glibc-floor.sh FILE…
+# Prints the newest glibc and libstdc++ versions that ELF files need. Fails if one is newer than the minimum of the
+# package. Usage: scripts/glibc-floor.sh FILE…
 set -euo pipefail
-GLIBC=2.35 GLIBCXX=3.4.30 # as Cargo.toml promises: package.metadata.deb.depends
+GLIBC=2.35 GLIBCXX=3.4.30 # as in Cargo.toml: package.metadata.deb.depends
 
 newest() { # newest FAMILY FILE
     objdump -T "$2" | { grep -oE "\b$1_[0-9.]+" || echo "$1_0"; } | sed "s/^$1_//" | sort -uV | tail -1
@@ -14,7 +14,7 @@ for file in "$@"; do
         found=$(newest "$family" "$file")
         printf '%-8s %-8s (at most %s)  %s\n' "$family" "$found" "$limit" "$file"
         if [ "$(printf '%s\n%s\n' "$found" "$limit" | sort -V | tail -1)" != "$limit" ]; then
-            echo "glibc-floor: $file needs $family $found; the package promises $limit" >&2
+            echo "glibc-floor: $file needs $family $found; the package depends on $limit" >&2
             fault=1
         fi
     done

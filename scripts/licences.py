@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the licence of every crate that is compiled into the program, each text once, with the crates that bring it.
+"""Prints the licence texts of all crates that are compiled into the program, each text once, with the crates it covers.
 
 Usage: scripts/licences.py TARGET [--offline]      e.g. scripts/licences.py aarch64-unknown-linux-gnu
 """
@@ -12,7 +12,7 @@ WORDS = ("licen", "copying", "notice", "copyright", "unlicense")
 
 
 def compiled_in(metadata):
-    """The packages that are reached from ours through normal dependencies, without ours."""
+    """Packages that the daemon depends on through normal dependencies, without those of this workspace."""
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     root = metadata["resolve"]["root"]
     seen, waiting = set(), [root]
@@ -24,7 +24,7 @@ def compiled_in(metadata):
         for dependency in nodes[node]["deps"]:
             if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
                 waiting.append(dependency["pkg"])
-    return [package for package in metadata["packages"] if package["id"] in seen - {root}]
+    return [package for package in metadata["packages"] if package["id"] in seen and package["source"]]
 
 
 def texts(package):

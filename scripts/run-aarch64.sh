@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Runs a program for 64-bit ARM: here if this machine is one, else under qemu-user. Cargo calls it (.cargo/config.toml).
+# Runs a program for 64-bit ARM: directly on an ARM machine, else under qemu-user. Cargo calls it (.cargo/config.toml).
 set -euo pipefail
 if [ "$(uname -m)" = aarch64 ]; then
     exec "$@"
 fi
 
-# What programs under qemu-user see of the system. Without /proc/cpuinfo they would read that of the machine's own
-# processor, of which XNNPACK can make nothing on ARM and crashes (qemu before 8.1): here they read that of a
-# Raspberry Pi 4.
+# System root for programs under qemu-user, with the /proc/cpuinfo of a Raspberry Pi 4. Without it they read the file of
+# the host's processor (qemu before 8.1), with which XNNPACK for ARM crashes.
 sysroot=$(cd "$(dirname "$0")/.." && pwd)/target/cross/sysroot
 if [ ! -s "$sysroot/proc/cpuinfo" ]; then
     mkdir -p "$sysroot/proc"

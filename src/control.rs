@@ -1,415 +1,337 @@
-//! What a hand can ask of the running device: pause and resume, begin and end a lesson, show the page for pairing, look
-//! through the camera to aim it.
+//! Executes all commands: `button · page · broker · signals · console ──Command──▶ Control ──▶ camera, lessons, status`.
 //!
-//! One [`Control`], cloned by everything that listens to hands: button, signals, switch. Its one decision: the switch in
-//! hardware has the last word. While it is closed nothing resumes, whoever asks, and opening it does not undo a
-//! pause by hand.
+//! The privacy switch overrides every command. While it is closed, no source can resume the device. Opening it does not
+//! undo a pause by command.
 
 pub mod console;
-mod kept;
-mod pairing;
+mod persisted;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use moodring_camera::CameraSwitch;
+use moodring_config::{Config, Room};
+use moodring_contract::{
+    Command, CommandSource, DIM_FOR, LessonCommand, Refusal, Sensitivity, SwitchPosition,
+};
+use moodring_runtime::{CameraPreview, CommandRequests, PREVIEW_FOR, Pairing, StatusBoard, Stop};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-pub use kept::{Kept, keep};
-pub use pairing::Pairing;
+pub use persisted::{PersistedPause, persist};
 
-use crate::aim::{self, Aim};
-use crate::camera;
-use crate::config::{Config, Room};
-use crate::mood::{Sensitivity, lesson};
-
-/// Who dims the wall for a film need not remember to undo it.
-pub const DIM_FOR: Duration = Duration::from_secs(3 * 3600);
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
-    /// The push button.
-    Button,
-    /// SIGUSR1 or SIGUSR2.
-    Signal,
-    /// Somebody at the page.
-    Page,
-    /// Somebody at the broker.
-    Mqtt,
-    /// The machine's administrator, with `moodring aim` or `moodring pair`.
-    Console,
-}
-
-/// Where the privacy switch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SwitchPosition {
-    /// The camera may be open; also where there is no switch.
-    Open,
-    /// Nothing opens the camera.
-    Closed,
-}
-
-/// Why something that was asked for is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The switch has the last word.
-    #[error("the privacy switch is closed")]
-    SwitchClosed,
-    /// Lessons are not recorded.
-    #[error("lessons are not recorded (lessons.enabled)")]
-    NoLessons,
-    /// Nobody may look through the camera.
-    #[error("aiming is switched off (privacy.aiming)")]
-    NoAiming,
-    /// The camera is closed.
-    #[error("the device is paused: resume it first")]
-    Paused,
-    /// Nobody needs a code.
-    #[error("the page is not in the network (web.enabled, web.listen): who sits at the device needs no code")]
-    NoPairing,
-    /// A code cannot be made.
-    #[error("the system has no random numbers")]
-    NoRandomNumbers,
-    /// Too much was asked for at once.
-    #[error("too many commands at once")]
-    Busy,
-}
-
-/// The one handle by which the running device is controlled. Clones share it.
+/// Executes commands on the running device. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Control(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    camera: Arc<camera::Switch>,
-    wishes: Mutex<Wishes>,
-    /// What the rest of the device goes by: whether it is paused, for whatever reason.
+    camera: Arc<CameraSwitch>,
+    pause: Mutex<Pause>,
+    /// Whether the device is paused, by command or by the switch.
     paused: watch::Sender<bool>,
-    /// What is to be kept: whether it was paused by hand.
-    asked: watch::Sender<bool>,
-    /// Counts how often a lesson began or ended, or a pause began.
-    anew: watch::Sender<u64>,
-    pairing: watch::Sender<Option<Pairing>>,
-    pairing_code: pairing::Code,
-    /// How long it is offered.
-    pairing_for: Duration,
-    identifying: watch::Sender<Option<Instant>>,
-    switched: watch::Sender<SwitchPosition>,
-    dimmed: watch::Sender<Option<Instant>>,
+    /// Whether the device was paused by command. This state must survive a power cut.
+    paused_by_hand: watch::Sender<bool>,
+    /// Counts how often a lesson began or ended, or a pause began. Tracking of people restarts at each of these.
+    resets: watch::Sender<u64>,
     sensitivity: watch::Sender<Sensitivity>,
-    aim: Aim,
-    /// Whether it may be aimed at all.
-    may_be_aimed: bool,
-    lesson_now: watch::Sender<Option<lesson::UnderWay>>,
-    lessons: Option<mpsc::Sender<lesson::Command>>,
-    is_new: bool,
+    pairing: Pairing,
+    preview: CameraPreview,
+    aiming_enabled: bool,
+    lessons: Option<mpsc::Sender<LessonCommand>>,
+    board: StatusBoard,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Wishes {
-    paused_by_hand: bool,
+struct Pause {
+    by_hand: bool,
     switch: SwitchPosition,
 }
 
-impl Wishes {
-    fn paused(self) -> bool {
-        self.paused_by_hand || self.switch == SwitchPosition::Closed
+impl Pause {
+    fn is_paused(self) -> bool {
+        self.by_hand || self.switch == SwitchPosition::Closed
     }
 }
 
 impl Control {
-    /// The device as it begins: as it was `kept`, or paused where the configuration says so. A switch that is not
-    /// read yet is closed. `lessons` takes commands, where lessons are recorded.
-    pub fn new(config: &Config, kept: &Kept, lessons: Option<mpsc::Sender<lesson::Command>>) -> Self {
+    /// The control of a device that starts. The device is paused if the `persisted` state or the configuration says
+    /// so. A switch that was not read yet counts as closed. `lessons` receives lesson commands; `None`: lessons are
+    /// not recorded. The device's status is published on `board`.
+    pub fn new(
+        config: &Config,
+        persisted: &PersistedPause,
+        lessons: Option<mpsc::Sender<LessonCommand>>,
+        board: StatusBoard,
+    ) -> Self {
         let privacy = &config.privacy;
         let switch = if privacy.switch.enabled { SwitchPosition::Closed } else { SwitchPosition::Open };
-        let paused_by_hand = match kept {
-            Kept::Nothing | Kept::Running => privacy.start_paused,
-            Kept::Paused => true,
-            Kept::Unreadable { path, reason } => {
-                warn!(path = %path.display(), reason, "whether it was paused cannot be read: paused until resumed by hand");
+        let by_hand = match persisted {
+            PersistedPause::Nothing | PersistedPause::Running => privacy.start_paused,
+            PersistedPause::Paused => true,
+            PersistedPause::Unreadable { path, reason } => {
+                warn!(
+                    path = %path.display(),
+                    reason,
+                    "the stored pause state cannot be read: paused until resumed by command"
+                );
                 true
             }
         };
-        let wishes = Wishes { paused_by_hand, switch };
-        let camera = Arc::new(camera::Switch::default());
-        if wishes.paused() {
+        let pause = Pause { by_hand, switch };
+        let camera = Arc::new(CameraSwitch::default());
+        if pause.is_paused() {
             camera.pause();
         }
-        if paused_by_hand {
-            info!(start_paused = privacy.start_paused, "begins paused");
+        if by_hand {
+            info!(start_paused = privacy.start_paused, "starts paused");
         }
-        let asks_for_code = config.web.enabled && !config.web.listen.ip().is_loopback();
+        let requires_code = config.web.enabled && !config.web.listen.ip().is_loopback();
+        board.update(|status| {
+            (status.paused_by_hand, status.switch) = (by_hand, switch);
+            status.records_lessons = lessons.is_some();
+            status.is_new = config.room == Room::default();
+        });
         Self(Arc::new(Inner {
             camera,
-            wishes: Mutex::new(wishes),
-            paused: watch::Sender::new(wishes.paused()),
-            asked: watch::Sender::new(paused_by_hand),
-            anew: watch::Sender::default(),
-            pairing: watch::Sender::new(None),
-            pairing_code: if asks_for_code { pairing::Code::Asked } else { pairing::Code::None },
-            pairing_for: Duration::from_secs_f64(config.button.pairing_s),
-            identifying: watch::Sender::new(None),
-            switched: watch::Sender::new(switch),
-            dimmed: watch::Sender::new(None),
+            pause: Mutex::new(pause),
+            paused: watch::Sender::new(pause.is_paused()),
+            paused_by_hand: watch::Sender::new(by_hand),
+            resets: watch::Sender::default(),
             sensitivity: watch::Sender::default(),
-            aim: Aim::default(),
-            may_be_aimed: privacy.aiming,
-            lesson_now: watch::Sender::new(None),
+            pairing: Pairing::new(requires_code, Duration::from_secs_f64(config.button.pairing_s)),
+            preview: CameraPreview::default(),
+            aiming_enabled: privacy.aiming,
             lessons,
-            is_new: config.room == Room::default(),
+            board,
         }))
     }
 
-    /// What closes and opens the camera.
-    pub fn camera(&self) -> &Arc<camera::Switch> {
+    /// The switch that closes and opens the camera.
+    pub fn camera(&self) -> &Arc<CameraSwitch> {
         &self.0.camera
     }
 
-    /// Whether the device is paused, from now on.
+    /// Whether the device is paused.
     pub fn paused(&self) -> watch::Receiver<bool> {
         self.0.paused.subscribe()
     }
 
-    /// Whether it was paused by hand, from now on: what must survive a power cut.
+    /// Whether the device was paused by command. This state must survive a power cut.
     pub fn paused_by_hand(&self) -> watch::Receiver<bool> {
-        self.0.asked.subscribe()
+        self.0.paused_by_hand.subscribe()
     }
 
-    /// Counts how often a pause began, and lessons count here how often one began or ended: whenever it changes, nobody
-    /// may be known from before.
-    pub fn anew(&self) -> &watch::Sender<u64> {
-        &self.0.anew
+    /// Counts resets: the control counts each begin of a pause, the lesson recorder each begin and end of a lesson.
+    pub fn resets(&self) -> &watch::Sender<u64> {
+        &self.0.resets
     }
 
-    /// What is offered for pairing, from now on.
-    pub fn pairing(&self) -> watch::Receiver<Option<Pairing>> {
-        self.0.pairing.subscribe()
-    }
-
-    /// Until when lights and displays are to show which device this is, from now on.
-    pub fn identifying(&self) -> watch::Receiver<Option<Instant>> {
-        self.0.identifying.subscribe()
-    }
-
-    /// Where the privacy switch stands, from now on.
-    pub fn switched(&self) -> watch::Receiver<SwitchPosition> {
-        self.0.switched.subscribe()
-    }
-
-    /// Until when lights and displays are as dim as at night, from now on.
-    pub fn dimmed(&self) -> watch::Receiver<Option<Instant>> {
-        self.0.dimmed.subscribe()
-    }
-
-    /// How soon the word follows the class, from now on.
+    /// How quickly the mood word follows the class.
     pub fn sensitivity(&self) -> watch::Receiver<Sensitivity> {
         self.0.sensitivity.subscribe()
     }
 
-    /// The lesson that is under way: the recorder tells it here.
-    pub fn lesson_now(&self) -> &watch::Sender<Option<lesson::UnderWay>> {
-        &self.0.lesson_now
+    /// The pairing offers and their codes.
+    pub fn pairing(&self) -> &Pairing {
+        &self.0.pairing
     }
 
-    /// Whether lessons are recorded, so that they can be begun and ended.
-    pub fn records_lessons(&self) -> bool {
-        self.0.lessons.is_some()
+    /// The picture that is shown while the camera is aimed.
+    pub fn preview(&self) -> &CameraPreview {
+        &self.0.preview
     }
 
-    /// Whether nobody has said yet where it hangs: the room is called as in the packaged configuration.
-    pub fn is_new(&self) -> bool {
-        self.0.is_new
-    }
-
-    /// Where the privacy switch stands.
-    pub fn switch(&self) -> SwitchPosition {
-        self.lock().switch
-    }
-
-    /// Closes the camera and empties the mood.
-    pub fn pause(&self, by: Asker) {
-        self.pause_now(&mut self.lock(), by);
-    }
-
-    /// Opens the camera again.
+    /// Executes `command`.
     ///
     /// # Errors
-    /// [`Refused::SwitchClosed`]; then nothing changed, also not for later.
-    pub fn resume(&self, by: Asker) -> Result<(), Refused> {
-        self.resume_if_open(&mut self.lock(), by)
-    }
-
-    /// Resumes what is paused, pauses what is not.
-    ///
-    /// # Errors
-    /// As [`Control::resume`].
-    pub fn toggle_pause(&self, by: Asker) -> Result<(), Refused> {
-        let mut wishes = self.lock();
-        if wishes.paused() {
-            return self.resume_if_open(&mut wishes, by);
-        }
-        self.pause_now(&mut wishes, by);
-        Ok(())
-    }
-
-    /// The switch in hardware was moved, or read for the first time.
-    pub fn set_switch(&self, position: SwitchPosition) {
-        let mut wishes = self.lock();
-        if wishes.switch != position {
-            info!(?position, paused_by_hand = wishes.paused_by_hand, "privacy switch");
-        }
-        wishes.switch = position;
-        set(&self.0.switched, position);
-        self.carry_out(*wishes);
-    }
-
-    /// Asks for a lesson to begin or end.
-    ///
-    /// # Errors
-    /// Lessons are not recorded, or more commands are waiting than anybody means to give.
-    pub fn lesson(&self, command: lesson::Command, by: Asker) -> Result<(), Refused> {
-        let lessons = self.0.lessons.as_ref().ok_or(Refused::NoLessons)?;
-        info!(?by, ?command, "lesson");
-        lessons.try_send(command).map_err(|_| Refused::Busy)
-    }
-
-    /// Shows the page for pairing for a while from `now` on, with a new code where the page asks for one.
-    ///
-    /// # Errors
-    /// [`Refused::NoRandomNumbers`].
-    pub fn show_pairing(&self, now: Instant, by: Asker) -> Result<Pairing, Refused> {
-        let offer = self.0.pairing_code.offer(now + self.0.pairing_for);
-        let offer = offer.map_err(|_| Refused::NoRandomNumbers)?;
-        info!(?by, "the page for pairing is shown");
-        self.0.pairing.send_replace(Some(offer.clone()));
-        Ok(offer)
-    }
-
-    /// A code with which a phone can be paired.
-    ///
-    /// # Errors
-    /// [`Refused::NoPairing`], or as [`Control::show_pairing`].
-    pub fn offer_code(&self, by: Asker) -> Result<String, Refused> {
-        if self.0.pairing_code == pairing::Code::None {
-            return Err(Refused::NoPairing);
-        }
-        self.show_pairing(Instant::now(), by)?.code.ok_or(Refused::NoPairing)
-    }
-
-    /// Lets lights and displays show which device this is until `until`.
-    pub fn identify(&self, until: Instant, by: Asker) {
-        info!(?by, "shows which device it is");
-        self.0.identifying.send_replace(Some(until));
-    }
-
-    /// The aiming view, if there is one.
-    pub fn aim(&self) -> &Aim {
-        &self.0.aim
-    }
-
-    /// Lets an administrator look through the camera for ten minutes; until when. To be called for a hand at the device only.
-    ///
-    /// # Errors
-    /// [`Refused::NoAiming`], or [`Refused::Paused`].
-    pub fn offer_aiming(&self, by: Asker) -> Result<Instant, Refused> {
-        if !self.0.may_be_aimed {
-            return Err(Refused::NoAiming);
-        }
-        // Held until it is offered: a pause ends what was offered before it, not what comes after.
-        let wishes = self.lock();
-        if wishes.paused() {
-            return Err(Refused::Paused);
-        }
-        let until = Instant::now() + aim::OFFERED_FOR;
-        self.0.aim.offer(until);
-        info!(?by, "aiming is offered for ten minutes");
-        Ok(until)
-    }
-
-    /// Nobody looks through the camera any more.
-    pub fn end_aiming(&self, by: Asker) {
-        if self.0.aim.until(Instant::now()).is_some() {
-            info!(?by, "aiming ended");
-        }
-        self.0.aim.end();
-    }
-
-    /// Makes lights and displays as dim as at night until `until`; `None` leaves it to the clock again.
-    pub fn dim(&self, until: Option<Instant>, by: Asker) {
-        info!(?by, dim = until.is_some(), "night mode");
-        self.0.dimmed.send_replace(until);
-    }
-
-    /// Lets the word follow the class as soon as that, until somebody wants it otherwise or the program starts anew.
-    pub fn set_sensitivity(&self, sensitivity: Sensitivity, by: Asker) {
-        if set(&self.0.sensitivity, sensitivity) {
-            info!(?by, ?sensitivity, "how soon the word follows");
-        }
-    }
-
-    /// Pauses on SIGUSR1, resumes on SIGUSR2; completes only when signals cannot be received.
-    pub async fn obey_signals(self) {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (signal(SignalKind::user_defined1()), signal(SignalKind::user_defined2()));
-        let (Ok(mut pause), Ok(mut resume)) = signals else {
-            warn!("SIGUSR1 and SIGUSR2 cannot be received: no pausing by signal");
-            return;
-        };
-        loop {
-            tokio::select! {
-                _ = pause.recv() => self.pause(Asker::Signal),
-                _ = resume.recv() => if let Err(reason) = self.resume(Asker::Signal) {
-                    info!(%reason, "not resumed");
-                },
+    /// The reason for the refusal. A refused command changes nothing.
+    pub fn execute(&self, command: Command, source: CommandSource) -> Result<(), Refusal> {
+        let now = Instant::now();
+        match command {
+            Command::Pause => {
+                self.pause(&mut self.lock(), source);
+                Ok(())
+            }
+            Command::Resume => self.resume(&mut self.lock(), source),
+            Command::TogglePause => {
+                let mut pause = self.lock();
+                if pause.is_paused() {
+                    return self.resume(&mut pause, source);
+                }
+                self.pause(&mut pause, source);
+                Ok(())
+            }
+            Command::Lesson(command) => {
+                let lessons = self.0.lessons.as_ref().ok_or(Refusal::NoLessons)?;
+                info!(?source, ?command, "lesson command");
+                lessons.try_send(command).map_err(|_| Refusal::Busy)
+            }
+            Command::Identify(duration) => {
+                info!(?source, "identifies itself on display and lights");
+                self.0.board.update(|status| status.identify_until = Some(now + duration));
+                Ok(())
+            }
+            Command::Dim(dim) => {
+                info!(?source, dim, "night mode");
+                self.0.board.update(|status| status.dim_until = dim.then(|| now + DIM_FOR));
+                Ok(())
+            }
+            Command::SetSensitivity(sensitivity) => {
+                if set(&self.0.sensitivity, sensitivity) {
+                    info!(?source, ?sensitivity, "sensitivity of the mood word changed");
+                    self.0.board.update(|status| status.sensitivity = sensitivity);
+                }
+                Ok(())
+            }
+            Command::OfferPairing => self.offer_pairing(now, source),
+            Command::OfferAiming => self.offer_aiming(now, source),
+            Command::EndAiming => {
+                if self.0.preview.until(now).is_some() {
+                    info!(?source, "aiming ended");
+                }
+                self.0.preview.end();
+                Ok(())
             }
         }
     }
 
-    fn pause_now(&self, wishes: &mut Wishes, by: Asker) {
-        if !wishes.paused_by_hand {
-            info!(?by, "paused");
+    /// Applies the position of the privacy switch. Called when it was moved, or read for the first time.
+    pub fn set_switch(&self, position: SwitchPosition) {
+        let mut pause = self.lock();
+        if pause.switch != position {
+            info!(?position, paused_by_hand = pause.by_hand, "privacy switch");
         }
-        wishes.paused_by_hand = true;
-        self.carry_out(*wishes);
+        pause.switch = position;
+        self.apply(*pause);
     }
 
-    fn resume_if_open(&self, wishes: &mut Wishes, by: Asker) -> Result<(), Refused> {
-        if wishes.switch == SwitchPosition::Closed {
-            return Err(Refused::SwitchClosed);
+    /// Executes commands as they arrive, follows the privacy switch, and ends aiming when its time is over, until
+    /// `stop` is requested.
+    ///
+    /// # Errors
+    /// Never. All command sources live as long as the device.
+    pub async fn run(
+        self,
+        mut requests: CommandRequests,
+        mut switch: watch::Receiver<SwitchPosition>,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
+        let mut preview = self.0.preview.changes();
+        let keep_time = self.0.preview.clone().keep_time();
+        tokio::pin!(keep_time);
+        loop {
+            tokio::select! {
+                // The switch first: a command that was sent after the switch closed must be refused.
+                biased;
+                () = stop.requested() => return Ok(()),
+                Ok(()) = switch.changed() => {
+                    let position = *switch.borrow_and_update();
+                    self.set_switch(position);
+                }
+                Some(request) = requests.recv() => {
+                    request.answer_by(|(command, source)| self.execute(command, source));
+                }
+                Some(until) = preview.next() => {
+                    self.0.board.update(|status| status.aim_until = until);
+                }
+                () = &mut keep_time => {}
+            }
         }
-        if wishes.paused_by_hand {
-            info!(?by, "resumed");
+    }
+
+    fn offer_pairing(&self, now: Instant, source: CommandSource) -> Result<(), Refusal> {
+        // On the console, only a code is of use. The button also makes the display show the page's address.
+        if source == CommandSource::Console && !self.0.pairing.requires_code() {
+            return Err(Refusal::NoPairing);
         }
-        wishes.paused_by_hand = false;
-        self.carry_out(*wishes);
+        self.0.pairing.offer(now).map_err(|_| Refusal::NoRandomNumbers)?;
+        info!(?source, "pairing is offered");
         Ok(())
     }
 
-    /// Everything goes by the same word. Called with the lock held, so that nobody sees half of it.
-    fn carry_out(&self, wishes: Wishes) {
-        let paused = wishes.paused();
+    /// Accepts only sources at the device: button and console.
+    fn offer_aiming(&self, now: Instant, source: CommandSource) -> Result<(), Refusal> {
+        if !self.0.aiming_enabled || !matches!(source, CommandSource::Button | CommandSource::Console) {
+            return Err(Refusal::NoAiming);
+        }
+        // The lock is held until the offer is made. A pause before the offer refuses it, a pause after it ends it.
+        let pause = self.lock();
+        if pause.is_paused() {
+            return Err(Refusal::Paused);
+        }
+        self.0.preview.offer(now + PREVIEW_FOR);
+        info!(?source, "aiming is offered for ten minutes");
+        Ok(())
+    }
+
+    fn pause(&self, pause: &mut Pause, source: CommandSource) {
+        if !pause.by_hand {
+            info!(?source, "paused");
+        }
+        pause.by_hand = true;
+        self.apply(*pause);
+    }
+
+    fn resume(&self, pause: &mut Pause, source: CommandSource) -> Result<(), Refusal> {
+        if pause.switch == SwitchPosition::Closed {
+            return Err(Refusal::SwitchClosed);
+        }
+        if pause.by_hand {
+            info!(?source, "resumed");
+        }
+        pause.by_hand = false;
+        self.apply(*pause);
+        Ok(())
+    }
+
+    /// Applies `pause` to camera, mood and status. The caller holds the lock, so that no other thread sees half of it.
+    fn apply(&self, pause: Pause) {
+        let paused = pause.is_paused();
         if paused {
             self.0.camera.pause();
-            self.0.aim.end();
+            self.0.preview.end();
         }
         let changed = set(&self.0.paused, paused);
-        set(&self.0.asked, wishes.paused_by_hand);
+        set(&self.0.paused_by_hand, pause.by_hand);
+        self.0.board.update(|status| {
+            (status.paused_by_hand, status.switch) = (pause.by_hand, pause.switch);
+        });
         if paused && changed {
-            self.0.anew.send_modify(|count| *count += 1);
+            self.0.resets.send_modify(|count| *count += 1);
         }
         if !paused {
             self.0.camera.resume();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wishes> {
-        self.0.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pause> {
+        self.0.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Wakes those who wait only when something changed; true if it did.
+/// Pauses on SIGUSR1, resumes on SIGUSR2, until `stop` is requested.
+///
+/// # Errors
+/// The signals cannot be received.
+pub async fn execute_signals(commands: moodring_runtime::CommandSender, stop: Stop) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut pause = signal(SignalKind::user_defined1()).context("SIGUSR1 cannot be received")?;
+    let mut resume = signal(SignalKind::user_defined2()).context("SIGUSR2 cannot be received")?;
+    loop {
+        let command = tokio::select! {
+            () = stop.requested() => return Ok(()),
+            _ = pause.recv() => Command::Pause,
+            _ = resume.recv() => Command::Resume,
+        };
+        if let Err(refusal) = commands.execute(command, CommandSource::Signal).await {
+            info!(%refusal, "the command of a signal was refused");
+        }
+    }
+}
+
+/// Sets the value, and wakes receivers only if it changed. True: it changed.
 fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) -> bool {
     sender.send_if_modified(|old| {
         let changed = *old != value;

@@ -1,9 +1,10 @@
-//! May expressions be estimated here? What the law of the declared place says to the configured mode.
+//! Checks whether the law of the declared place permits the configured mode.
 //!
-//! From secondary sources, no legal advice. Its one decision: what is prohibited does not start, and what is not
-//! declared does not start either; counting heads (`occupancy`) is always offered instead.
+//! The rules come from secondary sources and are no legal advice. The device does not start if the estimate is
+//! prohibited or its purpose is not declared. Counting people (`occupancy`) is always possible instead.
 
-use crate::config::{Config, Institution, Mode, Purpose};
+use moodring_config::{Config, Institution, Purpose};
+use moodring_contract::Mode;
 
 /// Member states of the European Union, the Union itself, its own letters for Greece, and those outermost regions
 /// (Article 349 TFEU) and Åland that have letters of their own.
@@ -15,7 +16,7 @@ const ECONOMIC_AREA: &str = "EEA IS LI NO";
 /// Why the service does not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nobody declared what the estimates are for.
+    /// The purpose of the estimates is not declared.
     #[error(
         "expressions are not estimated without a declared purpose: {} missing. Declare it, for example\n\n\
          [purpose]\n\
@@ -30,7 +31,7 @@ pub enum Refusal {
         /// The keys that are missing.
         missing: Vec<&'static str>,
     },
-    /// The law prohibits it.
+    /// The law prohibits the estimates.
     #[error(
         "expressions may not be estimated here: Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act), applied \
          since 2 February 2025, prohibits AI systems that infer emotions of people in education institutions and \
@@ -40,14 +41,14 @@ pub enum Refusal {
         .institution.name()
     )]
     Prohibited {
-        /// As it was declared.
+        /// The declared jurisdiction.
         jurisdiction: String,
-        /// As it was declared.
+        /// The declared institution.
         institution: Institution,
     },
 }
 
-/// `a, b and c are` or `a is`.
+/// The keys with the verb: `a, b and c are` or `a is`.
 fn list(keys: &[&str]) -> String {
     match keys {
         [] => "nothing is".into(),
@@ -56,17 +57,17 @@ fn list(keys: &[&str]) -> String {
     }
 }
 
-/// Whether `config` may run on a class: always in occupancy mode, else with a declared purpose that the declared
-/// place allows.
+/// Checks whether `config` may run on a class. Occupancy mode is always permitted. Mood mode needs a declared purpose
+/// that the law of the declared place permits.
 ///
 /// # Errors
-/// [`Refusal`], which says what to declare or which law stands against it, and what is possible instead.
+/// [`Refusal`]: it names what to declare or which law prohibits the estimates, and what is possible instead.
 pub fn permit(config: &Config) -> Result<(), Refusal> {
     if config.mood.mode == Mode::Occupancy {
         return Ok(());
     }
     let purpose = &config.purpose;
-    // First, so that nobody gathers consent for what is prohibited.
+    // First, so that nobody collects consent for a prohibited use.
     if let Some(institution @ (Institution::Education | Institution::Work)) = purpose.institution
         && in_economic_area(&purpose.country())
     {
@@ -83,12 +84,12 @@ pub fn permit(config: &Config) -> Result<(), Refusal> {
     if missing.is_empty() { Ok(()) } else { Err(Refusal::Undeclared { missing }) }
 }
 
-/// Whether `country`, in upper case, is a state of the European Economic Area, which the whole Union is in.
+/// Whether `country`, in upper case, is a state of the European Economic Area, which includes the European Union.
 pub fn in_economic_area(country: &str) -> bool {
     UNION.split_whitespace().chain(ECONOMIC_AREA.split_whitespace()).any(|code| code == country)
 }
 
-/// What the law of the declared place asks for, in a sentence or two each, with dates; for the data sheet.
+/// What the law of the declared place requires, with dates, one or two sentences for each rule. For the data sheet.
 pub fn notes(purpose: &Purpose) -> Vec<&'static str> {
     let country = purpose.country();
     let mut notes = Vec::new();
@@ -134,7 +135,7 @@ pub fn notes(purpose: &Purpose) -> Vec<&'static str> {
         _ => {}
     }
     if notes.is_empty() {
-        notes.push("moodring knows no particular rule for this place; ask whoever knows its law.");
+        notes.push("moodring has no particular rules for this place; ask a lawyer there.");
     }
     notes
 }
@@ -161,9 +162,10 @@ mod tests {
         {
             for institution in [Institution::Education, Institution::Work] {
                 let mut config = declared(&state, institution);
-                let told = permit(&config).unwrap_err().to_string();
-                assert!(told.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{told}");
-                assert!(told.contains("mood.mode = \"occupancy\"") && told.contains(&state), "{told}");
+                let message = permit(&config).unwrap_err().to_string();
+                assert!(message.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{message}");
+                assert!(message.contains("mood.mode = \"occupancy\""), "{message}");
+                assert!(message.contains(&state), "{message}");
                 config.mood.mode = Mode::Occupancy;
                 assert_eq!(permit(&config), Ok(()), "{state}");
             }
@@ -181,13 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
-        let told = permit(&Config::default()).unwrap_err().to_string();
+    fn missing_keys_are_named() {
+        let message = permit(&Config::default()).unwrap_err().to_string();
         assert!(
-            told.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
-            "{told}"
+            message.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
+            "{message}"
         );
-        assert!(told.contains("occupancy"), "{told}");
+        assert!(message.contains("occupancy"), "{message}");
         let mut config = declared("IN", Institution::Education);
         config.purpose.consent = "  ".into();
         let missing = vec!["purpose.consent"];
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prohibition_is_told_before_consent_is_asked_for() {
+    fn a_prohibition_is_reported_before_missing_consent() {
         let mut config = declared("FR", Institution::Education);
         config.purpose.consent = String::new();
         assert!(matches!(permit(&config), Err(Refusal::Prohibited { .. })));

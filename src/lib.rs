@@ -1,35 +1,23 @@
-//! moodring looks at a class, estimates how the class as a whole is doing, shows it to the teacher at a
-//! glance and tells the campus dashboard. No picture and no person leaves the device.
+//! moodring watches a class with a camera, estimates the mood of the class as a whole, shows it to the teacher and
+//! reports it to the campus dashboard. No picture and no data about a single person leave the device.
 //!
 //! ```text
 //! camera ──Frame──▶ vision ──Observation──▶ mood ──Mood──▶ outputs: mqtt · web · display · lights
-//!   V4L2, file,       decode luma, find heads     class estimate,     (see only Mood)
-//!   simulator         and faces, follow seats,    staleness, words
-//!                     read expressions
 //! ```
 //!
-//! Imports point left only: outputs see [`mood`], mood sees [`vision`], vision sees [`camera`].
+//! This package is the daemon and its command line: it creates the parts from the crates in `crates/` and connects
+//! them.
+//!
+//! # Invariants
+//! - Wiring only: each part is implemented in its own crate.
+//! - Outputs receive moods, status and requests. Their crates do not depend on a crate that defines a frame or a person
+//!   (docs/decisions/workspace.md).
 
-pub mod aim;
-pub mod board;
-pub mod camera;
-#[cfg(feature = "campus")]
-pub mod campus;
 pub mod cli;
-pub mod config;
 pub mod control;
 pub mod daemon;
-pub mod device;
-pub mod fleet;
-pub mod latest;
 pub mod law;
-pub mod mood;
 pub mod notice;
-pub mod outputs;
 pub mod overlay;
-pub mod panel;
-mod private;
 pub mod reload;
 pub mod setup;
-pub mod supervisor;
-pub mod vision;

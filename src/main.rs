@@ -1,4 +1,4 @@
-//! The `moodring` command. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 to be started anew.
+//! The `moodring` command. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 75 restart requested.
 
 use std::process::ExitCode;
 

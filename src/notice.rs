@@ -1,7 +1,8 @@
-//! What the people in the room and the privacy officer get to read, made from the configuration that runs.
+//! Makes the notice for the people in the room and the data sheet for the privacy officer from the running
+//! configuration.
 //!
-//! Its one decision: nobody writes these pages by hand, so that they cannot say anything else than what the device
-//! does. What the configuration does not know is a line to fill in.
+//! Both pages are generated, never written by hand, so that they match what the device does. A fact that the
+//! configuration does not contain becomes a line to fill in.
 
 mod data_sheet;
 mod poster;
@@ -13,7 +14,7 @@ pub use poster::poster;
 
 const STYLE: &str = include_str!("notice/page.css");
 
-/// A page that stands by itself.
+/// A self-contained HTML page.
 fn page(title: &str, class: &str, body: &Markup) -> String {
     html! {
         (DOCTYPE)
@@ -30,7 +31,7 @@ fn page(title: &str, class: &str, body: &Markup) -> String {
     .into_string()
 }
 
-/// `text`, or a line to write on.
+/// `text`; if it is empty, a line to write on.
 fn or_blank(text: &str) -> Markup {
     let text = text.trim();
     html! { @if text.is_empty() { span.blank {} } @else { (text) } }
@@ -41,7 +42,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, Institution, Mode};
+    use moodring_config::{AttentionDetail, BrokerKind, CameraView, Config, Institution};
+    use moodring_contract::Mode;
 
     fn config(mode: Mode) -> Config {
         let mut config = Config::default();
@@ -62,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn both_pages_tell_what_the_configuration_says() {
+    fn both_pages_state_the_configuration() {
         for page in pages(&config(Mode::Mood)) {
             for fact in [
                 "8 people",
@@ -71,7 +73,7 @@ mod tests {
                 "parents agreed &lt;in writing&gt;",
                 "campus.example",
             ] {
-                assert!(page.contains(fact), "no word of {fact}: {page}");
+                assert!(page.contains(fact), "{fact} is missing: {page}");
             }
             for foreign in ["<script", "http:", "https:", "url("] {
                 assert!(!page.contains(foreign), "{foreign}");
@@ -80,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn where_no_expression_is_read_both_say_so() {
+    fn both_pages_say_that_no_expression_is_read() {
         for page in pages(&config(Mode::Occupancy)) {
             assert!(page.contains("No expression is read"), "{page}");
         }
     }
 
     #[test]
-    fn where_help_may_be_needed_is_told_with_how_closely_it_points() {
+    fn both_pages_say_how_precisely_attention_points() {
         let mut config = config(Mode::Mood);
         for page in pages(&config) {
             assert!(!page.contains("turned away") && !page.contains("help may be needed"), "{page}");
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_video_call_is_called_one() {
+    fn a_video_call_is_named() {
         let mut config = config(Mode::Mood);
         assert!(pages(&config).iter().all(|page| !page.contains("video call")));
         config.camera.view = CameraView::Gallery;
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_switched_off_is_told_as_off() {
+    fn disabled_outputs_are_not_named() {
         let mut config = config(Mode::Mood);
         config.lessons.enabled = false;
         config.mqtt.broker = BrokerKind::Off;
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_a_line_to_fill_in() {
+    fn an_unknown_fact_is_a_line_to_fill_in() {
         assert!(poster(&Config::default()).contains("class=\"blank\""));
     }
 }

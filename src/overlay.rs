@@ -1,10 +1,9 @@
-//! Settings from afar: `retained message ──▶ signature, keys, ratchet ──▶ storage ──▶ laid over the file at the next start`.
+//! Remote settings: `retained message ──▶ signature, keys, strictness checked ──▶ stored ──▶ merged at the next start`.
 //!
-//! Its one decision: the broker is not trusted. An overlay holds only when the administrator's key has signed it for this
-//! very topic, newer than the last; it reaches only harmless keys, and what protects people it can tighten but never
-//! loosen. docs/guide/overlays.md argues this.
+//! The broker is not trusted. An overlay is accepted only if the administrator's key has signed it for exactly this
+//! topic, with a higher serial than the last one. It can set harmless keys only. A setting that protects people can
+//! be made stricter, never looser. docs/guide/overlays.md gives the reasons.
 
-mod inbox;
 mod signature;
 
 use std::path::{Path, PathBuf};
@@ -12,24 +11,27 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-pub use inbox::{Arrival, Inbox, obey};
 pub use signature::{PrivateKey, PublicKey};
 
-use crate::config::{Config, Mode, Room, collect_keys, merge};
+use moodring_config::{Config, collect_keys, merge};
+use moodring_contract::{EventKind, Mode, OverlayScope};
+use moodring_mqtt::{OverlayArrival, OverlayArrivals};
+use moodring_runtime::{DeviceEvents, Stop};
+use tracing::{info, warn};
 
 /// Name and version of the message's schema.
 pub const SCHEMA: &str = "moodring.overlay/1";
-/// A longer message is no overlay.
-pub const MOST_BYTES: usize = 16 * 1024;
-/// Keys that an overlay may set, and sections of which it may set all. Nothing that opens a connection, names a file,
-/// moves a device or decides whose law holds.
+/// Longest accepted message, in bytes.
+pub const MAX_BYTES: usize = 16 * 1024;
+/// Keys that an overlay may set, and sections in which it may set every key. None of them opens a connection, names a
+/// file, renames a device or selects the applicable law.
 const ALLOWED: [&str; 14] = [
     "mood.mode",
     "mood.min_people",
     "mood.publish_every_s",
     "lessons.begin",
     "lessons.timetable",
-    "lessons.time_zone",
+    "clock.time_zone",
     "lessons.keep_days",
     "mqtt.health_every_s",
     "mqtt.lesson_titles",
@@ -40,81 +42,54 @@ const ALLOWED: [&str; 14] = [
     "thermal",
 ];
 
-/// For whom an overlay is; that of a room is laid over that of its site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Every device of the site.
-    Site,
-    /// One room.
-    Room,
-}
-
-impl Scope {
-    /// In the order in which they are laid over the file.
-    pub const ALL: [Self; 2] = [Self::Site, Self::Room];
-
-    /// Where the broker keeps the overlay.
-    pub fn topic(self, room: &Room) -> String {
-        match self {
-            Self::Site => format!("moodring/{}/overlay", room.site),
-            Self::Room => format!("moodring/{}/{}/overlay", room.site, room.name),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Site => "site",
-            Self::Room => "room",
-        }
-    }
-}
-
-/// The message.
+/// The message, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overlay {
     schema: String,
-    /// Counts the administrator's overlays of a topic; an older one is not taken.
+    /// Counts the administrator's overlays of a topic. A new overlay needs a higher serial than the stored one.
     pub serial: u64,
-    /// A part of a configuration file.
+    /// A part of a configuration file, as TOML.
     pub toml: String,
     /// Ed25519 over [`Overlay::signed`], in hexadecimal.
     signature: String,
 }
 
-/// Why an overlay is not laid over the configuration.
+/// Why an overlay is not applied.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not a message of ours.
-    #[error("it is no {SCHEMA}: {0}")]
+    /// The message does not match the schema.
+    #[error("not a valid {SCHEMA} message: {0}")]
     Malformed(String),
-    /// Somebody else wrote it, or it is for somebody else.
-    #[error("it is not signed with the key of fleet.overlay_key for {topic}")]
+    /// Signed with another key, or for another topic.
+    #[error("not signed with the key of fleet.overlay_key for {topic}")]
     Signature {
-        /// Where it lay.
+        /// The topic from which it was received.
         topic: String,
     },
-    /// There was a newer one.
-    #[error("its serial is {serial}, and {known} holds already: sign it again with a higher one")]
+    /// A newer overlay was accepted before.
+    #[error(
+        "its serial is {serial}, but serial {stored} is already stored: sign it again with a higher serial"
+    )]
     Old {
         /// Its serial.
         serial: u64,
-        /// The one that holds.
-        known: u64,
+        /// The serial of the stored overlay.
+        stored: u64,
     },
-    /// It reaches for what is not to be set from afar.
-    #[error("{key} cannot be set from afar; possible are {}", ALLOWED.join(", "))]
+    /// It sets a key that overlays may not set.
+    #[error("{key} cannot be set by an overlay; allowed are {}", ALLOWED.join(", "))]
     Key {
-        /// Which key.
+        /// The key.
         key: String,
     },
-    /// It would protect people less than the device's own file.
-    #[error("{key} can be made stricter from afar, but not looser than it is")]
+    /// It would protect people less than the device's own file does.
+    #[error("{key} can be made stricter by an overlay, but not looser than in the file")]
     Loosens {
-        /// Which key.
+        /// The key.
         key: &'static str,
     },
-    /// The configuration that would come out is faulty.
+    /// The overlay or the merged configuration is faulty.
     #[error("{0}")]
     Fault(String),
 }
@@ -126,13 +101,13 @@ impl Overlay {
         Self { schema: SCHEMA.into(), serial, toml: toml.into(), signature }
     }
 
-    /// Reads a message, and makes sure that the owner of `key` wrote it for `topic`.
+    /// Reads a message and verifies that the owner of `key` signed it for `topic`.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] or [`Refusal::Signature`].
     pub fn read(message: &[u8], key: &PublicKey, topic: &str) -> Result<Self, Refusal> {
-        if message.len() > MOST_BYTES {
-            let problem = format!("it has {} bytes, at most {MOST_BYTES} are possible", message.len());
+        if message.len() > MAX_BYTES {
+            let problem = format!("it has {} bytes, at most {MAX_BYTES} are allowed", message.len());
             return Err(Refusal::Malformed(problem));
         }
         let overlay: Self =
@@ -147,23 +122,24 @@ impl Overlay {
         Ok(overlay)
     }
 
-    /// What the signature is over: also topic and serial, so that neither can be exchanged.
+    /// The signed bytes. They include topic and serial, so that neither can be replaced.
     fn signed(topic: &str, serial: u64, toml: &str) -> Vec<u8> {
         format!("{SCHEMA}\n{topic}\n{serial}\n{toml}").into_bytes()
     }
 
-    /// Its keys, dotted.
+    /// The dotted keys that it sets.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
         collect_keys(&toml::from_str(&self.toml).unwrap_or_default(), "", &mut keys);
         keys
     }
 
-    /// `config` with this over it.
+    /// Merges this overlay into `config`.
     ///
     /// # Errors
-    /// It is no TOML, sets what is not to be set from afar, loosens what protects people, or the outcome is faulty.
-    pub fn over(&self, config: &Config) -> Result<Config, Refusal> {
+    /// It is not valid TOML, sets a key that is not allowed, makes a protection looser, or the merged configuration
+    /// is faulty.
+    pub fn merge_into(&self, config: &Config) -> Result<Config, Refusal> {
         let overlay: Table = toml::from_str(&self.toml).map_err(|error| Refusal::Fault(error.to_string()))?;
         let mut keys = Vec::new();
         collect_keys(&overlay, "", &mut keys);
@@ -174,25 +150,25 @@ impl Overlay {
         let mut table = Table::try_from(config).map_err(|error| fault(&error))?;
         merge(&mut table, overlay);
         let text = toml::to_string(&table).map_err(|error| fault(&error))?;
-        let laid = Config::parse(&text, "the overlay").map_err(|error| {
-            // Lines are those of a text that nobody has seen.
+        let merged = Config::parse(&text, "the overlay").map_err(|error| {
+            // Line numbers are left out: they refer to the merged text, which the administrator never sees.
             let faults: Vec<_> = error.faults.into_iter().map(|fault| fault.message).collect();
             Refusal::Fault(faults.join("; "))
         })?;
-        match loosened(config, &laid) {
+        match loosened(config, &merged) {
             Some(key) => Err(Refusal::Loosens { key }),
-            None => Ok(laid),
+            None => Ok(merged),
         }
     }
 }
 
-/// What protects people less in `laid` than in `config`.
-fn loosened(config: &Config, laid: &Config) -> Option<&'static str> {
+/// The first key that protects people less in `merged` than in `config`.
+fn loosened(config: &Config, merged: &Config) -> Option<&'static str> {
     let looser = [
-        ("mood.mode", config.mood.mode == Mode::Occupancy && laid.mood.mode != Mode::Occupancy),
-        ("mood.min_people", laid.mood.min_people < config.mood.min_people),
-        ("lessons.keep_days", laid.lessons.keep_days > config.lessons.keep_days),
-        ("mqtt.lesson_titles", laid.mqtt.lesson_titles && !config.mqtt.lesson_titles),
+        ("mood.mode", config.mood.mode == Mode::Occupancy && merged.mood.mode != Mode::Occupancy),
+        ("mood.min_people", merged.mood.min_people < config.mood.min_people),
+        ("lessons.keep_days", merged.lessons.keep_days > config.lessons.keep_days),
+        ("mqtt.lesson_titles", merged.mqtt.lesson_titles && !config.mqtt.lesson_titles),
     ];
     looser.into_iter().find(|(_, looser)| *looser).map(|(key, _)| key)
 }
@@ -204,7 +180,7 @@ fn is_allowed(key: &str) -> bool {
     ALLOWED.into_iter().any(within)
 }
 
-/// The configuration of the file, and what the administrator lays over it.
+/// The configuration of the file, and the administrator's overlays for it.
 #[derive(Debug, Clone)]
 pub struct Overlays {
     base: Config,
@@ -213,22 +189,22 @@ pub struct Overlays {
 }
 
 impl Overlays {
-    /// Those of a device whose file says `base`; none where it names no key.
-    pub fn of(base: &Config) -> Option<Self> {
+    /// The overlays of a device with the configuration file `base`. `None`: `fleet.overlay_key` is not set.
+    pub fn from_config(base: &Config) -> Option<Self> {
         let key = PublicKey::parse(&base.fleet.overlay_key)?;
         Some(Self { base: base.clone(), key, folder: base.storage.directory().join("overlays") })
     }
 
-    /// The configuration that holds, and what is laid over the file, for the log. What is refused now is left out, and
-    /// told.
+    /// The file merged with the stored overlays, and one log message for each overlay. An overlay that is not
+    /// acceptable any more is left out, which its message says.
     pub fn configuration(&self) -> (Config, Vec<String>) {
-        let (mut config, mut told) = (self.base.clone(), Vec::new());
-        for scope in Scope::ALL {
-            let Some(overlay) = self.kept(scope) else { continue };
-            let laid = overlay.and_then(|overlay| Ok((overlay.over(&config)?, overlay)));
-            told.push(match laid {
-                Ok((laid, overlay)) => {
-                    config = laid;
+        let (mut config, mut messages) = (self.base.clone(), Vec::new());
+        for scope in OverlayScope::ALL {
+            let Some(overlay) = self.stored(scope) else { continue };
+            let merged = overlay.and_then(|overlay| Ok((overlay.merge_into(&config)?, overlay)));
+            messages.push(match merged {
+                Ok((merged, overlay)) => {
+                    config = merged;
                     format!(
                         "overlay {} of the {}: {}",
                         overlay.serial,
@@ -239,50 +215,91 @@ impl Overlays {
                 Err(refusal) => format!("the overlay of the {} is left out: {refusal}", scope.name()),
             });
         }
-        (config, told)
+        (config, messages)
     }
 
-    /// The overlay that was kept last, if there is one.
-    fn kept(&self, scope: Scope) -> Option<Result<Overlay, Refusal>> {
+    /// The stored overlay, if there is one.
+    fn stored(&self, scope: OverlayScope) -> Option<Result<Overlay, Refusal>> {
         let message = std::fs::read(self.path(scope)).ok()?;
-        Some(Overlay::read(&message, &self.key, &scope.topic(&self.base.room)))
+        Some(Overlay::read(&message, &self.key, &self.topic(scope)))
     }
 
-    fn path(&self, scope: Scope) -> PathBuf {
+    fn topic(&self, scope: OverlayScope) -> String {
+        scope.topic(&self.base.room.site, &self.base.room.name)
+    }
+
+    fn path(&self, scope: OverlayScope) -> PathBuf {
         self.folder.join(format!("{}.json", scope.name()))
     }
 
-    /// Checks what arrived, and keeps it for the next start. `None`: it holds already.
+    /// Checks an arrived message and stores it for the next start. `None`: it is stored already.
     ///
     /// # Errors
-    /// Why it does not, and the one before goes on holding.
-    fn take(&self, scope: Scope, message: &[u8]) -> anyhow::Result<Option<Overlay>> {
-        let overlay = Overlay::read(message, &self.key, &scope.topic(&self.base.room))?;
-        if let Some(Ok(known)) = self.kept(scope) {
-            if known == overlay {
+    /// The reason for the refusal. The stored overlay stays in effect.
+    fn accept(&self, scope: OverlayScope, message: &[u8]) -> anyhow::Result<Option<Overlay>> {
+        let overlay = Overlay::read(message, &self.key, &self.topic(scope))?;
+        if let Some(Ok(stored)) = self.stored(scope) {
+            if stored == overlay {
                 return Ok(None);
             }
-            if overlay.serial <= known.serial {
-                return Err(Refusal::Old { serial: overlay.serial, known: known.serial }.into());
+            if overlay.serial <= stored.serial {
+                return Err(Refusal::Old { serial: overlay.serial, stored: stored.serial }.into());
             }
         }
-        // Against the file alone, and together with the other scope's.
+        // The check includes the stored overlay of the other scope.
         let mut config = self.base.clone();
-        for other in Scope::ALL {
+        for other in OverlayScope::ALL {
             if other == scope {
-                config = overlay.over(&config)?;
-            } else if let Some(Ok(kept)) = self.kept(other) {
-                config = kept.over(&config)?;
+                config = overlay.merge_into(&config)?;
+            } else if let Some(Ok(stored)) = self.stored(other) {
+                config = stored.merge_into(&config)?;
             }
         }
-        keep(&self.path(scope), message)?;
+        store(&self.path(scope), message)?;
         Ok(Some(overlay))
     }
 }
 
-fn keep(path: &Path, message: &[u8]) -> anyhow::Result<()> {
+fn store(path: &Path, message: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;
-    crate::private::write(path, message).with_context(|| format!("it cannot be kept in {}", path.display()))
+    moodring_runtime::atomic_file::write(path, message)
+        .with_context(|| format!("it cannot be stored in {}", path.display()))
+}
+
+/// Checks and stores overlays as they arrive, until `stop` is requested. True: an overlay was stored, and the device
+/// must restart to apply it.
+pub async fn run(
+    overlays: Overlays,
+    mut arrivals: OverlayArrivals,
+    events: DeviceEvents,
+    stop: Stop,
+) -> bool {
+    loop {
+        let OverlayArrival { scope, message } = tokio::select! {
+            () = stop.requested() => return false,
+            Some(arrival) = arrivals.recv() => arrival,
+            else => return false,
+        };
+        // Deleting the retained message does not remove the overlay. A signed overlay without keys does.
+        if message.is_empty() {
+            continue;
+        }
+        match overlays.accept(scope, &message) {
+            Ok(None) => {}
+            Ok(Some(overlay)) => {
+                let keys = overlay.keys().join(", ");
+                let detail = format!("overlay {} of the {}: {keys}", overlay.serial, scope.name());
+                info!(overlay = detail, "overlay stored; the device restarts to apply it");
+                events.report(EventKind::ConfigurationApplied, Some(detail));
+                return true;
+            }
+            Err(error) => {
+                let detail = format!("overlay of the {}: {error:#}", scope.name());
+                warn!(reason = detail, "overlay refused");
+                events.report(EventKind::ConfigurationRefused, Some(detail));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

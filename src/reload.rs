@@ -1,51 +1,52 @@
-//! The configuration read again while it runs: `SIGHUP, page ──▶ file, checked whole ──▶ taken over, or begun anew`.
+//! Reloads the configuration while the device runs: `SIGHUP, page ──▶ whole file checked ──▶ applied, or restart`.
 //!
-//! Its one decision: a file that `moodring run` would refuse changes nothing. Of a good one, what no part must be opened
-//! anew for holds at once; for the rest the device begins anew, where a service manager starts it again, else the
-//! running values stay and the log names them (docs/reference/configuration.md).
+//! A file that `moodring run` would refuse changes nothing. Live keys of a valid file apply at once. Other changed
+//! keys need a restart: under a service manager the device restarts, else the running values stay and the log names
+//! the keys (docs/reference/configuration.md).
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use toml::{Table, Value};
 use tracing::{info, warn};
 
-use crate::config::{Config, Display, Lessons, Lights};
-use crate::law;
-use crate::mood::lesson::Timetable;
-use crate::outputs::{EventKind, Events};
+use crate::law::{self, Refusal};
 use crate::overlay::Overlays;
-use crate::supervisor::Stop;
-use crate::vision::model_card::{Cards, ModelCard};
+use moodring_config::{Config, Fault, live_keys};
+use moodring_contract::EventKind;
+use moodring_lessons::Timetable;
+use moodring_runtime::Stop;
+use moodring_runtime::{DeviceEvents, Requester, Requests};
+use moodring_vision::model_card::{Cards, ModelCard};
 
-/// Questions from the page that may wait: one is asked at a time.
-const WAITING: usize = 4;
+/// Capacity of the queue of requests from the page, which sends one at a time.
+const MAX_REQUESTS: usize = 4;
 
-/// Who starts the program again when it ends.
+/// Whether a service manager restarts the program when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
-    /// A service manager, on exit code 75.
-    StartsAnew,
-    /// Nobody.
+pub enum ServiceManager {
+    /// A service manager restarts it on exit code 75.
+    Restarts,
+    /// Nothing restarts it.
     Nobody,
 }
 
-impl Manager {
-    /// That of this process: only service managers give a notification socket (sd_notify(3)).
-    pub fn here() -> Self {
-        if std::env::var_os("NOTIFY_SOCKET").is_some() { Self::StartsAnew } else { Self::Nobody }
+impl ServiceManager {
+    /// Detects the service manager of this process: only service managers set a notification socket (sd_notify(3)).
+    pub fn detect() -> Self {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() { Self::Restarts } else { Self::Nobody }
     }
 }
 
-/// How the configuration is read again.
+/// How the configuration is reloaded.
 #[derive(Clone)]
 pub struct Reload {
-    /// The file.
+    /// The configuration file.
     pub file: PathBuf,
-    /// Who starts the program again.
-    pub manager: Manager,
-    /// Changes what is logged.
+    /// Whether a service manager restarts the program.
+    pub manager: ServiceManager,
+    /// Sets the log filter.
     pub log: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -58,161 +59,176 @@ impl std::fmt::Debug for Reload {
     }
 }
 
-/// What reading the file again came to; keys are dotted.
+/// The result of a reload; keys are dotted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// What holds from now on.
-    pub taken_over: Vec<String>,
-    /// What holds after the next start only.
+    /// Keys that are applied.
+    pub applied: Vec<String>,
+    /// Keys that apply only after a restart.
     pub left: Vec<String>,
-    /// Whether the device begins anew at once, so that all of it holds.
-    pub begins_anew: bool,
+    /// Whether the device restarts now, so that all keys apply.
+    pub restart: bool,
 }
 
-/// Lets others ask for the file to be read again. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Asking(mpsc::Sender<oneshot::Sender<Answer>>);
-
-/// What came of it, or every fault of the file, one a line.
+/// The result of a reload, or all faults of the file, one a line.
 pub type Answer = Result<Outcome, String>;
+/// The receiver of reload requests.
+pub type ReloadRequests = Requests<(), Answer>;
 
-/// Where questions come out.
-pub type Asked = mpsc::Receiver<oneshot::Sender<Answer>>;
+/// Requests a reload. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ReloadHandle(Requester<(), Answer>);
 
-impl Asking {
-    /// A place for questions, and where they come out.
-    pub fn channel() -> (Self, Asked) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), receiver)
+impl ReloadHandle {
+    /// A handle, and the receiver of its requests.
+    pub fn channel() -> (Self, ReloadRequests) {
+        let (requester, requests) = Requester::channel(MAX_REQUESTS);
+        (Self(requester), requests)
     }
 
-    /// Has the file read again.
+    /// Requests a reload and waits for its result.
     ///
     /// # Errors
-    /// Every fault of the file, or that nobody reads it any more.
-    pub async fn ask(&self) -> Answer {
-        let gone = || "the program is ending".to_owned();
-        let (sender, answer) = oneshot::channel();
-        self.0.try_send(sender).map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+    /// All faults of the file, or that the program is ending.
+    pub async fn reload(&self) -> Answer {
+        self.0.ask(()).await.unwrap_or_else(|unanswered| Err(unanswered.to_string()))
     }
 }
 
-/// Reads the file again whenever SIGHUP comes or somebody asks, until `stop` is requested. True: the device is to begin
-/// anew.
-pub async fn obey(
+/// Reloads the file on SIGHUP and on request, until `stop` is requested. True: the device must restart.
+pub async fn run(
     reload: Reload,
     settings: watch::Sender<Arc<Config>>,
-    mut asked: Asked,
-    events: Events,
+    mut requests: ReloadRequests,
+    events: DeviceEvents,
     stop: Stop,
 ) -> bool {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
-        warn!("SIGHUP cannot be received: the configuration is read at the next start only");
+        warn!("SIGHUP cannot be received: the configuration is read only at the next start");
         return false;
     };
     loop {
-        // Signals that come while the file is read are one.
-        let asker = tokio::select! {
+        // Several signals that arrive while the file is read count as one.
+        let request = tokio::select! {
             () = stop.requested() => return false,
             _ = hang_up.recv() => None,
-            Some(asker) = asked.recv() => Some(asker),
+            Some(request) = requests.recv() => Some(request.into_parts().1),
         };
         let running = Arc::clone(&settings.borrow());
         let file = reload.file.clone();
         let read = tokio::task::spawn_blocking(move || read(&file)).await;
         let answer = match read {
-            Ok(Ok(wanted)) => Ok(take_over(&reload, &running, wanted, &settings)),
+            Ok(Ok(wanted)) => Ok(apply(&reload, &running, wanted, &settings)),
             Ok(Err(faults)) => Err(faults),
             Err(error) => Err(error.to_string()),
         };
-        tell(&answer, &events);
-        let begins_anew = answer.as_ref().is_ok_and(|outcome| outcome.begins_anew);
-        if let Some(asker) = asker {
-            let _ = asker.send(answer);
+        report(&answer, &events);
+        let restart = answer.as_ref().is_ok_and(|outcome| outcome.restart);
+        if let Some(request) = request {
+            request.send(answer);
         }
-        if begins_anew {
+        if restart {
             return true;
         }
     }
 }
 
-/// The configuration as `moodring run` would take it now.
+/// The configuration with which `moodring run` would start now.
 fn read(file: &std::path::Path) -> Result<Config, String> {
     let file = Config::load(file).map_err(|error| error.to_string())?;
-    let config = match Overlays::of(&file) {
+    let config = match Overlays::from_config(&file) {
         Some(overlays) => overlays.configuration().0,
         None => file,
     };
-    permitted(&config)?;
+    permitted(&config).map_err(|faults| messages(&faults))?;
     Ok(config)
 }
 
-/// What a start would refuse although the file is right.
+/// Checks what a start would refuse although every key is valid: the law, the timetable and the networks.
 ///
 /// # Errors
-/// The law, the timetable or the networks stand against it.
-pub fn permitted(config: &Config) -> Result<(), String> {
-    law::permit(config).map_err(|refusal| refusal.to_string())?;
+/// The faults with their keys. If one refusal concerns several keys, its message is repeated for each.
+pub fn permitted(config: &Config) -> Result<(), Vec<Fault>> {
+    let fault = |key: &str, message: String| Fault { key: key.to_owned(), position: None, message };
+    law::permit(config).map_err(|refusal| -> Vec<_> {
+        let message = refusal.to_string();
+        match &refusal {
+            Refusal::Undeclared { missing } => {
+                missing.iter().map(|key| fault(key, message.clone())).collect()
+            }
+            Refusal::Prohibited { .. } => vec![fault("mood.mode", message)],
+        }
+    })?;
     if config.lessons.enabled {
-        Timetable::new(&config.lessons).map_err(|error| error.to_string())?;
+        Timetable::new(&config.lessons, &config.clock.zone())
+            .map_err(|error| vec![fault(error.key(), error.to_string())])?;
     }
     for (path, task) in Cards::of(config).tasks() {
-        ModelCard::read(path, task).map_err(|error| error.to_string())?;
+        ModelCard::read(path, task).map_err(|error| vec![fault("models", error.to_string())])?;
     }
     Ok(())
 }
 
-fn take_over(
+/// The messages of `faults`, one a line, each once.
+pub fn messages(faults: &[Fault]) -> String {
+    let mut lines: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    lines.dedup();
+    lines.join("\n")
+}
+
+fn apply(
     reload: &Reload,
     running: &Config,
     wanted: Config,
     settings: &watch::Sender<Arc<Config>>,
 ) -> Outcome {
-    let now = at_once(running, &wanted);
+    let now = with_live_keys(running, &wanted);
     let left = changed(&now, &wanted);
-    let begins_anew = !left.is_empty() && reload.manager == Manager::StartsAnew;
-    let taken_over = changed(running, &now);
-    if !begins_anew {
+    let restart = !left.is_empty() && reload.manager == ServiceManager::Restarts;
+    let applied = changed(running, &now);
+    if !restart {
         if now.log != running.log {
             (reload.log)(&now.log.filter);
         }
-        // Also where nothing changed: the calendar that it names may have.
+        // Also if no key changed: the calendar file that a key names may have changed.
         settings.send_replace(Arc::new(now));
     }
-    Outcome { taken_over, left, begins_anew }
+    Outcome { applied, left, restart }
 }
 
-/// `running` with everything of `wanted` for which no part must be opened anew.
-fn at_once(running: &Config, wanted: &Config) -> Config {
-    let Lights { brightness, .. } = wanted.lights;
-    let lights = Lights { brightness, ..running.lights.clone() };
-    let display = Display {
-        brightness: wanted.display.brightness,
-        glance_s: wanted.display.glance_s,
-        detail_s: wanted.display.detail_s,
-        ..running.display.clone()
-    };
-    // What the recorder opened, and what others know of it, stays.
-    let Lessons { enabled, time_zone, report, .. } = running.lessons.clone();
-    let lessons = Lessons { enabled, time_zone, report, ..wanted.lessons.clone() };
-    Config {
-        zone: wanted.zone.clone(),
-        pace: wanted.pace.clone(),
-        word: wanted.word.clone(),
-        night: wanted.night.clone(),
-        log: wanted.log.clone(),
-        lights,
-        display,
-        lessons,
-        ..running.clone()
+/// `running` with the live keys of `wanted`.
+fn with_live_keys(running: &Config, wanted: &Config) -> Config {
+    let (mut now, wanted) = (table(running), table(wanted));
+    for key in live_keys() {
+        copy(&wanted, &mut now, &key);
     }
+    now.try_into().unwrap_or_else(|_| running.clone())
+}
+
+/// Copies the value of the dotted `key`; removes the key if it is absent in `from`.
+fn copy(from: &Table, to: &mut Table, key: &str) {
+    match key.split_once('.') {
+        Some((section, rest)) => {
+            if let (Some(Value::Table(from)), Some(Value::Table(to))) =
+                (from.get(section), to.get_mut(section))
+            {
+                copy(from, to, rest);
+            }
+        }
+        None => match from.get(key) {
+            Some(value) => drop(to.insert(key.to_owned(), value.clone())),
+            None => drop(to.remove(key)),
+        },
+    }
+}
+
+fn table(config: &Config) -> Table {
+    Table::try_from(config).unwrap_or_default()
 }
 
 /// Dotted keys whose values differ.
 pub fn changed(from: &Config, to: &Config) -> Vec<String> {
-    let table = |config: &Config| Table::try_from(config).unwrap_or_default();
     let mut keys = Vec::new();
     compare(&table(from), &table(to), "", &mut keys);
     keys
@@ -232,38 +248,37 @@ fn compare(from: &Table, to: &Table, prefix: &str, keys: &mut Vec<String>) {
     }
 }
 
-fn tell(answer: &Answer, events: &Events) {
+fn report(answer: &Answer, events: &DeviceEvents) {
     match answer {
-        Ok(Outcome { taken_over, left, begins_anew }) => {
-            let (held, waits) = (taken_over.join(", "), left.join(", "));
-            if *begins_anew {
+        Ok(Outcome { applied, left, restart }) => {
+            let (applied_keys, left_keys) = (applied.join(", "), left.join(", "));
+            if *restart {
                 info!(
-                    changed = held,
-                    restart = waits,
-                    "configuration read again: the device begins anew with it"
+                    applied = applied_keys,
+                    needs_restart = left_keys,
+                    "configuration reloaded; the device restarts to apply it"
                 );
             } else if !left.is_empty() {
                 warn!(
-                    taken_over = held,
-                    needs_restart = waits,
-                    "configuration read again; what needs a restart keeps its running value until then"
+                    applied = applied_keys,
+                    needs_restart = left_keys,
+                    "configuration reloaded; keys that need a restart keep their running values until then"
                 );
-            } else if taken_over.is_empty() {
-                info!("configuration read again; nothing changed");
+            } else if applied.is_empty() {
+                info!("configuration reloaded; nothing changed");
             } else {
-                info!(taken_over = held, "configuration read again");
+                info!(applied = applied_keys, "configuration reloaded");
             }
-            let keys: Vec<_> =
-                taken_over.iter().chain(left.iter().filter(|_| *begins_anew)).cloned().collect();
+            let keys: Vec<_> = applied.iter().chain(left.iter().filter(|_| *restart)).cloned().collect();
             if !keys.is_empty() {
-                events.tell(EventKind::ConfigurationApplied, Some(keys.join(", ")));
+                events.report(EventKind::ConfigurationApplied, Some(keys.join(", ")));
             }
         }
         Err(faults) => {
             for fault in faults.lines().filter(|line| !line.is_empty()) {
-                warn!(fault, "configuration not taken over; the running one holds on");
+                warn!(fault, "configuration refused; the running one stays in effect");
             }
-            events.tell(EventKind::ConfigurationRefused, faults.lines().next().map(str::to_owned));
+            events.report(EventKind::ConfigurationRefused, faults.lines().next().map(str::to_owned));
         }
     }
 }
@@ -276,18 +291,18 @@ mod tests {
         Config::parse(text, "moodring.toml").unwrap()
     }
 
-    fn reload(manager: Manager) -> Reload {
+    fn reload(manager: ServiceManager) -> Reload {
         Reload { file: "moodring.toml".into(), manager, log: Arc::new(|_| ()) }
     }
 
-    const AT_ONCE: &str = "[night]\nbegins = \"18:00\"\n[word]\nhold_s = 30.0\n[log]\nfilter = \"debug\"\n\
+    const LIVE_KEYS: &str = "[night]\nbegins = \"18:00\"\n[word]\nhold_s = 30.0\n[log]\nfilter = \"debug\"\n\
                            [lights]\nbrightness = 0.2\n[lessons]\nkeep_days = 30\n[display]\nglance_s = 20.0\n";
 
     #[test]
-    fn what_needs_no_part_anew_holds_at_once() {
+    fn live_keys_apply_at_once() {
         let (settings, held) = watch::channel(Arc::new(Config::default()));
-        let wanted = parsed(AT_ONCE);
-        let outcome = take_over(&reload(Manager::StartsAnew), &Config::default(), wanted.clone(), &settings);
+        let wanted = parsed(LIVE_KEYS);
+        let outcome = apply(&reload(ServiceManager::Restarts), &Config::default(), wanted.clone(), &settings);
         let keys = [
             "display.glance_s",
             "lessons.keep_days",
@@ -296,54 +311,54 @@ mod tests {
             "night.begins",
             "word.hold_s",
         ];
-        assert_eq!(outcome.taken_over, keys);
-        assert!(outcome.left.is_empty() && !outcome.begins_anew);
+        assert_eq!(outcome.applied, keys);
+        assert!(outcome.left.is_empty() && !outcome.restart);
         assert_eq!(**held.borrow(), wanted);
     }
 
     #[test]
-    fn what_needs_a_part_anew_waits_or_lets_the_device_begin_anew() {
+    fn other_keys_wait_for_a_restart_or_cause_it() {
         let running = Config::default();
         let wanted = parsed("[room]\nname = \"7b\"\n[lessons]\nenabled = false\n[night]\nlights = 0.5\n");
-        for (manager, begins_anew) in [(Manager::Nobody, false), (Manager::StartsAnew, true)] {
+        for (manager, restart) in [(ServiceManager::Nobody, false), (ServiceManager::Restarts, true)] {
             let (settings, held) = watch::channel(Arc::new(running.clone()));
-            let outcome = take_over(&reload(manager), &running, wanted.clone(), &settings);
+            let outcome = apply(&reload(manager), &running, wanted.clone(), &settings);
             assert_eq!(
-                (outcome.taken_over, outcome.left),
+                (outcome.applied, outcome.left),
                 (vec!["night.lights".into()], vec!["lessons.enabled".to_owned(), "room.name".to_owned()])
             );
-            assert_eq!(outcome.begins_anew, begins_anew);
-            assert_eq!(held.borrow().room.name, "room-1", "never half a new room");
-            assert_eq!(held.borrow().night.lights, if begins_anew { 0.15 } else { 0.5 });
+            assert_eq!(outcome.restart, restart);
+            assert_eq!(held.borrow().room.name, "room-1", "waits for the restart");
+            assert_eq!(held.borrow().night.lights, if restart { 0.15 } else { 0.5 });
         }
     }
 
     #[tokio::test]
-    async fn a_broken_or_forbidden_file_changes_nothing_and_is_told_with_its_line() {
+    async fn a_broken_or_prohibited_file_changes_nothing_and_is_reported_with_its_line() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("moodring.toml");
         let declared =
             "[purpose]\njurisdiction = \"IN\"\ninstitution = \"education\"\nconsent = \"a test\"\n";
         let running = Arc::new(parsed(declared));
         let (settings, held) = watch::channel(Arc::clone(&running));
-        let (asking, asked) = Asking::channel();
-        let (events, mut told) = Events::channel();
+        let (handle, requests) = ReloadHandle::channel();
+        let (events, mut reported) = DeviceEvents::channel();
         let stop = Stop::default();
-        let reload = Reload { file: file.clone(), ..reload(Manager::Nobody) };
-        let task = tokio::spawn(obey(reload, settings, asked, events, stop.clone()));
+        let reload = Reload { file: file.clone(), ..reload(ServiceManager::Nobody) };
+        let task = tokio::spawn(run(reload, settings, requests, events, stop.clone()));
         for (text, expected) in [
             (format!("{declared}[night]\nlights = 7\n"), "moodring.toml:6:10: night.lights"),
             (format!("{declared}[nihgt]\n"), "moodring.toml:5:2: unknown field"),
             ("[night]\nlights = 0.5\n".to_owned(), "without a declared purpose"),
         ] {
             std::fs::write(&file, text).unwrap();
-            let faults = asking.ask().await.unwrap_err();
+            let faults = handle.reload().await.unwrap_err();
             assert!(faults.contains(expected), "{faults}");
-            assert_eq!(told.recv().await.unwrap().kind, EventKind::ConfigurationRefused);
+            assert_eq!(reported.recv().await.unwrap().kind, EventKind::ConfigurationRefused);
             assert_eq!(*held.borrow(), running);
         }
         std::fs::write(&file, format!("{declared}[night]\nlights = 0.5\n")).unwrap();
-        assert_eq!(asking.ask().await.unwrap().taken_over, ["night.lights"]);
+        assert_eq!(handle.reload().await.unwrap().applied, ["night.lights"]);
         assert_eq!(held.borrow().night.lights, 0.5);
         stop.request();
         assert!(!task.await.unwrap());

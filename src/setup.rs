@@ -1,110 +1,92 @@
-//! Setting the device up on its page: `answers ──▶ the same TOML, edited ──▶ checked ──▶ difference ──▶ file`.
+//! Sets the device up from its page: `form ──▶ edited TOML ──▶ check ──▶ difference ──▶ file`.
 //!
-//! Its one decision: it edits the file that an administrator edits, comments and order kept, where the program may
-//! write it; where it may not, as in the hardened service, a file of the same keys in the storage folder, which lies
-//! over the other (docs/decisions/setup.md). What `moodring check --run` refuses is not written.
+//! If the program may write the administrator's configuration file, it edits that file and preserves comments and
+//! order. If not, as in the hardened service, it edits a file with the same keys in the storage folder, which
+//! overrides the other (docs/decisions/setup.md). A configuration that `moodring check --run` refuses is not written.
 
 mod difference;
+mod service;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use crate::config::{Config, ConfigError, ON_THE_PAGE, layer_of};
-use crate::law::{self, Refusal};
-use crate::{private, reload};
+use moodring_config::{Config, ConfigError, Fault, PAGE_KEYS, setup_file_path};
+
+use crate::reload;
+use moodring_runtime::atomic_file;
+
+use moodring_web::setup::{FieldFault, SetupForm};
 
 pub use difference::{Change, Line, difference};
+pub use service::{OnSaved, serve};
 
-/// What a new file in the storage folder begins with.
-const HEADER: &str = "# Set on the page of the device (/setup); lies over its configuration file, and may be edited or deleted.\n";
-/// Letters of an answer at most; the longest is how people agreed.
-const MOST_LETTERS: usize = 1000;
-/// As in the configuration.
-const MOST_LESSONS: usize = 100;
+/// The first line of a new file in the storage folder.
+const HEADER: &str = "# Set on the page of the device (/setup). It overrides the configuration file and may be edited or deleted.\n";
+/// Longest value of a field, in characters; the longest in practice is how people agreed.
+const MAX_CHARACTERS: usize = 1000;
+/// Most lessons of a timetable, as in the configuration.
+const MAX_LESSONS: usize = 100;
 
-/// What somebody wishes on the page.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Wishes {
-    /// Values by dotted key; null: none.
-    pub values: BTreeMap<String, serde_json::Value>,
-    /// A new password for the broker; empty: the one that is kept.
-    #[serde(default)]
-    pub password: String,
+fn fault(key: &str, message: impl ToString) -> FieldFault {
+    FieldFault { key: key.to_owned(), message: message.to_string() }
 }
 
-/// What cannot be, and at which field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldFault {
-    /// Its dotted key; empty where it is about no field of the page.
-    pub key: String,
-    /// As `moodring check` tells it.
-    pub message: String,
-}
-
-impl FieldFault {
-    fn of(key: &str, message: impl ToString) -> Self {
-        Self { key: key.to_owned(), message: message.to_string() }
-    }
-}
-
-/// The configuration as it would be.
+/// A checked change of the configuration that is not written yet.
 #[derive(Debug, Clone)]
-pub struct Draft {
-    /// The file that would be written.
+pub struct ConfigDraft {
+    /// The file to write.
     pub target: PathBuf,
-    /// What it holds now.
+    /// Its present text.
     pub before: String,
-    /// What it would hold.
+    /// Its new text.
     pub after: String,
-    /// What would hold on the device.
+    /// The resulting configuration of the device.
     pub config: Config,
 }
 
-impl Draft {
-    /// Names what the file holds now, so that nobody overwrites what somebody else wrote meanwhile.
+impl ConfigDraft {
+    /// SHA-256 of the present text, in hexadecimal. It detects a change by somebody else between check and save.
     pub fn digest(&self) -> String {
-        Sha256::digest(&self.before).iter().map(|byte| format!("{byte:02x}")).collect()
+        moodring_runtime::hex(&Sha256::digest(&self.before))
     }
 }
 
 /// The files of one device.
 #[derive(Debug, Clone)]
-pub struct SetUp {
-    /// As named with `--config`.
+pub struct SetupFiles {
+    /// The configuration file that `--config` names.
     pub file: PathBuf,
 }
 
-/// The files as they are now.
+/// The present files of the device.
 struct Found {
     base: Config,
     text: String,
     layer: PathBuf,
-    /// The text of the layer, if there is one.
-    laid: Option<String>,
+    /// The text of the set-up file in the storage folder, if there is one.
+    layer_text: Option<String>,
     current: Config,
 }
 
-impl SetUp {
-    /// The configuration of the files as they are now.
+impl SetupFiles {
+    /// The present configuration.
     ///
     /// # Errors
-    /// They are faulty or cannot be read.
+    /// The files are faulty or cannot be read.
     pub fn current(&self) -> Result<Config, ConfigError> {
         Config::load(&self.file)
     }
 
-    /// The file that would be written now.
+    /// The file that a save would write.
     ///
     /// # Errors
-    /// As [`SetUp::current`].
+    /// As [`SetupFiles::current`].
     pub fn target(&self) -> Result<PathBuf, ConfigError> {
         self.found().map(|found| self.target_of(&found).to_owned())
     }
@@ -114,52 +96,53 @@ impl SetUp {
         let current = self.current()?;
         let text = std::fs::read_to_string(&self.file).unwrap_or_default();
         let base = Config::parse(&text, &name)?;
-        let layer = layer_of(&base.storage);
-        let laid = std::fs::read_to_string(&layer).ok();
-        Ok(Found { base, text, layer, laid, current })
+        let layer = setup_file_path(&base.storage);
+        let layer_text = std::fs::read_to_string(&layer).ok();
+        Ok(Found { base, text, layer, layer_text, current })
     }
 
     fn target_of<'a>(&'a self, found: &'a Found) -> &'a Path {
-        // Opened, not written: it tells of read-only file systems too.
+        // Opening for append also detects a read-only file system, and writes nothing.
         let writable = || std::fs::OpenOptions::new().append(true).open(&self.file).is_ok();
-        if found.laid.is_none() && writable() { &self.file } else { &found.layer }
+        if found.layer_text.is_none() && writable() { &self.file } else { &found.layer }
     }
 
-    /// The configuration with `wishes`.
+    /// The present configuration changed by `form`.
     ///
     /// # Errors
-    /// Everything that stands against it, each at its field.
-    pub fn draft(&self, wishes: &Wishes) -> Result<Draft, Vec<FieldFault>> {
-        let found = self.found().map_err(faults)?;
+    /// All faults, each with its field.
+    pub fn draft(&self, form: &SetupForm) -> Result<ConfigDraft, Vec<FieldFault>> {
+        let found = self.found().map_err(|error| field_faults(error.faults))?;
         let target = self.target_of(&found).to_owned();
         let in_file = target == self.file;
-        let before = if in_file { found.text.clone() } else { found.laid.clone().unwrap_or_default() };
-        let start = if in_file || found.laid.is_some() { before.clone() } else { HEADER.to_owned() };
-        let mut document: DocumentMut = start.parse().map_err(|error| vec![FieldFault::of("", error)])?;
-        let mut values = wishes.values.clone();
-        if !wishes.password.is_empty() {
+        let before = if in_file { found.text.clone() } else { found.layer_text.clone().unwrap_or_default() };
+        let start = if in_file || found.layer_text.is_some() { before.clone() } else { HEADER.to_owned() };
+        let mut document: DocumentMut = start.parse().map_err(|error| vec![fault("", error)])?;
+        let mut values = form.values.clone();
+        if !form.password.is_empty() {
             let path = password_file(&found.base);
             values.insert("mqtt.password_file".to_owned(), path.display().to_string().into());
         }
-        edit(&mut document, &values, &found.current, &wishes.password)?;
+        edit(&mut document, &values, &found.current, &form.password)?;
         let after = document.to_string();
         let name = target.display().to_string();
-        let config = if in_file { Config::parse(&after, &name) } else { found.base.below(&after, &name) };
-        let config = config.map_err(faults)?;
-        permit(&config)?;
-        Ok(Draft { target, before, after, config })
+        let config =
+            if in_file { Config::parse(&after, &name) } else { found.base.with_page_settings(&after, &name) };
+        let config = config.map_err(|error| field_faults(error.faults))?;
+        reload::permitted(&config).map_err(field_faults)?;
+        Ok(ConfigDraft { target, before, after, config })
     }
 
-    /// Writes what `draft` says, and `password` to a file of its own.
+    /// Writes `draft`, and `password` to its own file.
     ///
     /// # Errors
-    /// A file cannot be written; then the configuration is as it was.
-    pub fn save(&self, draft: &Draft, password: &str) -> io::Result<()> {
+    /// A file cannot be written. The configuration is unchanged then.
+    pub fn save(&self, draft: &ConfigDraft, password: &str) -> io::Result<()> {
         if !password.is_empty() {
-            private::write(&password_file(&draft.config), format!("{password}\n").as_bytes())?;
+            atomic_file::write(&password_file(&draft.config), format!("{password}\n").as_bytes())?;
         }
         let mode = std::fs::metadata(&draft.target).map_or(0o600, |found| found.permissions().mode() & 0o777);
-        private::write_as(&draft.target, draft.after.as_bytes(), mode)
+        atomic_file::write_as(&draft.target, draft.after.as_bytes(), mode)
     }
 }
 
@@ -167,27 +150,16 @@ fn password_file(config: &Config) -> PathBuf {
     config.storage.directory().join("mqtt-password")
 }
 
-/// What `moodring run` would refuse.
-fn permit(config: &Config) -> Result<(), Vec<FieldFault>> {
-    law::permit(config).map_err(|refusal| match &refusal {
-        Refusal::Undeclared { missing } => missing.iter().map(|key| FieldFault::of(key, &refusal)).collect(),
-        Refusal::Prohibited { .. } => vec![FieldFault::of("mood.mode", &refusal)],
-    })?;
-    reload::permitted(config).map_err(|told| vec![FieldFault::of(&field_of(&told), &told)])
+/// The faults as the page shows them. A fault of a key that the page cannot set is shown for the form as a whole.
+fn field_faults(faults: Vec<Fault>) -> Vec<FieldFault> {
+    let field = |fault: Fault| FieldFault {
+        key: if PAGE_KEYS.contains(&fault.key.as_str()) { fault.key } else { String::new() },
+        message: fault.message,
+    };
+    faults.into_iter().map(field).collect()
 }
 
-fn faults(error: ConfigError) -> Vec<FieldFault> {
-    let fault = |fault: &crate::config::Fault| FieldFault::of(&field_of(&fault.message), &fault.message);
-    error.faults.iter().map(fault).collect()
-}
-
-/// The field that a complaint is about: it begins with the key.
-fn field_of(message: &str) -> String {
-    let key = message.split([' ', ',']).next().unwrap_or_default();
-    ON_THE_PAGE.into_iter().find(|known| *known == key).unwrap_or_default().to_owned()
-}
-
-/// Sets in `document` what differs from `current`.
+/// Sets in `document` the values that differ from `current`.
 fn edit(
     document: &mut DocumentMut,
     values: &BTreeMap<String, serde_json::Value>,
@@ -195,40 +167,42 @@ fn edit(
     password: &str,
 ) -> Result<(), Vec<FieldFault>> {
     let mut refused = Vec::new();
-    if password.chars().any(char::is_control) || password.chars().count() > MOST_LETTERS {
-        refused.push(FieldFault::of("mqtt.password_file", "a password is one line of at most 1000 letters"));
+    if password.chars().any(char::is_control) || password.chars().count() > MAX_CHARACTERS {
+        refused.push(fault("mqtt.password_file", "a password is one line of at most 1000 characters"));
     }
-    let held = serde_json::to_value(current).unwrap_or_default();
+    let present = serde_json::to_value(current).unwrap_or_default();
     for (key, value) in values {
-        if !ON_THE_PAGE.contains(&key.as_str()) {
-            refused.push(FieldFault::of("", format!("{key} cannot be set on the page")));
+        if !PAGE_KEYS.contains(&key.as_str()) {
+            refused.push(fault("", format!("{key} cannot be set on the page")));
             continue;
         }
         let pointer = format!("/{}", key.replace('.', "/"));
-        if held.pointer(&pointer).unwrap_or(&serde_json::Value::Null) == value {
+        if present.pointer(&pointer).unwrap_or(&serde_json::Value::Null) == value {
             continue;
         }
-        if held.pointer(&pointer).is_some_and(serde_json::Value::is_number) && !value.is_number() {
-            refused.push(FieldFault::of(key, format!("{key} must be a whole number")));
+        if present.pointer(&pointer).is_some_and(serde_json::Value::is_number) && !value.is_number() {
+            refused.push(fault(key, format!("{key} must be a whole number")));
             continue;
         }
         match item(value) {
             Ok(item) => set(document, key, item),
-            Err(problem) => refused.push(FieldFault::of(key, format!("{key} {problem}"))),
+            Err(problem) => refused.push(fault(key, format!("{key} {problem}"))),
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(refused) }
 }
 
-/// `value` as TOML; an absent one is none.
+/// `value` as TOML; null becomes [`Item::None`].
 fn item(value: &serde_json::Value) -> Result<Item, String> {
     use serde_json::Value;
     Ok(match value {
         Value::Null => Item::None,
         Value::Bool(value) => toml_edit::value(*value),
         Value::Number(number) => toml_edit::value(number.as_i64().ok_or("must be a whole number")?),
-        Value::String(text) if text.chars().any(char::is_control) || text.chars().count() > MOST_LETTERS => {
-            return Err("must be one line of at most 1000 letters".into());
+        Value::String(text)
+            if text.chars().any(char::is_control) || text.chars().count() > MAX_CHARACTERS =>
+        {
+            return Err("must be one line of at most 1000 characters".into());
         }
         Value::String(text) => toml_edit::value(text.as_str()),
         Value::Array(lessons) => timetable(lessons)?,
@@ -245,18 +219,20 @@ struct Lesson {
     title: String,
 }
 
-/// One lesson a line.
+/// The timetable as TOML, one lesson a line.
 fn timetable(lessons: &[serde_json::Value]) -> Result<Item, String> {
-    if lessons.len() > MOST_LESSONS {
-        return Err(format!("may have {MOST_LESSONS} lessons at most"));
+    if lessons.len() > MAX_LESSONS {
+        return Err(format!("may have {MAX_LESSONS} lessons at most"));
     }
     let mut array = toml_edit::Array::new();
     for lesson in lessons {
         let Lesson { begin, minutes, title } =
-            Lesson::deserialize(lesson).map_err(|error| format!("has a lesson that is none: {error}"))?;
-        if [&begin, &title].iter().any(|text| text.chars().any(char::is_control) || text.len() > MOST_LETTERS)
+            Lesson::deserialize(lesson).map_err(|error| format!("has an invalid lesson: {error}"))?;
+        if [&begin, &title]
+            .iter()
+            .any(|text| text.chars().any(char::is_control) || text.len() > MAX_CHARACTERS)
         {
-            return Err("has a lesson with letters that cannot be printed".into());
+            return Err("has a lesson with control characters or with a text that is too long".into());
         }
         let mut row = toml_edit::InlineTable::new();
         row.insert("begin", begin.into());
@@ -273,7 +249,7 @@ fn timetable(lessons: &[serde_json::Value]) -> Result<Item, String> {
     Ok(toml_edit::value(array))
 }
 
-/// Sets the dotted `key`; comments beside an old value stay.
+/// Sets the dotted `key`; the comments beside the old value stay.
 fn set(document: &mut DocumentMut, key: &str, item: Item) {
     let mut parts: Vec<_> = key.split('.').collect();
     let Some(name) = parts.pop() else { return };
@@ -286,7 +262,7 @@ fn set(document: &mut DocumentMut, key: &str, item: Item) {
             new.decor_mut().set_prefix(blank);
             Item::Table(new)
         });
-        // What is no table here was refused when the file was read.
+        // A value that is not a table here was refused when the file was read.
         let Some(inner) = entry.as_table_like_mut() else { return };
         table = inner;
     }

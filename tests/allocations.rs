@@ -1,23 +1,23 @@
-//! A running cycle allocates next to nothing: counted by a heap profiler around the real networks.
+//! A vision cycle allocates no pixel buffers: a heap profiler counts the allocations with the real networks.
 
 use std::time::Instant;
 
-use moodring::camera::simulator::SimulatorSource;
-use moodring::camera::{CameraSource, Frame, Frames};
-use moodring::config::Config;
-use moodring::mood::Aggregator;
-use moodring::vision::Vision;
+use moodring_camera::simulator::SimulatorSource;
+use moodring_camera::{CameraSource, Frame, Frames};
+use moodring_config::Config;
+use moodring_mood::Aggregator;
+use moodring_vision::Vision;
 
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;
 
-/// Heap blocks that one cycle may take: the list of people, and what the aggregator sorts. A picture, a tile
-/// or a crop taken anew each time would show in the bytes.
-const MOST_BLOCKS: u64 = 40;
-const MOST_BYTES: u64 = 16_384;
+/// Heap blocks of one cycle: the list of people, and what the aggregator sorts. A picture, tile or crop that is allocated
+/// in each cycle would exceed `MAX_BYTES`.
+const MAX_BLOCKS: u64 = 40;
+const MAX_BYTES: u64 = 16_384;
 
 #[test]
-fn a_cycle_takes_no_memory_for_pixels() {
+fn a_cycle_allocates_no_memory_for_pixels() {
     let mut config = Config::default();
     config.camera.simulator.people = 40;
     config.vision.reading_budget_s = 10.0;
@@ -42,6 +42,6 @@ fn a_cycle_takes_no_memory_for_pixels() {
     }
     let heap = dhat::HeapStats::get();
     drop(profiler);
-    assert!(heap.total_blocks <= CYCLES * MOST_BLOCKS, "{} blocks in {CYCLES} cycles", heap.total_blocks);
-    assert!(heap.total_bytes <= CYCLES * MOST_BYTES, "{} bytes in {CYCLES} cycles", heap.total_bytes);
+    assert!(heap.total_blocks <= CYCLES * MAX_BLOCKS, "{} blocks in {CYCLES} cycles", heap.total_blocks);
+    assert!(heap.total_bytes <= CYCLES * MAX_BYTES, "{} bytes in {CYCLES} cycles", heap.total_bytes);
 }

@@ -1,5 +1,5 @@
-//! A camera that goes away and comes back, as every output shows it.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! A camera is disconnected and connected again: every output shows both changes.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -9,16 +9,18 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Message, PATIENCE, Process, declared, free_port, moodring, next, subscribe};
+use common::{Message, Process, TIMEOUT, base_config, free_port, moodring, next, subscribe};
 use jiff::Timestamp;
-use moodring::camera::simulator::{Event, Script, SimulatorSource};
-use moodring::camera::{Camera, CameraSource};
-use moodring::config::Config;
-use moodring::mood::{Aggregator, State};
-use moodring::outputs::{Situation, display, lights};
-use moodring::vision::Vision;
+use moodring_camera::simulator::{Script, ScriptEvent, SimulatorSource};
+use moodring_camera::{Camera, CameraSource};
+use moodring_config::Config;
+use moodring_contract::State;
+use moodring_hardware::{display, lights};
+use moodring_mood::Aggregator;
+use moodring_runtime::DeviceStatus;
+use moodring_vision::Vision;
 
-/// A small class, one picture a second of its own time.
+/// A class of 12 at 640x384, one picture per simulated second.
 fn small_class() -> Config {
     let mut config = Config::default();
     let simulator = &mut config.camera.simulator;
@@ -28,9 +30,10 @@ fn small_class() -> Config {
 }
 
 #[test]
-fn every_drawing_of_the_mood_shows_that_the_camera_is_gone_and_is_back() {
+fn display_light_and_payload_show_that_the_camera_is_gone_and_is_back() {
     let config = small_class();
-    let script = Script::new(vec![(Duration::from_secs(5), Event::Gone(Duration::from_secs(25)))], None);
+    let script =
+        Script::new(vec![(Duration::from_secs(5), ScriptEvent::Gone(Duration::from_secs(25)))], None);
     let mut source = SimulatorSource::new(&config.camera.simulator).with_script(script.unwrap()).unpaced();
     let mut vision = Vision::new(&config).unwrap();
     let mut aggregator = Aggregator::new(config.room.clone(), config.mood.clone());
@@ -41,7 +44,7 @@ fn every_drawing_of_the_mood_shows_that_the_camera_is_gone_and_is_back() {
             Some(camera) => Ok(camera),
             None => source.open(),
         };
-        // The class's time goes on by a second with every attempt, and the room's clock with it.
+        // Each attempt advances the simulated time by a second; the aggregator's clock follows it.
         now += Duration::from_secs(1);
         if let Ok(mut opened) = opened
             && let Ok(frame) = opened.capture(Vec::new())
@@ -54,7 +57,8 @@ fn every_drawing_of_the_mood_shows_that_the_camera_is_gone_and_is_back() {
         if states.last().is_none_or(|(state, ..)| *state != mood.state) {
             let light = lights::light(&mood);
             let json = serde_json::to_value(&mood).unwrap();
-            let pages = display::draw(&mood, &Situation::default(), display::Turns::GLANCE, now);
+            let pages =
+                display::draw(&mood, &DeviceStatus::default(), None, display::PageTimes::OVERVIEW, now);
             let picture = display::small(pages.first());
             states.push((mood.state, picture, light, json["state"].clone()));
         }
@@ -67,7 +71,7 @@ fn every_drawing_of_the_mood_shows_that_the_camera_is_gone_and_is_back() {
     assert_ne!(live.2, stale.2, "the light does not change");
 }
 
-/// Three pictures of a class, as a camera folder.
+/// Writes three pictures of a class into `folder`, for the file camera.
 fn draw_pictures(folder: &Path) {
     std::fs::create_dir(folder).unwrap();
     let config = small_class();
@@ -81,17 +85,17 @@ fn draw_pictures(folder: &Path) {
 
 fn get(port: u16, path: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let body = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..body]));
-    answer.split_off(body)
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    let body = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response[..body]));
+    response.split_off(body)
 }
 
 #[test]
-fn the_daemon_tells_a_lost_camera_everywhere_and_recovers_by_itself() {
+fn the_daemon_reports_a_lost_camera_on_all_outputs_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let (folder, hidden) = (directory.path().join("camera"), directory.path().join("unplugged"));
     draw_pictures(&folder);
@@ -101,7 +105,7 @@ fn the_daemon_tells_a_lost_camera_everywhere_and_recovers_by_itself() {
         "{}[camera]\nsource = \"file\"\n[camera.file]\npath = {folder:?}\nframes_per_s = 5\n\
          [vision]\ndetection_width = 640\n[mood]\nstale_after_s = 1.5\npublish_every_s = 0.2\n\
          [mqtt]\nbroker = \"embedded\"\nport = {broker}\n[web]\nlisten = \"127.0.0.1:{web}\"\n",
-        declared(directory.path())
+        base_config(directory.path())
     );
     std::fs::write(&config, text).unwrap();
     let arguments = ["run", "--config", config.to_str().unwrap()];

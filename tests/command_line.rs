@@ -1,5 +1,5 @@
-//! The commands as a user meets them: exit codes, messages, and that one bad input does not spoil the others.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! The commands of the real binary: exit codes, messages, and that one bad input does not affect the others.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -30,11 +30,11 @@ fn wrong_usage_and_wrong_configuration_exit_with_2() {
     let path = path.to_str().unwrap();
     for command in ["check", "run"] {
         let output = run(&[command, "--config", path]);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(
-            told.contains("bad.toml:2:14: mood.min_people is 2") && told.contains("bad.toml:3:1:"),
-            "{told}"
+            stderr.contains("bad.toml:2:14: mood.min_people is 2") && stderr.contains("bad.toml:3:1:"),
+            "{stderr}"
         );
     }
 }
@@ -46,7 +46,7 @@ fn configuration(directory: &Path, text: &str) -> String {
 }
 
 #[test]
-fn a_device_has_one_name_and_is_forgotten_only_where_there_is_a_broker() {
+fn the_mqtt_id_is_stable_and_forget_needs_an_external_broker() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let config = configuration(directory.path(), &format!("[storage]\ndirectory = {state:?}\n"));
@@ -63,27 +63,27 @@ fn without_a_declared_purpose_the_service_does_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let config = configuration(directory.path(), "");
     let output = run(&["run", "--config", &config]);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(
-        told.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
-        "{told}"
+        stderr.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
+        "{stderr}"
     );
     let checked = run(&["check", "--config", &config]);
     assert!(checked.status.success() && text(&checked.stdout).contains("will refuse it"));
 }
 
 #[test]
-fn a_school_in_the_union_is_refused_with_the_article_and_what_is_possible_instead() {
+fn a_school_in_the_eu_is_refused_with_the_article_and_the_allowed_mode() {
     let directory = tempfile::tempdir().unwrap();
     let purpose = "[purpose]\njurisdiction = \"DE\"\ninstitution = \"education\"\nconsent = \"all agreed\"\n";
     let config = configuration(directory.path(), purpose);
     for command in ["run", "check"] {
         let output = run(&[command, "--config", &config]);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{told}");
-        assert!(told.contains("mood.mode = \"occupancy\""), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{stderr}");
+        assert!(stderr.contains("mood.mode = \"occupancy\""), "{stderr}");
     }
     let config = configuration(directory.path(), &format!("{purpose}[mood]\nmode = \"occupancy\"\n"));
     assert!(run(&["check", "--config", &config]).status.success());
@@ -99,21 +99,21 @@ fn the_printed_defaults_are_a_valid_configuration() {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-/// The configuration that the package installs, as an administrator edits it.
+/// Writes the configuration of the Debian package, changed by `edit`. Returns its path.
 fn shipped(directory: &Path, edit: impl Fn(&str) -> String) -> String {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/debian/moodring.toml")).unwrap();
     configuration(directory, &edit(&text))
 }
 
 #[test]
-fn the_shipped_configuration_wants_three_lines_or_one() {
+fn the_shipped_configuration_needs_the_purpose_or_occupancy_mode() {
     let directory = tempfile::tempdir().unwrap();
     let untouched = shipped(directory.path(), str::to_owned);
     assert!(run(&["check", "--config", &untouched]).status.success());
     let refused = run(&["check", "--run", "--config", &untouched]);
-    let told = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{told}");
-    assert!(told.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"));
+    let stderr = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"));
 
     let declared = |text: &str| {
         let keys = ["jurisdiction", "institution", "consent"];
@@ -128,10 +128,10 @@ fn the_shipped_configuration_wants_three_lines_or_one() {
 }
 
 #[test]
-fn every_key_that_the_shipped_configuration_offers_exists() {
+fn every_commented_key_of_the_shipped_configuration_is_valid() {
     let directory = tempfile::tempdir().unwrap();
     let all = |text: &str| {
-        // Comments that are keys begin without a blank.
+        // A commented-out key has no space after the number sign.
         let key =
             |line: &str| line.starts_with(|first: char| first.is_ascii_lowercase()) && line.contains(" = ");
         text.lines().fold(String::new(), |all, line| {
@@ -144,7 +144,7 @@ fn every_key_that_the_shipped_configuration_offers_exists() {
 }
 
 #[test]
-fn a_package_gets_manual_pages_completions_and_every_key() {
+fn package_files_writes_manual_pages_completions_and_all_keys() {
     let directory = tempfile::tempdir().unwrap();
     assert!(run(&["package-files", directory.path().to_str().unwrap()]).status.success());
     let written = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
@@ -158,17 +158,17 @@ fn a_package_gets_manual_pages_completions_and_every_key() {
 }
 
 #[test]
-fn completions_name_the_commands() {
+fn completions_contain_the_commands() {
     let output = run(&["completions", "bash"]);
     assert!(output.status.success() && text(&output.stdout).contains("analyze"));
 }
 
 #[test]
-fn doctor_names_what_works() {
+fn doctor_reports_every_part() {
     let output = run(&["doctor"]);
-    let told = text(&output.stdout);
+    let stdout = text(&output.stdout);
     for part in ["library", "heads", "expression", "camera", "broker", "display"] {
-        assert!(told.contains(part), "no word of {part}: {told}");
+        assert!(stdout.contains(part), "{part} is missing: {stdout}");
     }
 }
 
@@ -177,7 +177,7 @@ fn write_picture(path: &Path, width: u32, height: u32) {
 }
 
 #[test]
-fn bad_pictures_are_told_and_the_run_goes_on() {
+fn bad_pictures_are_reported_and_the_others_are_analysed() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("empty.jpg"), []).unwrap();
@@ -193,18 +193,18 @@ fn bad_pictures_are_told_and_the_run_goes_on() {
     let mut arguments = vec!["analyze", "--json"];
     arguments.extend(names.iter().map(String::as_str));
     let output = run(&arguments);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     for name in ["empty.jpg", "letter.png", "absent.jpg"] {
-        assert!(told.lines().any(|line| line.contains(name)), "no word of {name}: {told}");
+        assert!(stderr.lines().any(|line| line.contains(name)), "{name} is missing: {stderr}");
     }
     let reports = lines(&output);
     for (name, width) in [("dot.png", 1), ("wide.png", 20_000), ("whole.jpg", 640)] {
         let answered = reports
             .iter()
             .any(|report| report["source"].as_str().unwrap().ends_with(name) && report["width"] == width);
-        let refused = told.lines().any(|line| line.contains(name));
-        assert!(answered != refused, "{name}: {told}");
+        let refused = stderr.lines().any(|line| line.contains(name));
+        assert!(answered != refused, "{name}: {stderr}");
     }
     assert!(reports.iter().any(|report| report["source"].as_str().unwrap().ends_with("whole.jpg")));
 }
@@ -212,13 +212,13 @@ fn bad_pictures_are_told_and_the_run_goes_on() {
 #[test]
 fn people_on_real_pictures_are_counted() {
     let Some(photos) = shared("data/photos") else { return };
-    // What stands on each picture, counted by hand, with the tolerance of the first detector.
-    for (name, fewest, most) in [("group_steps", 20, 32), ("solvay_1927", 25, 36), ("group_office", 12, 18)] {
+    // Range around the number of people counted by hand; the tolerance is that of the first detector.
+    for (name, min, max) in [("group_steps", 20, 32), ("solvay_1927", 25, 36), ("group_office", 12, 18)] {
         let path = photos.join(format!("{name}.jpg"));
         let output = run(&["analyze", "--json", path.to_str().unwrap()]);
         let report = &lines(&output)[0];
         let people = report["people"].as_array().unwrap();
-        assert!((fewest..=most).contains(&people.len()), "{} people on {name}", people.len());
+        assert!((min..=max).contains(&people.len()), "{} people on {name}", people.len());
         for person in people {
             let sum: f64 = match person["expression"].as_object() {
                 Some(expression) => expression.values().map(|value| value.as_f64().unwrap()).sum(),
@@ -230,7 +230,7 @@ fn people_on_real_pictures_are_counted() {
 }
 
 #[test]
-fn cut_out_faces_are_read_whole() {
+fn with_crops_each_picture_is_one_face() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("face.png");
     write_picture(&path, 48, 48);

@@ -1,6 +1,6 @@
-//! Delegates, with a small real one compiled from `tests/delegate/`: what works is used, whatever does not is
-//! told of in one line, and people are counted all the same.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! Delegates, tested with a small real one compiled from `tests/delegate/`. A working delegate is used. A faulty one is
+//! reported in one line, and the processor runs the networks.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -12,20 +12,20 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Process, declared, free_port, moodring};
-use moodring::config::{Config, Delegate, ExternalDelegate};
-use moodring::vision::delegate::probe::{self, Report, Request};
-use moodring::vision::engine::{Engine, Share};
-use moodring::vision::litert::LiteRt;
-use moodring::vision::model_card::{ModelCard, Task};
+use common::{Process, TIMEOUT, base_config, free_port, moodring};
+use moodring_config::{Config, Delegate, ExternalDelegate};
+use moodring_vision::delegate::probe::{self, Report, Request};
+use moodring_vision::engine::{Engine, Share};
+use moodring_vision::litert::LiteRt;
+use moodring_vision::model_card::{ModelCard, Task};
 
-/// The delegate, compiled for the machine that this test runs on.
+/// Path of the delegate library, compiled for the architecture of this test.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let library =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libpad-{}.so", std::process::id()));
-        // Cross builds name their compiler in the way of the crate `cc`.
+        // The variable with the cross compiler has the name that the crate `cc` defines.
         let cross = format!("CC_{}_unknown_linux_gnu", std::env::consts::ARCH);
         let compiler = std::env::var(cross).unwrap_or_else(|_| "cc".into());
         let strict = ["-std=c11", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-array-bounds"];
@@ -47,7 +47,7 @@ fn delegate(options: &[(&str, &str)]) -> Delegate {
     Delegate::External(ExternalDelegate { library: library().into(), model_suffix: String::new(), options })
 }
 
-/// What runs this test's programs, where they are for another machine than this: qemu and its arguments.
+/// Emulator and its arguments (qemu) if the tests are built for another architecture than that of the host.
 fn runner() -> Option<String> {
     let triple = format!("{}_UNKNOWN_LINUX_GNU", std::env::consts::ARCH.to_uppercase());
     std::env::var(format!("CARGO_TARGET_{triple}_RUNNER")).ok()
@@ -68,22 +68,22 @@ fn request(delegate: Delegate) -> Request {
     Request::of(&config)
 }
 
-fn tried(delegate: Delegate) -> Result<Report, String> {
-    let patience = if runner().is_some() { PATIENCE * 5 } else { PATIENCE };
-    probe::run(probe_program(), &request(delegate), patience)
+fn run_probe(delegate: Delegate) -> Result<Report, String> {
+    let timeout = if runner().is_some() { TIMEOUT * 5 } else { TIMEOUT };
+    probe::run(probe_program(), &request(delegate), timeout)
 }
 
 #[test]
-fn a_good_delegate_takes_its_part_and_answers_like_the_processor() {
-    let report = tried(delegate(&[])).unwrap();
+fn a_good_delegate_takes_its_nodes_and_computes_the_same_values() {
+    let report = run_probe(delegate(&[])).unwrap();
     let shares: Vec<_> = report.networks.iter().map(|trial| (trial.taken, trial.nodes)).collect();
     assert_eq!(shares, [(5, 56), (5, 56), (5, 56), (3, 27)], "{report:?}");
-    // Padding is exact, so that not one bit may differ.
+    // Padding copies values, so the outputs must be bit-exact.
     assert!(report.networks.iter().all(|trial| trial.furthest == 0 && trial.far_share == 0.0), "{report:?}");
 }
 
 #[test]
-fn each_way_to_fail_is_told_in_words() {
+fn each_kind_of_failure_is_reported_in_one_line() {
     let absent = |name: &str| {
         let options = BTreeMap::new();
         Delegate::External(ExternalDelegate { library: name.into(), model_suffix: "_x".into(), options })
@@ -92,45 +92,45 @@ fn each_way_to_fail_is_told_in_words() {
     let libc = std::fs::read_to_string("/proc/self/maps").unwrap();
     let libc =
         libc.lines().filter_map(|line| line.split_whitespace().last()).find(|at| at.contains("libc.so"));
-    for (delegate, told) in [
+    for (delegate, expected) in [
         (mode("null"), "makes no delegate: no device of this kind is connected"),
         (mode("prepare"), "does not take the graph"),
         (mode("run"), "LiteRtRunCompiledModel failed with status"),
         (mode("none"), "takes none of the 195 nodes"),
-        (mode("wrong"), "computes something else than the processor"),
+        (mode("wrong"), "computes other values than the processor"),
         (mode("crash-create"), "crashes (SIGSEGV) while taking heads_640x384_int8.tflite"),
         (mode("crash-run"), "crashes (SIGABRT) while running heads_640x384_int8.tflite"),
         (absent("libnot-there.so.1"), "cannot be loaded: libnot-there.so.1: cannot open shared object"),
         (absent(libc.unwrap()), "is no external delegate: it has no tflite_plugin_create_delegate"),
     ] {
-        let error = tried(delegate).unwrap_err();
-        assert!(error.contains(told) && !error.contains('\n'), "{told}: {error}");
+        let error = run_probe(delegate).unwrap_err();
+        assert!(error.contains(expected) && !error.contains('\n'), "{expected}: {error}");
     }
 }
 
 #[test]
-fn a_delegate_that_hangs_is_given_its_time_and_no_more() {
+fn a_delegate_that_hangs_fails_after_the_timeout() {
     let begun = Instant::now();
-    let patience = Duration::from_secs(8);
-    let error = probe::run(probe_program(), &request(delegate(&[("mode", "hang")])), patience).unwrap_err();
-    assert!(error.starts_with("hangs while") && error.ends_with("it was given 8 s"), "{error}");
-    assert!(begun.elapsed() < PATIENCE);
+    let timeout = Duration::from_secs(8);
+    let error = probe::run(probe_program(), &request(delegate(&[("mode", "hang")])), timeout).unwrap_err();
+    assert!(error.starts_with("hangs while") && error.ends_with("timeout after 8 s"), "{error}");
+    assert!(begun.elapsed() < TIMEOUT);
 }
 
 #[test]
-fn a_probe_ends_with_whoever_asked() {
+fn a_probe_ends_when_its_parent_closes_stdin() {
     let mut command = probe_program();
     let mut child = Process(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
-    let mut asked = child.0.stdin.take().unwrap();
+    let mut stdin = child.0.stdin.take().unwrap();
     let request = serde_json::to_string(&request(delegate(&[("mode", "hang")]))).unwrap();
-    writeln!(asked, "{request}").unwrap();
-    drop(asked);
+    writeln!(stdin, "{request}").unwrap();
+    drop(stdin);
     assert!(!child.wait().success());
 }
 
-/// In this very process, as the daemon does after a probe.
+/// Loads the delegate into this process, as the daemon does after a probe.
 #[test]
-fn a_delegate_whose_device_is_pulled_out_fails_with_an_error() {
+fn a_delegate_whose_device_is_unplugged_fails_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let unplugged = directory.path().join("unplugged");
     let delegate = delegate(&[("unplugged", unplugged.to_str().unwrap())]);
@@ -157,7 +157,8 @@ fn a_delegate_whose_device_is_pulled_out_fails_with_an_error() {
     assert!(error.contains("LiteRtRunCompiledModel failed"), "{error}");
 }
 
-/// A configuration with the delegate in it. None under an emulator, where a program cannot start itself.
+/// Writes a configuration with the delegate and returns its path. `None` under an emulator, where a program cannot start
+/// itself.
 fn configuration(directory: &Path, options: &str, more: &str) -> Option<String> {
     if runner().is_some() {
         common::skipped("under an emulator a program cannot start itself");
@@ -168,7 +169,7 @@ fn configuration(directory: &Path, options: &str, more: &str) -> Option<String> 
         "{}[engine]\ndelegate = {{ library = {:?}, options = {{ {options} }} }}\n\
          [camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
          [mood]\npublish_every_s = 0.2\n{more}",
-        declared(directory),
+        base_config(directory),
         library()
     );
     std::fs::write(&path, text).unwrap();
@@ -176,36 +177,36 @@ fn configuration(directory: &Path, options: &str, more: &str) -> Option<String> 
 }
 
 #[test]
-fn the_doctor_says_what_the_delegate_took_and_what_mends_it() {
+fn the_doctor_reports_the_nodes_of_the_delegate_or_its_fault() {
     let directory = tempfile::tempdir().unwrap();
     let Some(config) = configuration(directory.path(), "", "") else { return };
     let doctor =
         || String::from_utf8(moodring(&["doctor", "--config", &config]).output().unwrap().stdout).unwrap();
-    let told = doctor();
-    assert!(told.contains("runs 5 of the 56 nodes of heads_640x384_int8.tflite"), "{told}");
-    assert!(told.contains("runs 3 of the 27 nodes of expression_48x48_int8.tflite"), "{told}");
+    let report = doctor();
+    assert!(report.contains("runs 5 of the 56 nodes of heads_640x384_int8.tflite"), "{report}");
+    assert!(report.contains("runs 3 of the 27 nodes of expression_48x48_int8.tflite"), "{report}");
     configuration(directory.path(), "mode = \"crash-create\"", "").unwrap();
-    let told = doctor();
-    let fault = told.lines().find(|line| line.starts_with("FAULT delegate")).unwrap();
+    let report = doctor();
+    let fault = report.lines().find(|line| line.starts_with("FAULT delegate")).unwrap();
     assert!(
         fault.contains("crashes (SIGSEGV)") && fault.ends_with("the processor runs the networks"),
-        "{told}"
+        "{report}"
     );
-    assert!(told.contains("ok    models"), "{told}");
+    assert!(report.contains("ok    models"), "{report}");
 }
 
 fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer)
 }
 
-/// Asks for `path` until the answer is as `wanted`.
+/// Requests `path` until `wanted` accepts the response.
 fn until(port: u16, path: &str, wanted: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match get(port, path) {
             Some(answer) if wanted(&answer) => return answer,
@@ -221,7 +222,7 @@ fn cycles(metrics: &str) -> u64 {
 }
 
 #[test]
-fn when_the_device_is_pulled_out_the_processor_goes_on_and_it_is_told_once() {
+fn when_the_device_is_unplugged_the_processor_continues_and_the_fault_is_logged_once() {
     let directory = tempfile::tempdir().unwrap();
     let (unplugged, port) = (directory.path().join("unplugged"), free_port());
     let web = format!("[web]\nlisten = \"127.0.0.1:{port}\"\n");
@@ -238,7 +239,7 @@ fn when_the_device_is_pulled_out_the_processor_goes_on_and_it_is_told_once() {
     assert!(metrics.contains("moodring_engine_nodes 195\n"), "{metrics}");
     std::fs::write(&unplugged, "").unwrap();
     let gone = until(port, "/metrics", |metrics| metrics.contains("moodring_engine_nodes_delegated 0\n"));
-    // The cycle in which it failed was finished, and others follow.
+    // The cycle in which the delegate failed completes, and further cycles follow.
     until(port, "/metrics", |metrics| cycles(metrics) > cycles(&gone) + 2);
     let health = until(port, "/healthz", |health| health.contains("200 OK"));
     assert!(health.contains("engine: fails while it runs") && health.contains("\"delegated\":0"), "{health}");

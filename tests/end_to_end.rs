@@ -1,12 +1,12 @@
-//! The real binary, from the simulated camera through the real networks to a real broker.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! The real binary from end to end: simulated camera, real networks, real broker.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Message, Process, declared, free_port, moodring, mosquitto, next, subscribe};
+use common::{Message, Process, base_config, free_port, moodring, mosquitto, next, subscribe};
 use serde_json::Value;
 
 const PEOPLE: f64 = 30.0;
@@ -19,13 +19,13 @@ fn configuration(directory: &Path, broker: &str, port: u16) -> String {
          [camera.simulator]\npeople = {PEOPLE}\nfacing = {FACING:?}\nscript = \"steady\"\n\
          [mqtt]\nbroker = \"{broker}\"\nhost = \"127.0.0.1\"\nport = {port}\n\
          [web]\nlisten = \"127.0.0.1:0\"\n",
-        declared(directory)
+        base_config(directory)
     );
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-/// A live mood in which most of the class was read, on the topic of moods.
+/// Whether this is a live mood in which at least 60 % of the class was read.
 fn settled(message: &Message) -> bool {
     let payload = message.json();
     message.topic == "moodring/test/a1/mood"
@@ -33,19 +33,19 @@ fn settled(message: &Message) -> bool {
         && payload["coverage"].as_f64().is_some_and(|coverage| coverage >= 0.6)
 }
 
-fn assert_true_to_the_class(payload: &Value, class: f64) {
+fn assert_matches_the_class(payload: &Value, class: f64) {
     let people = payload["people"].as_f64().unwrap();
     assert!((people - class).abs() <= 0.1 * class, "{people} people seen of {class}");
     let facing = payload["facing"]["share"].as_f64().unwrap();
     assert!((facing - FACING).abs() <= 0.1, "facing {facing}, in truth {FACING}");
 }
 
-/// The documented schema of what is published on the last level `leaf` of a topic.
+/// Documented JSON schema of the topic whose last level is `leaf`.
 fn schema(leaf: &str) -> jsonschema::Validator {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let name = format!("{leaf}.schema.json");
-    let path = if leaf == "mood" { docs.join(name) } else { docs.join("schemas").join(name) };
-    let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{leaf} is an undocumented topic"));
+    let text = std::fs::read_to_string(docs.join("schemas").join(name))
+        .unwrap_or_else(|_| panic!("{leaf} is an undocumented topic"));
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
@@ -62,9 +62,9 @@ fn run_and_watch(directory: &Path, broker: &str, port: u16) {
         settled(message) && schemas.len() >= 3
     });
     for leaf in ["health", "mood", "status"] {
-        assert!(schemas.contains_key(leaf), "{leaf} did not come");
+        assert!(schemas.contains_key(leaf), "{leaf} was not published");
     }
-    assert_true_to_the_class(&mood.json(), PEOPLE);
+    assert_matches_the_class(&mood.json(), PEOPLE);
 
     daemon.signal("TERM");
     if broker == "external" {
@@ -78,13 +78,13 @@ fn run_and_watch(directory: &Path, broker: &str, port: u16) {
 }
 
 #[test]
-fn the_simulated_class_reaches_the_embedded_broker_as_it_is() {
+fn the_mood_of_the_simulated_class_is_published_by_the_embedded_broker() {
     let directory = tempfile::tempdir().unwrap();
     run_and_watch(directory.path(), "embedded", free_port());
 }
 
 #[test]
-fn a_simulated_video_call_reaches_the_broker_as_it_is() {
+fn the_mood_of_a_simulated_video_call_is_published() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = configuration(directory.path(), "embedded", port);
@@ -93,11 +93,11 @@ fn a_simulated_video_call_reaches_the_broker_as_it_is() {
     std::fs::write(&config, format!("{text}[camera]\nview = \"gallery\"\n")).unwrap();
     let _daemon = Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
     // Three of the 36 have their camera off.
-    assert_true_to_the_class(&next(&subscribe(port), settled).json(), 33.0);
+    assert_matches_the_class(&next(&subscribe(port), settled).json(), 33.0);
 }
 
 #[test]
-fn the_simulated_class_reaches_mosquitto_as_it_is_and_offline_is_told_at_the_end() {
+fn the_mood_is_published_to_mosquitto_and_offline_at_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     if let Some(_broker) = mosquitto(port, directory.path()) {
@@ -105,7 +105,7 @@ fn the_simulated_class_reaches_mosquitto_as_it_is_and_offline_is_told_at_the_end
     }
 }
 
-/// Payloads that wait in the spool of the daemon whose state is in `directory`.
+/// Payloads in the spool of the daemon with the state folder `directory/state`, oldest first.
 fn spooled(directory: &Path) -> Vec<Value> {
     let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
         let connection = rusqlite::Connection::open(directory.join("state/spool.sqlite"))?;
@@ -117,13 +117,13 @@ fn spooled(directory: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_daemon_that_is_killed_offline_tells_later_what_it_could_not() {
+fn events_spooled_before_a_kill_are_published_after_the_restart() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = configuration(directory.path(), "external", port);
     let start = || Process(moodring(&["run", "--config", &config]).stdout(Stdio::null()).spawn().unwrap());
     let mut daemon = start();
-    let deadline = std::time::Instant::now() + common::PATIENCE;
+    let deadline = std::time::Instant::now() + common::TIMEOUT;
     while spooled(directory.path()).is_empty() {
         assert!(std::time::Instant::now() < deadline, "nothing is spooled");
         std::thread::sleep(std::time::Duration::from_millis(100));
@@ -146,7 +146,7 @@ fn a_daemon_that_is_killed_offline_tells_later_what_it_could_not() {
             started.push(payload);
         }
     }
-    assert_eq!(started[0], first, "just as it was spooled");
+    assert_eq!(started[0], first, "the spooled payload is published unchanged");
     assert_eq!(started[1]["spool"], first["spool"]);
     assert!(started[1]["sequence"].as_u64() > first["sequence"].as_u64());
     assert!(started[1]["detail"].as_str().unwrap().contains("not stopped in order"), "{}", started[1]);

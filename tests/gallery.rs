@@ -1,16 +1,18 @@
-//! Simulated video calls, from the drawn gallery through the real networks to the mood. No clock is waited for.
+//! Simulated video calls, from the drawn gallery through the real networks to the mood. The clock is simulated.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use moodring::camera::simulator::{Event, Scene, Script, SimulatorSource};
-use moodring::camera::{Frame, PixelFormat};
-use moodring::config::{CameraView, Config};
-use moodring::mood::{Aggregator, Mood, Word};
-use moodring::vision::{Expression, Observation, Vision};
+use moodring_camera::simulator::{Scene, Script, ScriptEvent, SimulatorSource};
+use moodring_camera::{Frame, PixelFormat};
+use moodring_config::{CameraView, Config};
+use moodring_contract::Expression;
+use moodring_contract::{Mood, Word};
+use moodring_mood::Aggregator;
+use moodring_vision::{Observation, Vision};
 
-const BEAT: Duration = Duration::from_millis(500);
+const CYCLE: Duration = Duration::from_millis(500);
 
 struct Call {
     scene: Scene,
@@ -20,10 +22,10 @@ struct Call {
 }
 
 impl Call {
-    fn new(people: u32, (width, height): (u32, u32), events: Vec<(Duration, Event)>) -> Self {
+    fn new(people: u32, (width, height): (u32, u32), events: Vec<(Duration, ScriptEvent)>) -> Self {
         let mut config = Config::default();
         config.camera.view = CameraView::Gallery;
-        // So that the time of this machine makes no difference.
+        // All faces are read in each cycle, however slow this machine is.
         config.vision.reading_budget_s = 10.0;
         let simulator = &mut config.camera.simulator;
         (simulator.people, simulator.width, simulator.height) = (people, width, height);
@@ -31,12 +33,12 @@ impl Call {
         Self {
             scene: source.with_view(config.camera.view).scene().unwrap(),
             vision: Vision::new(&config).unwrap(),
-            aggregator: Aggregator::of(&config).unwrap(),
+            aggregator: Aggregator::from_config(&config).unwrap(),
             begun: Instant::now(),
         }
     }
 
-    fn look(&mut self, at: Duration) -> (Observation, Mood) {
+    fn observe(&mut self, at: Duration) -> (Observation, Mood) {
         let size = self.scene.size();
         let mut data = vec![0; size.area()];
         self.scene.draw(at, &mut data);
@@ -48,18 +50,19 @@ impl Call {
         (observation, mood)
     }
 
-    /// How many have the camera on.
-    fn there(&self, at: Duration) -> usize {
+    /// Number of people with the camera on.
+    fn present(&self, at: Duration) -> usize {
         self.scene.truth(at).people.len()
     }
 }
 
-/// People within 10 %, facing within 0.1, and no head where none is: tiles without a camera, names, the toolbar.
-fn is_seen_as_it_is(people: u32, size: (u32, u32)) {
-    let mut call = Call::new(people, size, vec![(Duration::ZERO, Event::Facing(0.75))]);
+/// Checks the published people within 10 % and facing within 0.1, and that no head is found where there is none (tiles
+/// without a camera, names, the toolbar).
+fn check_estimates(people: u32, size: (u32, u32)) {
+    let mut call = Call::new(people, size, vec![(Duration::ZERO, ScriptEvent::Facing(0.75))]);
     for step in 0..10 {
-        let at = BEAT * step;
-        let (observation, mood) = call.look(at);
+        let at = CYCLE * step;
+        let (observation, mood) = call.observe(at);
         let truth = call.scene.truth(at).people;
         for head in &observation.people {
             assert!(
@@ -71,60 +74,64 @@ fn is_seen_as_it_is(people: u32, size: (u32, u32)) {
             let facing = truth.iter().filter(|person| person.faces_front).count() as f64 / truth.len() as f64;
             let (seen, of) = (f64::from(mood.people.unwrap()), truth.len() as f64);
             assert!((seen - of).abs() <= 0.1 * of, "{people} at {size:?}: {seen} of {of}");
-            let told = mood.facing.unwrap().share;
-            assert!((told - facing).abs() <= 0.1, "{people} at {size:?}: {told}, in truth {facing}");
+            let published = mood.facing.unwrap().share;
+            assert!(
+                (published - facing).abs() <= 0.1,
+                "{people} at {size:?}: {published}, in truth {facing}"
+            );
         }
     }
 }
 
 #[test]
-fn twenty_five_tiles_are_seen_as_they_are() {
-    is_seen_as_it_is(25, (1280, 720));
-    is_seen_as_it_is(25, (1920, 1080));
+fn people_and_facing_of_25_tiles_are_right() {
+    check_estimates(25, (1280, 720));
+    check_estimates(25, (1920, 1080));
 }
 
 #[test]
-fn forty_nine_tiles_are_seen_as_they_are() {
-    is_seen_as_it_is(49, (1280, 720));
-    is_seen_as_it_is(49, (1920, 1080));
+fn people_and_facing_of_49_tiles_are_right() {
+    check_estimates(49, (1280, 720));
+    check_estimates(49, (1920, 1080));
 }
 
 #[test]
-fn a_joke_makes_the_gallery_happy() {
+fn after_a_joke_happy_is_dominant() {
     let shares = |happy, surprise| [0.0, 0.0, 0.0, happy, 0.0, surprise, 1.0 - happy - surprise];
     let second = Duration::from_secs(1);
     let events = vec![
-        (Duration::ZERO, Event::Expressions(shares(0.1, 0.0))),
-        (5 * second, Event::Expressions(shares(0.65, 0.2))),
+        (Duration::ZERO, ScriptEvent::Expressions(shares(0.1, 0.0))),
+        (5 * second, ScriptEvent::Expressions(shares(0.65, 0.2))),
     ];
     let mut call = Call::new(25, (1280, 720), events);
     for at in 0..5 {
-        assert_eq!(call.look(second * at).1.dominant, Some(Expression::Neutral));
+        assert_eq!(call.observe(second * at).1.dominant, Some(Expression::Neutral));
     }
-    let last = (5..40).map(|at| call.look(second * at).1).last().unwrap();
+    let last = (5..40).map(|at| call.observe(second * at).1).last().unwrap();
     assert_eq!((last.dominant, last.word), (Some(Expression::Happy), Word::Bright));
     assert!((last.expressions.unwrap().happy.share - 0.65).abs() < 0.2, "{:?}", last.expressions);
 }
 
-/// What happens is over within a cycle for each look, and within five seconds for what is published.
-fn is_right_soon_after(people: u32, event: Event) {
+/// Checks a rearrangement of the tiles: no head is counted twice in any cycle, and the published number of people is right
+/// after five seconds.
+fn check_rearrangement(people: u32, event: ScriptEvent) {
     const BEFORE: u32 = 24;
-    let mut call = Call::new(people, (1280, 720), vec![(BEAT * BEFORE, event)]);
+    let mut call = Call::new(people, (1280, 720), vec![(CYCLE * BEFORE, event)]);
     let mut restless = 0.0_f64;
     for step in 0..BEFORE + 14 {
-        let at = BEAT * step;
-        let (observation, mood) = call.look(at);
+        let at = CYCLE * step;
+        let (observation, mood) = call.observe(at);
         restless = restless.max(mood.restlessness.unwrap_or(0.0));
-        let there = call.there(at) as f64;
+        let present = call.present(at) as f64;
         if step >= BEFORE {
             let counted = observation.people.len() as f64;
-            assert!(counted <= 1.05 * there + 0.5, "{people}, {event:?}: {counted} of {there} counted");
+            assert!(counted <= 1.05 * present + 0.5, "{people}, {event:?}: {counted} of {present} counted");
         }
         if step >= BEFORE + 10 {
-            let told = f64::from(mood.people.unwrap());
+            let published = f64::from(mood.people.unwrap());
             assert!(
-                (told - there).abs() <= (0.05 * there).max(1.0),
-                "{people}, {event:?}: {told} of {there} told"
+                (published - present).abs() <= (0.05 * present).max(1.0),
+                "{people}, {event:?}: {published} of {present} published"
             );
         }
     }
@@ -132,16 +139,16 @@ fn is_right_soon_after(people: u32, event: Event) {
 }
 
 #[test]
-fn who_comes_moves_all_tiles_and_nobody_counts_twice() {
-    is_right_soon_after(25, Event::People(30));
+fn nobody_is_counted_twice_when_people_join() {
+    check_rearrangement(25, ScriptEvent::People(30));
 }
 
 #[test]
-fn who_goes_moves_all_tiles_and_nobody_counts_twice() {
-    is_right_soon_after(30, Event::People(24));
+fn nobody_is_counted_twice_when_people_leave() {
+    check_rearrangement(30, ScriptEvent::People(24));
 }
 
 #[test]
-fn a_slide_that_is_shared_moves_all_tiles_and_is_nobody() {
-    is_right_soon_after(16, Event::Slide(Duration::from_secs(60)));
+fn a_shared_slide_is_not_counted_as_a_person() {
+    check_rearrangement(16, ScriptEvent::Slide(Duration::from_secs(60)));
 }

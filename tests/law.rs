@@ -1,16 +1,17 @@
-//! Where expressions may not be read, the same device counts people, and the expression network is not loaded.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! Where the law forbids expression estimates, the device only counts people and does not load the expression network.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
 use std::process::Stdio;
 
 use common::{Process, free_port, moodring, next, subscribe};
-use moodring::config::{Config, Mode};
-use moodring::vision::Vision;
+use moodring_config::Config;
+use moodring_contract::Mode;
+use moodring_vision::Vision;
 
 #[test]
-fn occupancy_mode_does_not_even_open_the_expression_network() {
+fn occupancy_mode_does_not_open_the_expression_network() {
     let mut config = Config::default();
     config.models.expression = "absent.toml".into();
     let error = Vision::new(&config).err().unwrap().to_string();
@@ -20,7 +21,7 @@ fn occupancy_mode_does_not_even_open_the_expression_network() {
 }
 
 #[test]
-fn a_school_in_the_union_counts_people_without_an_expression_network() {
+fn a_school_in_the_eu_counts_people_without_an_expression_network() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let state = directory.path().join("state");
@@ -40,8 +41,8 @@ fn a_school_in_the_union_counts_people_without_an_expression_network() {
     let mood = mood.json();
     assert_eq!(mood["mode"], "occupancy");
     assert!(mood["people"].as_u64().unwrap() >= 5 && mood["facing"].is_object(), "{mood}");
-    for figure in ["expressions", "dominant", "coverage"] {
-        assert!(mood[figure].is_null(), "{mood}");
+    for field in ["expressions", "dominant", "coverage"] {
+        assert!(mood[field].is_null(), "{mood}");
     }
     daemon.signal("TERM");
     assert!(daemon.wait().success());

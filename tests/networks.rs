@@ -1,16 +1,16 @@
-//! Every model file gives, bit for bit, the outputs that it gave when its golden values were written.
+//! The outputs of every model file are bit-exact with the golden values in `tests/golden/networks.txt`.
 //!
 //! LiteRT's INT8 results are the same on x86_64 and aarch64. After a change of a model file or of LiteRT:
-//! `MOODRING_RENEW_GOLDEN=1 cargo test --test networks`, and say in the commit why they changed.
+//! run `MOODRING_RENEW_GOLDEN=1 cargo test --test networks`, and explain the change in the commit message.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use moodring::vision::engine::{Engine, EngineError};
-use moodring::vision::litert::LiteRt;
-use moodring::vision::model_card::{CardError, ModelCard, Task};
+use moodring_vision::engine::{Engine, EngineError};
+use moodring_vision::litert::LiteRt;
+use moodring_vision::model_card::{CardError, ModelCard, Task};
 use sha2::{Digest, Sha256};
 
 const GOLDEN: &str = "tests/golden/networks.txt";
@@ -31,7 +31,7 @@ fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
     })
 }
 
-/// A face-like thing every 96 pixels on a gradient: bright discs with two dark eyes, in exact arithmetic.
+/// Draws a face-like pattern every 96 pixels on a gradient: bright discs with two dark eyes, in integer arithmetic.
 fn scene(width: usize, pixels: &mut [i8]) {
     for (index, pixel) in pixels.iter_mut().enumerate() {
         let (x, y) = ((index % width) as i64, (index / width) as i64);
@@ -91,7 +91,7 @@ fn the_number_of_threads_does_not_change_an_output() {
 }
 
 #[test]
-fn a_network_runs_in_a_thread_that_did_not_make_it() {
+fn a_network_runs_in_another_thread_than_the_one_that_created_it() {
     let [_, expression] = cards();
     let model = expression.load(Path::new("models"), &expression.files[0]).unwrap();
     let mut network = engine().network(model, 1).unwrap();
@@ -104,12 +104,12 @@ fn a_network_runs_in_a_thread_that_did_not_make_it() {
 }
 
 #[test]
-fn a_library_that_is_absent_or_not_litert_is_told_so() {
+fn a_library_that_is_absent_or_not_litert_gives_a_clear_error() {
     let absent = LiteRt::open(Path::new("/nowhere/libLiteRt.so")).err().unwrap().to_string();
     assert!(absent.contains("/nowhere/libLiteRt.so") && absent.contains("make setup"), "{absent}");
     let text = LiteRt::open(Path::new("Cargo.toml")).err().unwrap();
     assert!(matches!(text, EngineError::LibraryUnusable { .. }), "{text}");
-    // A library that every Linux has, but not the one that is wanted.
+    // The C library can be loaded but is not LiteRT.
     let libc = std::fs::read_to_string("/proc/self/maps").unwrap();
     let libc =
         libc.lines().find_map(|line| line.split_whitespace().last().filter(|at| at.contains("libc.so")));
@@ -118,7 +118,7 @@ fn a_library_that_is_absent_or_not_litert_is_told_so() {
 }
 
 #[test]
-fn a_model_that_is_not_as_on_its_card_is_refused() {
+fn a_model_that_differs_from_its_card_is_refused() {
     let [heads, mut expression] = cards();
     let engine = engine();
     let refused = |card: &ModelCard| {
@@ -139,7 +139,7 @@ fn a_model_that_is_not_as_on_its_card_is_refused() {
 }
 
 #[test]
-fn a_model_file_that_was_exchanged_or_is_absent_is_told_so() {
+fn a_wrong_or_absent_model_file_is_refused() {
     let [mut heads, expression] = cards();
     heads.files[0].path = expression.files[0].path.clone();
     let exchanged = heads.load(Path::new("models"), &heads.files[0]).err().unwrap();

@@ -1,5 +1,5 @@
-//! The daemon under a service manager, and the signals that it answers to.
-#![expect(clippy::unwrap_used, reason = "what tests share may panic")]
+//! The daemon under a service manager: notifications, signals, reload, restart and panics.
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Message, PATIENCE, Process, declared, free_port, moodring, next, subscribe};
+use common::{Message, Process, TIMEOUT, base_config, free_port, moodring, next, subscribe};
 
 fn small_class(directory: &Path, port: u16) -> String {
     let path = directory.join("moodring.toml");
@@ -16,22 +16,22 @@ fn small_class(directory: &Path, port: u16) -> String {
         "{}[camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
          [mood]\npublish_every_s = 0.2\n[mqtt]\nbroker = \"embedded\"\nport = {port}\n\
          [web]\nlisten = \"127.0.0.1:0\"\n",
-        declared(directory)
+        base_config(directory)
     );
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
 #[test]
-fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
+fn the_service_manager_is_notified_of_ready_watchdog_and_stopping() {
     let directory = tempfile::tempdir().unwrap();
     let socket_path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&socket_path).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let hear = |wanted: &str| {
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let wait_for_notification = |wanted: &str| {
         let mut buffer = [0; 256];
         loop {
-            let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted} was not told"));
+            let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{wanted} was not sent"));
             if std::str::from_utf8(&buffer[..length]).unwrap().lines().any(|line| line == wanted) {
                 return;
             }
@@ -41,15 +41,15 @@ fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
     let mut command = moodring(&["run", "--config", &config]);
     command.env("NOTIFY_SOCKET", &socket_path).env("WATCHDOG_USEC", "2000000").stdout(Stdio::null());
     let mut daemon = Process(command.spawn().unwrap());
-    hear("READY=1");
-    hear("WATCHDOG=1");
+    wait_for_notification("READY=1");
+    wait_for_notification("WATCHDOG=1");
     daemon.signal("TERM");
-    hear("STOPPING=1");
+    wait_for_notification("STOPPING=1");
     assert!(daemon.wait().success());
 }
 
 #[test]
-fn a_pause_by_signal_empties_the_mood_and_ends_by_signal() {
+fn sigusr1_pauses_and_empties_the_mood_and_sigusr2_resumes() {
     let directory = tempfile::tempdir().unwrap();
     let port = free_port();
     let config = small_class(directory.path(), port);
@@ -68,7 +68,7 @@ fn a_pause_by_signal_empties_the_mood_and_ends_by_signal() {
     assert!(daemon.wait().success());
 }
 
-/// A camera light as the kernel's LED class offers it.
+/// Creates a folder like that of an LED in the kernel's LED class.
 fn light(directory: &Path) -> std::path::PathBuf {
     let folder = directory.join("led");
     std::fs::create_dir(&folder).unwrap();
@@ -78,7 +78,7 @@ fn light(directory: &Path) -> std::path::PathBuf {
 }
 
 fn wait_for(path: &Path, text: &str) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while std::fs::read_to_string(path).unwrap_or_default() != text {
         assert!(Instant::now() < deadline, "{} does not become {text:?}", path.display());
         std::thread::sleep(Duration::from_millis(10));
@@ -86,11 +86,11 @@ fn wait_for(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_pause_survives_a_power_cut_and_the_light_tells_whether_the_camera_is_open() {
+fn a_pause_survives_a_power_cut_and_the_light_is_on_while_the_camera_is_open() {
     let directory = tempfile::tempdir().unwrap();
     let (port, led) = (free_port(), light(directory.path()));
     let brightness = led.join("brightness");
-    let kept = directory.path().join("state/control.json");
+    let persisted = directory.path().join("state/control.json");
     let config = small_class(directory.path(), port);
     let light = format!("[camera.light]\nkind = \"led\"\npath = {led:?}\n");
     std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + &light).unwrap();
@@ -104,8 +104,8 @@ fn a_pause_survives_a_power_cut_and_the_light_tells_whether_the_camera_is_open()
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "255");
     daemon.signal("USR1");
     wait_for(&brightness, "0");
-    wait_for(&kept, r#"{"schema":"moodring.control/1","paused":true}"#);
-    // Dropping kills it: what a power cut leaves is on the disk.
+    wait_for(&persisted, r#"{"schema":"moodring.control/1","paused":true}"#);
+    // Dropping the guard kills the daemon, as a power cut does.
     drop(daemon);
 
     let daemon = start();
@@ -113,23 +113,27 @@ fn a_pause_survives_a_power_cut_and_the_light_tells_whether_the_camera_is_open()
     for _ in 0..5 {
         next(&messages, |message| {
             let is_mood = message.topic.ends_with("/mood");
-            assert!(!is_mood || in_state("paused")(message), "it was left paused: {}", message.json());
+            assert!(
+                !is_mood || in_state("paused")(message),
+                "the pause was not restored: {}",
+                message.json()
+            );
             is_mood
         });
     }
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "0", "the camera was never open");
     daemon.signal("USR2");
     next(&messages, in_state("live"));
-    wait_for(&kept, r#"{"schema":"moodring.control/1","paused":false}"#);
+    wait_for(&persisted, r#"{"schema":"moodring.control/1","paused":false}"#);
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "255");
     drop(daemon);
 
-    // Who is killed cannot put a light of the LED class out; the service manager does it afterwards.
+    // A killed process cannot switch an LED off; the service manager runs `light-off` after it.
     assert!(moodring(&["light-off", "--config", &config]).status().unwrap().success());
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "0");
 }
 
-/// A device that watches a class, its configuration and its log.
+/// Starts a device with a live class. Returns the process, its configuration file and its log file.
 fn watching(directory: &Path, manager: Option<&Path>) -> (Process, String, std::path::PathBuf) {
     let (port, log) = (free_port(), directory.join("log"));
     let config = small_class(directory, port);
@@ -146,7 +150,7 @@ fn watching(directory: &Path, manager: Option<&Path>) -> (Process, String, std::
 }
 
 fn wait_for_line(log: &Path, line: &str) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !std::fs::read_to_string(log).unwrap().contains(line) {
         assert!(Instant::now() < deadline, "no {line:?} in {}", std::fs::read_to_string(log).unwrap());
         std::thread::sleep(Duration::from_millis(10));
@@ -160,7 +164,7 @@ fn edit(config: &str, from: &str, to: &str) {
 }
 
 #[test]
-fn on_sighup_what_can_be_is_taken_over_and_a_broken_file_changes_nothing() {
+fn sighup_applies_the_keys_that_need_no_restart_and_ignores_an_invalid_file() {
     let directory = tempfile::tempdir().unwrap();
     let (mut daemon, config, log) = watching(directory.path(), None);
     edit(&config, "[lessons]\n", "[night]\nlights = 7\n[lessons]\n");
@@ -169,14 +173,14 @@ fn on_sighup_what_can_be_is_taken_over_and_a_broken_file_changes_nothing() {
     edit(&config, "lights = 7\n", "lights = 0.5\n[room]\nname = \"7b\"\n[log]\nfilter = \"debug\"\n");
     daemon.signal("HUP");
     wait_for_line(&log, "needs_restart=\"room.name\"");
-    wait_for_line(&log, "taken_over=\"log.filter, night.lights\"");
+    wait_for_line(&log, "applied=\"log.filter, night.lights\"");
     wait_for_line(&log, "DEBUG");
     daemon.signal("TERM");
-    assert!(daemon.wait().success(), "it went on running");
+    assert!(daemon.wait().success(), "the daemon did not continue after the reload");
 }
 
 #[test]
-fn under_a_service_manager_it_begins_anew_for_what_needs_it() {
+fn under_a_service_manager_it_exits_for_a_restart_if_a_changed_key_needs_one() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("notify");
     let _manager = UnixDatagram::bind(&socket).unwrap();
@@ -184,5 +188,95 @@ fn under_a_service_manager_it_begins_anew_for_what_needs_it() {
     edit(&config, "[lessons]\n", "[room]\nname = \"7b\"\n[lessons]\n");
     daemon.signal("HUP");
     assert_eq!(daemon.wait().code(), Some(75));
-    wait_for_line(&log, "restart=\"room.name\"");
+    wait_for_line(&log, "needs_restart=\"room.name\"");
+}
+
+/// Parts that may end, in which a panic is not injected.
+const MAY_END: [&str; 2] = ["console", "mood-count"];
+
+/// Every part of a device with display, lights, page, embedded broker, lessons and a webhook.
+const PARTS: [&str; 23] = [
+    "broker",
+    "camera",
+    "vision",
+    "mood",
+    "display",
+    "lights",
+    "web",
+    "mqtt",
+    "webhook",
+    "spool-feeder",
+    "spool-keeper",
+    "control",
+    "user-signals",
+    "signals",
+    "persisted-pause",
+    "lessons",
+    "device-events",
+    "thermal",
+    "counters",
+    "runtime",
+    "watchdog",
+    "setup",
+    "reload",
+];
+
+/// Configuration with all outputs: a display and a light that are files, and a webhook without a server.
+fn everything(directory: &Path, panic_in: &str) -> String {
+    let (led, path) = (directory.join("led"), directory.join("moodring.toml"));
+    std::fs::create_dir(&led).unwrap();
+    for (file, text) in [("brightness", "0"), ("max_brightness", "255"), ("trigger", "[none]")] {
+        std::fs::write(led.join(file), text).unwrap();
+    }
+    let display = directory.join("display.png");
+    std::fs::write(directory.join("secret"), "a secret of sixteen letters").unwrap();
+    let text = format!(
+        "{}[camera.simulator]\npeople = 8\nwidth = 640\nheight = 384\npanic_in = {panic_in:?}\n\
+         [vision]\ndetection_width = 640\ncycle_every_s = 0.1\n[mood]\npublish_every_s = 0.2\n\
+         [mqtt]\nbroker = \"embedded\"\nport = {}\n[web]\nlisten = \"127.0.0.1:0\"\n\
+         [display]\nkind = \"png\"\npath = {display:?}\n[lights]\nkind = \"led\"\nled.path = {led:?}\n\
+         [log]\nfilter = \"info,moodring_runtime=debug\"\n\
+         [[webhook]]\nname = \"nobody\"\nurl = \"http://127.0.0.1:9/\"\nsecret_file = {:?}\n",
+        base_config(directory),
+        free_port(),
+        directory.join("secret"),
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_panic_in_any_part_ends_the_process_and_clears_display_and_light() {
+    for part in PARTS {
+        let directory = tempfile::tempdir().unwrap();
+        let config = everything(directory.path(), part);
+        let log = directory.path().join("log");
+        let mut command = moodring(&["run", "--config", &config]);
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        let mut daemon = Process(command.spawn().unwrap());
+        let status = daemon.wait();
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(status.code(), Some(1), "{part}: {log}");
+        assert!(log.contains(&format!("{part} failed: panicked")), "{part}: {log}");
+        for line in log.lines().filter(|line| line.contains("part started")) {
+            assert!(
+                PARTS.iter().chain(&MAY_END).any(|part| line.ends_with(&format!("part=\"{part}\""))),
+                "a part that this test does not know: {line}"
+            );
+        }
+        let panicked = log.find("panicked at").unwrap();
+        assert!(!log[panicked..].contains("left behind"), "{part}: {log}");
+        let brightness = std::fs::read_to_string(directory.path().join("led/brightness")).unwrap();
+        assert_eq!(brightness.trim(), "0", "{part}: the light is still on");
+        let display = directory.path().join("display.png");
+        if display.exists() {
+            // A blank display has one colour.
+            let picture = image::open(&display).unwrap().into_rgb8();
+            let background = picture.get_pixel(0, 0);
+            assert!(
+                picture.pixels().all(|pixel| pixel == background),
+                "{part}: the display is not blank: {log}"
+            );
+        }
+    }
 }

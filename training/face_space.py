@@ -31,7 +31,7 @@ EMPHASIS = np.array([2.0, 2.2, 3.0, 1.2, 2.4, 1.5, 1.0], np.float32)
 # Weight of a picture in its mean: this much for all, the rest by the probability that the network reads its label.
 # Disgust has few pictures that are read well, and no mean may rest on a few pictures.
 LEAST_WEIGHT = np.array([0.02, 0.25, 0.0, 0.02, 0.02, 0.02, 0.02])
-VARIETY = 0.45  # standard deviation of a person's coefficients: VARIETY in src/camera/simulator/head.rs
+VARIETY = 0.45  # standard deviation of a person's coefficients: VARIETY in crates/camera/src/simulator/head.rs
 WINDOW = (slice(10, 37), slice(6, 42))  # rows and columns in which faces are compared: brows to upper lip
 
 _y, _x = np.mgrid[:SIDE, :SIDE]

@@ -1,6 +1,6 @@
 -- What a campus keeps of its rooms: plain PostgreSQL 14 or later, no extension; it runs the same where TimescaleDB is
 -- installed. Apply it as often as you like, as the owner of the database:
---     psql -1 -v ON_ERROR_STOP=1 -f schema.sql      or      moodring campus ingest --init
+--     psql -1 -v ON_ERROR_STOP=1 -f schema.sql      or      moodring-campus ingest --init
 -- Messages come in through moodring.take(), which takes each (device, spool, sequence) once. moodring.maintain(), called
 -- by the ingest each hour, makes partitions, rolls up and forgets. Nobody needs rights on tables to write: see roles.sql.
 

@@ -1,34 +1,34 @@
-//! Faces of known expression and what the network reads of each: measured ones, or a generated set.
+//! Faces of known expression with the network's readings: measured ones, or a generated set.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use moodring::mood::quantify::Seven;
-use moodring::vision::Expressions;
-use moodring::vision::model_card::Quantification;
+use moodring_mood::quantify::Seven;
+use moodring_vision::Expressions;
+use moodring_vision::model_card::Quantification;
 
-use super::chance::Chance;
+use super::rng::Rng;
 
 /// Shares of the expressions in the generated set.
 const GENERATED: Seven = [0.1, 0.04, 0.06, 0.25, 0.13, 0.12, 0.3];
 
 /// Readings by true expression.
 pub(super) struct Faces {
-    /// What was read of each face.
+    /// Reading of each face.
     pub(super) readings: Vec<Expressions>,
-    /// The faces of each true expression.
+    /// Indices of the faces of each true expression.
     pub(super) by_expression: [Vec<usize>; 7],
-    /// Whether nobody ever had these faces.
+    /// Whether this is the generated set.
     pub(super) generated: bool,
 }
 
 impl Faces {
-    /// The faces that are measured on.
+    /// The test faces.
     pub(super) fn tested(directory: &Path) -> Result<Self> {
         Self::part(directory, "test", 3_000, 1)
     }
 
-    /// Faces that were not learned either, for choosing.
+    /// Faces that are neither training nor test faces, to choose parameters on.
     pub(super) fn held_out(directory: &Path) -> Result<Self> {
         Self::part(directory, "held_out", 1_300, 2)
     }
@@ -47,34 +47,34 @@ impl Faces {
             let fields: Vec<&str> = line.split(',').collect();
             ensure!(fields.len() == 10, "a line has {} fields, not 10", fields.len());
             let Ok(expression) = fields[2].parse::<usize>() else { continue };
-            let mut seven = [0.0; 7];
-            for (probability, field) in seven.iter_mut().zip(&fields[3..]) {
+            let mut probabilities = [0.0; 7];
+            for (probability, field) in probabilities.iter_mut().zip(&fields[3..]) {
                 *probability = field.parse()?;
             }
             faces
                 .by_expression
                 .get_mut(expression)
-                .context("an expression is none")?
+                .context("unknown expression number")?
                 .push(faces.readings.len());
-            faces.readings.push(Expressions(seven));
+            faces.readings.push(Expressions(probabilities));
         }
         ensure!(faces.by_expression.iter().all(|faces| !faces.is_empty()), "an expression has no face");
         Ok(faces)
     }
 
     fn generate(count: usize, seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut rng = Rng(seed);
         let mut faces = Self { readings: Vec::new(), by_expression: Default::default(), generated: true };
         for index in 0..count {
-            let expression = chance.choose(&GENERATED);
+            let expression = rng.choose(&GENERATED);
             faces.by_expression[expression].push(index);
-            faces.readings.push(Expressions(chance.dirichlet(&likeness(expression)).map(|p| p as f32)));
+            faces.readings.push(Expressions(rng.dirichlet(&likeness(expression)).map(|p| p as f32)));
         }
         faces
     }
 }
 
-/// What a generated face of `expression` looks like; disgust is mostly taken for anger.
+/// Dirichlet parameters of the reading of a generated face; disgust is mostly read as anger.
 fn likeness(expression: usize) -> Seven {
     std::array::from_fn(|other| match (expression, other) {
         (1, 0) => 1.2,
@@ -83,7 +83,7 @@ fn likeness(expression: usize) -> Seven {
     })
 }
 
-/// What the card of the generated set's network would say.
+/// Quantification data of the generated set, as a model card would have it.
 pub(super) fn generated_readings() -> Quantification {
     let confusion = std::array::from_fn(|expression| {
         let likeness = likeness(expression);

@@ -1,37 +1,37 @@
-//! How well the mood of a class is estimated: the program's own code, measured on classes put together from faces
-//! that its network never learned. `make mood-quality` runs it in two steps:
+//! Measures the error of the mood estimate. The classes are composed of faces that the network was not trained on.
+//! `make mood-quality` runs it in two steps:
 //!
-//! `mood_quality draw DIR CARD` puts the classes together from `DIR/faces.csv` (`moodtrain.quantify.probabilities`;
-//! without it from a generated set) and writes them to `DIR/classes.csv`, for QuaPy to estimate the very same ones
+//! `mood_quality draw DIR CARD` composes the classes from `DIR/faces.csv` (`moodtrain.quantify.probabilities`; without
+//! this file from a generated set) and writes them to `DIR/classes.csv`. QuaPy estimates the same classes
 //! (`moodtrain.quantify.reference` writes `DIR/quapy.json`).
 //!
-//! `mood_quality report DIR CARD PAGE` measures everything, writes the page and ends with one line for machines.
-//! `DIR/seats.txt` is what the example `seat_quality` printed.
+//! `mood_quality report DIR CARD PAGE` measures all methods, writes the page and prints one machine-readable line at the
+//! end. `DIR/seats.txt` is the output of the example `seat_quality`.
 
-mod chance;
 mod classes;
 mod faces;
 mod lesson;
 mod methods;
 mod page;
+mod rng;
 
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use moodring::vision::model_card::{ModelCard, Quantification, Task};
+use moodring_vision::model_card::{ModelCard, Quantification, Task};
 
 use classes::{CLASSES, Class, Kind, SIZES};
 use faces::Faces;
 
-/// Everything that was measured.
+/// All measurements.
 struct Measured {
     faces: Faces,
     held_out: Faces,
     readings: Quantification,
-    /// Of each kind of class and size: what each method got.
+    /// Scores of all methods, by kind of class and size.
     tables: Vec<(Kind, usize, Vec<methods::Score>)>,
-    /// Of classes of 30: what the strength of the assumed usual class does, on held-out faces.
+    /// Error in classes of 30 by strength of the prior, on held-out faces: (uniform, card, [any, ordinary]).
     grid: Vec<(f64, f64, [f64; 2])>,
     quapy: Option<serde_json::Value>,
     lesson: lesson::Score,

@@ -1,42 +1,42 @@
-//! The methods side by side: error of each, and how often the truth lies within the interval.
+//! Compares the methods: error, and how often the interval contains the truth.
 
-use moodring::mood::quantify::{
-    Assumed, Estimate, Seven, estimate, estimate_assuming, probabilities, reference,
+use moodring_mood::quantify::{
+    Estimate, PriorStrength, Seven, estimate, estimate_with_prior, probabilities, reference,
 };
-use moodring::vision::Expressions;
-use moodring::vision::model_card::Quantification;
+use moodring_vision::Expressions;
+use moodring_vision::model_card::Quantification;
 
-use super::chance::Chance;
 use super::classes::{self, Class, Kind};
 use super::faces::Faces;
+use super::rng::Rng;
 
-/// Classes on which the bootstrap is tried, and samples of each: it takes as many estimates as samples.
+/// Number of classes for the bootstrap, and of samples per class; each sample is one estimate.
 const BOOTSTRAPPED: usize = 200;
 const SAMPLES: usize = 200;
 
-/// What one method got on one set of classes.
+/// Scores of one method on one set of classes.
 pub(super) struct Score {
-    /// The method.
+    /// Name of the method.
     pub(super) name: &'static str,
     /// Mean absolute error of a share.
     pub(super) mae: f64,
     /// Mean relative error of a share, both smoothed by half a person (as QuaPy does).
     pub(super) relative: f64,
-    /// How often the truth lies within the 90 % interval, and how wide that is; of methods that have one.
+    /// Share of true values within the 90 % interval, and its mean width; `None` for methods without an interval.
     pub(super) interval: Option<(f64, f64)>,
 }
 
 /// Name of the method that the program uses.
 pub(super) const OURS: &str = "moodring";
 
-/// Every method on the same classes.
+/// Scores of all methods on the same classes.
 pub(super) fn compare(drawn: &[Class], faces: &Faces, readings: &Quantification, kind: Kind) -> Vec<Score> {
     let people = |class: &Class| -> Vec<Seven> {
         class.faces.iter().map(|face| probabilities(&faces.readings[*face])).collect()
     };
     let point = |name, method: &dyn Fn(&[Seven]) -> Seven| {
-        let said: Vec<Seven> = drawn.iter().map(|class| method(&people(class))).collect();
-        score(name, drawn, &said, None)
+        let estimated: Vec<Seven> = drawn.iter().map(|class| method(&people(class))).collect();
+        score(name, drawn, &estimated, None)
     };
     let mut scores = vec![
         point("classify and count", &reference::classify_and_count),
@@ -46,38 +46,38 @@ pub(super) fn compare(drawn: &[Class], faces: &Faces, readings: &Quantification,
     ];
     let estimates: Vec<Estimate> =
         drawn.iter().map(|class| estimate(&beliefs(class, faces), 0, readings)).collect();
-    let said: Vec<Seven> = estimates.iter().map(|estimate| estimate.shares).collect();
+    let estimated: Vec<Seven> = estimates.iter().map(|estimate| estimate.shares).collect();
     let ends: Vec<[(f64, f64); 7]> = estimates
         .iter()
         .map(|estimate| std::array::from_fn(|i| (estimate.share(i).low, estimate.share(i).high)))
         .collect();
-    scores.push(score(OURS, drawn, &said, Some(&ends)));
+    scores.push(score(OURS, drawn, &estimated, Some(&ends)));
     if kind == Kind::Any {
         let some = &drawn[..BOOTSTRAPPED.min(drawn.len())];
         let ends: Vec<[(f64, f64); 7]> =
             some.iter().map(|class| bootstrap(&people(class), &readings.prior)).collect();
-        let said: Vec<Seven> =
+        let estimated: Vec<Seven> =
             some.iter().map(|class| reference::em(&people(class), &readings.prior)).collect();
-        scores.push(score("EM, bootstrap over people", some, &said, Some(&ends)));
+        scores.push(score("EM, bootstrap over people", some, &estimated, Some(&ends)));
     }
     scores
 }
 
-/// How much the error of classes of 30 depends on what is assumed of any class: (even, usual, [any, ordinary]).
+/// Error in classes of 30 by strength of the prior: (uniform, card, [any, ordinary]).
 pub(super) fn grid(faces: &Faces, readings: &Quantification) -> Vec<(f64, f64, [f64; 2])> {
     let drawn = [Kind::Any, Kind::Ordinary].map(|kind| classes::draw(faces, kind, 30, 400));
     let mut rows = Vec::new();
-    for even in [0.05, 0.1, 0.2, 0.5] {
-        for usual in [0.0, 2.0, 4.0, 8.0, 16.0] {
-            let assumed = Assumed { even, usual };
+    for uniform in [0.05, 0.1, 0.2, 0.5] {
+        for card in [0.0, 2.0, 4.0, 8.0, 16.0] {
+            let prior = PriorStrength { uniform, card };
             let error = |drawn: &Vec<Class>| {
-                let said: Vec<Seven> = drawn
+                let estimated: Vec<Seven> = drawn
                     .iter()
-                    .map(|class| estimate_assuming(&beliefs(class, faces), 0, readings, assumed).shares)
+                    .map(|class| estimate_with_prior(&beliefs(class, faces), 0, readings, prior).shares)
                     .collect();
-                score("", drawn, &said, None).mae
+                score("", drawn, &estimated, None).mae
             };
-            rows.push((even, usual, [error(&drawn[0]), error(&drawn[1])]));
+            rows.push((uniform, card, [error(&drawn[0]), error(&drawn[1])]));
         }
     }
     rows
@@ -87,14 +87,19 @@ fn beliefs(class: &Class, faces: &Faces) -> Vec<Expressions> {
     class.faces.iter().map(|face| faces.readings[*face]).collect()
 }
 
-fn score(name: &'static str, classes: &[Class], said: &[Seven], ends: Option<&[[(f64, f64); 7]]>) -> Score {
+fn score(
+    name: &'static str,
+    classes: &[Class],
+    estimated: &[Seven],
+    ends: Option<&[[(f64, f64); 7]]>,
+) -> Score {
     let (mut absolute, mut relative) = (0.0, 0.0);
-    for (class, said) in classes.iter().zip(said) {
+    for (class, estimated) in classes.iter().zip(estimated) {
         let half = 0.5 / class.faces.len() as f64;
         let smooth = |share: f64| (share + half) / (1.0 + 7.0 * half);
-        for (truth, said) in class.truth.iter().zip(said) {
-            absolute += (truth - said).abs();
-            relative += (smooth(*truth) - smooth(*said)).abs() / smooth(*truth);
+        for (truth, estimated) in class.truth.iter().zip(estimated) {
+            absolute += (truth - estimated).abs();
+            relative += (smooth(*truth) - smooth(*estimated)).abs() / smooth(*truth);
         }
     }
     let all = 7.0 * classes.len() as f64;
@@ -113,15 +118,15 @@ fn score(name: &'static str, classes: &[Class], said: &[Seven], ends: Option<&[[
 
 /// Percentile intervals from estimates of classes drawn from this one with replacement.
 fn bootstrap(people: &[Seven], prior: &Seven) -> [(f64, f64); 7] {
-    let mut chance = Chance(people.len() as u64);
-    let mut said: [Vec<f64>; 7] = Default::default();
+    let mut rng = Rng(people.len() as u64);
+    let mut estimated: [Vec<f64>; 7] = Default::default();
     for _ in 0..SAMPLES {
-        let sample: Vec<Seven> = (0..people.len()).map(|_| people[chance.below(people.len())]).collect();
-        for (all, share) in said.iter_mut().zip(reference::em(&sample, prior)) {
+        let sample: Vec<Seven> = (0..people.len()).map(|_| people[rng.below(people.len())]).collect();
+        for (all, share) in estimated.iter_mut().zip(reference::em(&sample, prior)) {
             all.push(share);
         }
     }
-    said.map(|mut all| {
+    estimated.map(|mut all| {
         all.sort_by(f64::total_cmp);
         (all[SAMPLES / 20], all[SAMPLES - 1 - SAMPLES / 20])
     })

@@ -1,4 +1,4 @@
-//! docs/reference/mood-quality.md, and the line for machines.
+//! Writes docs/reference/mood-quality.md and the machine-readable line.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::classes::{CLASSES, Kind};
 use super::methods::{OURS, Score};
 use super::{Measured, SIZES};
 
-/// The line for machines.
+/// The machine-readable line.
 pub(super) fn line(measured: &Measured) -> String {
     let of = |name| table(measured, Kind::Any, 30).iter().find(|score| score.name == name);
     let (ours, counted) = (of(OURS), of("classify and count"));
@@ -29,7 +29,7 @@ fn table(measured: &Measured, kind: Kind, size: usize) -> &[Score] {
     found.map_or(&[], |(.., scores)| scores)
 }
 
-/// The whole page.
+/// The text of the page.
 pub(super) fn page(measured: &Measured) -> String {
     let faces = &measured.faces;
     let counts: Vec<String> = faces.by_expression.iter().map(|faces| faces.len().to_string()).collect();

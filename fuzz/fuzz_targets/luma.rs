@@ -1,16 +1,17 @@
-//! Arbitrary bytes as frames of arbitrary layout, size and stride: no panic, and no luma outside the frame.
+//! Decodes arbitrary bytes as frames of arbitrary format, size and stride. Checks that the decoder does not panic and that
+//! the luma has the size of the frame.
 #![no_main]
 
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
-use moodring::camera::{Frame, PixelFormat, Size};
-use moodring::vision::luma::LumaDecoder;
+use moodring_camera::{Frame, PixelFormat, Size};
+use moodring_vision::luma::LumaDecoder;
 
-/// Larger frames are left out: they find nothing that small ones do not, and take long.
+/// Larger frames are skipped: they are slow and find no further faults.
 const MAX_AREA: usize = 1 << 20;
 
-/// Format, width, height and stride, then the frame's bytes. `../seeds.rs` writes it so.
+/// Input layout: format, width, height and stride, then the frame's bytes. `../seeds.rs` writes the same layout.
 fn frame(input: &[u8]) -> Option<Frame> {
     let [format, w0, w1, h0, h1, s0, s1, data @ ..] = input else { return None };
     let format = match format % 4 {
@@ -35,25 +36,25 @@ fn frame(input: &[u8]) -> Option<Frame> {
     })
 }
 
-/// The size in the first frame header, so that the decoder is reached although the bytes are arbitrary.
+/// Size in the first JPEG frame header. Frames of another size would be refused before the decoder runs.
 fn jpeg_size(data: &[u8]) -> Option<Size> {
     let header = data.windows(9).find(|bytes| bytes[0] == 0xff && (0xc0..=0xc2).contains(&bytes[1]))?;
     let length = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]).into();
     Some(Size::new(length(7), length(5)))
 }
 
-/// libFuzzer takes every panic for a crash. Those of the JPEG decoder are caught by the code under test; all
-/// others, caught or not, are faults.
-fn expect_panics_of_the_jpeg_decoder() {
+/// libFuzzer reports every panic as a crash, caught or not. Panics of the JPEG decoder are expected: the code under test
+/// catches them.
+fn ignore_panics_of_the_jpeg_decoder() {
     let crash = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if !panic.location().is_some_and(|place| place.file().contains("/zune-")) {
+        if !panic.location().is_some_and(|location| location.file().contains("/zune-")) {
             crash(panic);
         }
     }));
 }
 
-fuzz_target!(init: expect_panics_of_the_jpeg_decoder(), |input: &[u8]| {
+fuzz_target!(init: ignore_panics_of_the_jpeg_decoder(), |input: &[u8]| {
     let Some(frame) = frame(input) else { return };
     let mut decoder = LumaDecoder::default();
     let Ok(luma) = decoder.decode(&frame) else { return };

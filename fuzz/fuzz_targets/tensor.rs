@@ -1,12 +1,13 @@
-//! Arbitrary tensors as the detector's outputs: no panic, and no more heads than the limit.
+//! Decodes arbitrary tensors as the detector's outputs. Checks that decoding does not panic and that the number of heads
+//! stays within the limit.
 #![no_main]
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use moodring::vision::heads::{Candidate, Decoder, MAX_HEADS, merge};
-use moodring::vision::model_card::{ModelCard, Task};
+use moodring_vision::heads::{Candidate, Decoder, MAX_HEADS, merge};
+use moodring_vision::model_card::{ModelCard, Task};
 
 /// The decoder of the shipped detector.
 fn decoder() -> &'static Decoder {
@@ -17,7 +18,7 @@ fn decoder() -> &'static Decoder {
     })
 }
 
-// Width and threshold, then for each output in turn a length in sixteenths of the rest, and all values.
+// Input layout: width, threshold and IoU, the length of each of 12 outputs in sixteenths of the values, then the values.
 fuzz_target!(|input: &[u8]| {
     let [width, threshold, iou, lengths @ ..] = input else { return };
     let Some((lengths, values)) = lengths.split_at_checked(12) else { return };

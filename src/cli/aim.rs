@@ -1,4 +1,5 @@
-//! `moodring aim`: lets the page show what the camera sees, for ten minutes. For who administers the machine.
+//! `moodring aim`: starts the camera preview of the running device for ten minutes. Only the service's user or
+//! root can run it.
 
 use crate::control::console;
 
@@ -10,11 +11,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.load()?;
-    console::ask_to_aim(&config.storage)?;
+    console::request_preview(&config.storage)?;
     let scheme = if config.web.is_https() { "https" } else { "http" };
-    println!("aim: offered for ten minutes: open {scheme}://{}/aim", config.web.listen);
+    println!("aim: camera preview offered for ten minutes: open {scheme}://{}/aim", config.web.listen);
     println!(
-        "aim: only an administrator's phone, or who sits at the device, can see it; heads are unrecognisable"
+        "aim: it is shown only to an administrator's phone or to a browser on the device; heads are pixelated"
     );
     Ok(())
 }

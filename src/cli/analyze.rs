@@ -1,6 +1,6 @@
-//! `moodring analyze`: pictures, folders and clips, read once at full speed.
+//! `moodring analyze`: reads pictures, folders and clips once, as fast as possible.
 //!
-//! The user names the pictures and asks what is in them, so this command, unlike the daemon, tells boxes.
+//! Unlike the daemon it prints boxes and readings of single people, because the user chose the pictures.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,15 +12,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{AlreadyTold, OptionalConfig, annotate};
-use crate::camera::Frame;
-use crate::camera::file::{self, Clip, Input};
-use crate::config::Config;
-use crate::mood::{Aggregator, Mood};
-use crate::supervisor::Stop;
-use crate::vision::{
-    Expression, Expressions, Face, Look, Observation, Person, PixelBox, Reading, SeatId, Verdict, Vision,
-    VisionError,
+use super::{AlreadyReported, OptionalConfig, annotate};
+use moodring_camera::Frame;
+use moodring_camera::PixelBox;
+use moodring_camera::file::{self, Clip, Input};
+use moodring_config::Config;
+use moodring_contract::Expression;
+use moodring_contract::Mood;
+use moodring_mood::Aggregator;
+use moodring_runtime::Stop;
+use moodring_vision::{
+    Expressions, Face, Observation, Person, Readability, Reading, SeatId, StillResult, Vision, VisionError,
 };
 
 #[derive(Debug, clap::Args)]
@@ -28,28 +30,28 @@ pub(super) struct Arguments {
     /// Pictures (JPEG, PNG, WebP), folders of pictures, and clips that ffmpeg reads
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// One JSON object a picture and line, instead of a table
+    /// Print one JSON object per picture and line, instead of a table
     #[arg(long)]
     json: bool,
-    /// Write each picture with boxes, words and bars into this folder, as PNG
+    /// Write each picture with boxes, labels and bars to this folder, as PNG
     #[arg(long, value_name = "DIR", conflicts_with = "crops")]
     annotate: Option<PathBuf>,
-    /// Leave out heads of a lower score, 0.05 to 0.95; without it the model card decides
+    /// Ignore heads with a lower score, 0.05 to 0.95; without it the value of the model card
     #[arg(long, value_name = "S", value_parser = score)]
     min_score: Option<f64>,
-    /// Each picture is one face that is already cut out: read its expression only
+    /// Each picture is one cropped face: read only its expression
     #[arg(long)]
     crops: bool,
-    /// Of a clip, read every Nth picture only
+    /// Read only every Nth picture of a clip
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     step: u32,
     #[command(flatten)]
     config: OptionalConfig,
 }
 
-/// What is told of one picture.
+/// The JSON object for one picture.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PictureReport<'a> {
     source: &'a str,
     width: u32,
     height: u32,
@@ -63,7 +65,8 @@ struct PersonReport {
     head_score: f32,
     face: Option<[f32; 4]>,
     face_score: f32,
-    verdict: &'static str,
+    #[serde(rename = "verdict")]
+    readability: &'static str,
     expression: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -75,12 +78,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Some(directory) = &arguments.annotate {
         fs::create_dir_all(directory)
-            .with_context(|| format!("the folder {} cannot be made", directory.display()))?;
+            .with_context(|| format!("cannot create the folder {}", directory.display()))?;
     }
     let vision = Vision::new(&config).context("vision cannot start")?;
     let mut analysis = Analysis { arguments, config, vision, failed: 0 };
-    analysis.all()?;
-    if analysis.failed > 0 { Err(AlreadyTold.into()) } else { Ok(()) }
+    analysis.run()?;
+    if analysis.failed > 0 { Err(AlreadyReported.into()) } else { Ok(()) }
 }
 
 struct Analysis<'a> {
@@ -91,27 +94,27 @@ struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
-    fn all(&mut self) -> anyhow::Result<()> {
+    fn run(&mut self) -> anyhow::Result<()> {
         let mut sources = Vec::new();
         for path in &self.arguments.inputs {
             match Input::inspect(path) {
                 Ok(Input::Folder(pictures)) => sources.extend(pictures.into_iter().map(Input::Picture)),
                 Ok(source) => sources.push(source),
-                Err(error) => self.tell(&path.display().to_string(), &error.into()),
+                Err(error) => self.report_error(&path.display().to_string(), &error.into()),
             }
         }
         if !self.arguments.json {
             println!("{}", Self::HEADER);
         }
-        // Drawn on standard error, and only when that is a terminal.
+        // Drawn on standard error, and only if that is a terminal.
         let progress = ProgressBar::new(sources.len() as u64).with_style(
             ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         for source in sources {
             match source {
-                Input::Clip(path) => self.clip(&path, &progress)?,
-                Input::Picture(path) => self.picture(&path, &progress)?,
+                Input::Clip(path) => self.analyze_clip(&path, &progress)?,
+                Input::Picture(path) => self.analyze_picture(&path, &progress)?,
                 Input::Folder(_) => {}
             }
             progress.inc(1);
@@ -120,26 +123,26 @@ impl Analysis<'_> {
         Ok(())
     }
 
-    /// Reads a picture; only what ends the whole run (a closed pipe, a full disk) is an error.
-    fn picture(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
+    /// Analyzes a picture. Returns only errors that end the whole run, such as a closed pipe or a full disk.
+    fn analyze_picture(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
         let name = path.display().to_string();
         progress.set_message(name.clone());
         match file::load_picture(path) {
-            Ok(frame) => progress.suspend(|| self.frame(&name, &frame)),
+            Ok(frame) => progress.suspend(|| self.analyze_frame(&name, &frame)),
             Err(error) => {
-                progress.suspend(|| self.tell(&name, &error.into()));
+                progress.suspend(|| self.report_error(&name, &error.into()));
                 Ok(())
             }
         }
     }
 
-    /// Reads a clip; errors as for a picture.
-    fn clip(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
+    /// Analyzes a clip; errors as for a picture.
+    fn analyze_clip(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
         let name = path.display().to_string();
         let mut opened = match Clip::open(path, &Stop::default()) {
             Ok(clip) => clip,
             Err(error) => {
-                progress.suspend(|| self.tell(&name, &error.into()));
+                progress.suspend(|| self.report_error(&name, &error.into()));
                 return Ok(());
             }
         };
@@ -149,34 +152,35 @@ impl Analysis<'_> {
                 Ok(Some(frame)) => {
                     if index.is_multiple_of(self.arguments.step) {
                         progress.set_message(format!("{name}, picture {index}"));
-                        progress.suspend(|| self.frame(&format!("{name}#{index}"), &frame))?;
+                        progress.suspend(|| self.analyze_frame(&format!("{name}#{index}"), &frame))?;
                     }
                     buffer = frame.data;
                     index += 1;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    progress.suspend(|| self.tell(&name, &error.into()));
+                    progress.suspend(|| self.report_error(&name, &error.into()));
                     return Ok(());
                 }
             }
         }
     }
 
-    fn frame(&mut self, source: &str, frame: &Frame) -> anyhow::Result<()> {
-        let seen = if self.arguments.crops { self.face(frame) } else { self.vision.look(frame) };
-        let Look { observation, face_scores } = match seen {
-            Ok(look) => look,
+    fn analyze_frame(&mut self, source: &str, frame: &Frame) -> anyhow::Result<()> {
+        let result =
+            if self.arguments.crops { self.read_crop(frame) } else { self.vision.analyze_still(frame) };
+        let StillResult { observation, face_scores } = match result {
+            Ok(result) => result,
             Err(error) => {
-                self.tell(source, &error.into());
+                self.report_error(source, &error.into());
                 return Ok(());
             }
         };
-        let mut aggregator = Aggregator::of(&self.config)?;
+        let mut aggregator = Aggregator::from_config(&self.config)?;
         aggregator.observe(&observation);
         let mood = aggregator.mood(Instant::now(), Timestamp::now());
         if self.arguments.json {
-            let report = Report {
+            let report = PictureReport {
                 source,
                 width: frame.size.width,
                 height: frame.size.height,
@@ -193,8 +197,8 @@ impl Analysis<'_> {
         Ok(())
     }
 
-    /// A picture that is one face: one person, whose head and face fill it.
-    fn face(&mut self, frame: &Frame) -> Result<Look, VisionError> {
+    /// Reads a picture of one cropped face. Returns one person whose head and face fill the picture.
+    fn read_crop(&mut self, frame: &Frame) -> Result<StillResult, VisionError> {
         let expressions = self.vision.read_face(frame)?;
         let whole =
             PixelBox { x: 0.0, y: 0.0, width: frame.size.width as f32, height: frame.size.height as f32 };
@@ -206,12 +210,12 @@ impl Analysis<'_> {
             face: Some(Face { bounds: whole, score: 1.0 }),
             facing: 1.0,
             motion: 0.0,
-            verdict: Verdict::Ok,
+            readability: Readability::Ok,
             reading: Some(Reading { expressions, read_at: frame.captured_at }),
             belief: Some(expressions),
         };
         let observation = Observation { captured_at: frame.captured_at, people: vec![person] };
-        Ok(Look { observation, face_scores: vec![1.0] })
+        Ok(StillResult { observation, face_scores: vec![1.0] })
     }
 
     fn annotate(
@@ -221,9 +225,9 @@ impl Analysis<'_> {
         frame: &Frame,
         observation: &Observation,
     ) -> anyhow::Result<()> {
-        // Pictures and clips are loaded as one plane of luma without padding.
+        // Pictures and clips are loaded as one luma plane without padding.
         let picture = image::GrayImage::from_raw(frame.size.width, frame.size.height, frame.data.clone())
-            .context("a picture was loaded in another layout than luma")?;
+            .context("the picture is not a plain luma plane")?;
         let stem = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().replace('#', "-");
         let path = directory.join(format!("{stem}.png"));
         annotate::annotate(&picture, &observation.people, &self.config.zone)
@@ -231,7 +235,7 @@ impl Analysis<'_> {
             .with_context(|| format!("{} cannot be written", path.display()))
     }
 
-    fn tell(&mut self, source: &str, error: &anyhow::Error) {
+    fn report_error(&mut self, source: &str, error: &anyhow::Error) {
         self.failed += 1;
         eprintln!("moodring: {source}: {error:#}");
     }
@@ -240,7 +244,7 @@ impl Analysis<'_> {
         "people  facing  read  mood       angry disgust fear  happy sad   surpr neutral  picture";
 }
 
-/// One line of the table: percentages of the class, as far as the picture shows at least k people.
+/// One row of the table. Percentages are shown only if the picture shows at least `mood.min_people` people.
 fn row(source: &str, observation: &Observation, mood: &Mood) -> String {
     let facing = observation.people.iter().filter(|person| person.faces_front()).count();
     let read = observation.people.iter().filter(|person| person.reading.is_some()).count();
@@ -257,17 +261,17 @@ fn row(source: &str, observation: &Observation, mood: &Mood) -> String {
 
 fn person_report((person, face_score): (&Person, f32)) -> PersonReport {
     PersonReport {
-        head: corners(person.head),
+        head: rectangle(person.head),
         head_score: round(person.head_score, 1e3),
-        face: person.face.map(|face| corners(face.bounds)),
+        face: person.face.map(|face| rectangle(face.bounds)),
         face_score: round(face_score, 1e3),
-        verdict: person.verdict.name(),
+        readability: person.readability.name(),
         expression: person.reading.map(|reading| probabilities(&reading.expressions)),
     }
 }
 
 /// `[x, y, width, height]` in pixels of the picture.
-fn corners(bounds: PixelBox) -> [f32; 4] {
+fn rectangle(bounds: PixelBox) -> [f32; 4] {
     [bounds.x, bounds.y, bounds.width, bounds.height].map(|value| round(value, 10.0))
 }
 

@@ -1,4 +1,4 @@
-//! Draws what was found onto a picture: boxes, words, and the seven probabilities as bars.
+//! Draws the results of vision onto a picture: boxes, labels, and the seven probabilities as bars.
 
 use std::convert::Infallible;
 
@@ -10,11 +10,13 @@ use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
 use image::{GrayImage, Rgb, RgbImage};
 
-use crate::config::{Zone, ZoneKind};
-use crate::vision::{Expression, Expressions, Person, PixelBox, Verdict};
+use moodring_camera::PixelBox;
+use moodring_config::{Zone, ZoneKind};
+use moodring_contract::Expression;
+use moodring_vision::{Expressions, Person, Readability};
 
-/// Pictures narrower than this are enlarged by whole factors, so that words can be read.
-const LEAST_WIDTH: u32 = 1_000;
+/// Pictures narrower than this, in pixels, are enlarged by a whole factor, so that labels are legible.
+const MIN_WIDTH: u32 = 1_000;
 const LEGEND_HEIGHT: u32 = 22;
 const STRIP_HEIGHT: i32 = 14;
 const BAR_WIDTH: i32 = 4;
@@ -25,13 +27,13 @@ const AWAY: Rgb888 = Rgb888::new(0xe6, 0x9f, 0x00);
 const FACE: Rgb888 = Rgb888::new(0xff, 0xff, 0xff);
 const IGNORED: Rgb888 = Rgb888::new(0xcc, 0x79, 0xa7);
 const ONLY: Rgb888 = Rgb888::new(0x00, 0x9e, 0x73);
-/// Pixels between two lines of a hatched zone.
+/// Distance of the lines of a hatched zone, in pixels.
 const HATCH: u32 = 12;
 const SHADE: Rgb888 = Rgb888::new(0x14, 0x16, 0x1a);
 const TEXT: Rgb888 = Rgb888::new(0xf2, 0xf2, 0xf2);
 
-/// One colour for each expression, told apart also by people who confuse red and green (after Okabe and Ito,
-/// "Color Universal Design", 2008).
+/// The colour of an expression. People with red-green colour blindness can distinguish the colours (after Okabe and
+/// Ito, "Color Universal Design", 2008).
 const fn colour(expression: Expression) -> Rgb888 {
     match expression {
         Expression::Angry => Rgb888::new(0xd5, 0x5e, 0x00),
@@ -44,9 +46,9 @@ const fn colour(expression: Expression) -> Rgb888 {
     }
 }
 
-/// The picture in colour with zones and everybody marked, and a legend below.
+/// Returns the picture in colour with zones and people marked, and a legend below.
 pub(super) fn annotate(picture: &GrayImage, people: &[Person], zones: &[Zone]) -> RgbImage {
-    let factor = LEAST_WIDTH.div_ceil(picture.width().max(1)).clamp(1, 4);
+    let factor = MIN_WIDTH.div_ceil(picture.width().max(1)).clamp(1, 4);
     let (width, height) = (picture.width() * factor, picture.height() * factor);
     let mut canvas = Canvas(RgbImage::from_fn(width, height + LEGEND_HEIGHT, |x, y| {
         let luma = if y < height { picture.get_pixel(x / factor, y / factor).0[0] } else { 0x14 };
@@ -66,26 +68,26 @@ fn draw(canvas: &mut Canvas, people: &[Person], factor: u32, height: u32) -> Res
             scaled(face.bounds, factor).into_styled(PrimitiveStyle::with_stroke(FACE, 1)).draw(canvas)?;
         }
     }
-    // Labels last, so that no neighbour's box runs through them.
+    // Labels last, so that a neighbour's box does not cross them.
     for person in people {
         if let Some(reading) = person.reading {
             label(canvas, scaled(person.head, factor), &reading.expressions)?;
-        } else if !matches!(person.verdict, Verdict::Ok | Verdict::Turned) {
-            // That somebody is turned away, the colour of the box says.
-            caption(canvas, scaled(person.head, factor).top_left, person.verdict.name(), TEXT)?;
+        } else if !matches!(person.readability, Readability::Ok | Readability::Turned) {
+            // `Turned` needs no caption: the colour of the box shows it.
+            caption(canvas, scaled(person.head, factor).top_left, person.readability.name(), TEXT)?;
         }
     }
     legend(canvas, people, height)
 }
 
-/// A strip above the head's box: the seven bars, then the dominant expression. Above, because what lies there
-/// of the person behind is seldom the face.
+/// Draws a strip with the seven bars and the dominant expression. It is above the head's box because it seldom covers
+/// the face of a person behind there.
 fn label(canvas: &mut Canvas, head: Rectangle, expressions: &Expressions) -> Result<(), Infallible> {
     let name = expressions.dominant().name();
     let bars = BAR_WIDTH * 7 + 2;
-    let words = i32::try_from(name.len()).unwrap_or(0) * 6 + 3;
+    let text_width = i32::try_from(name.len()).unwrap_or(0) * 6 + 3;
     let corner = Point::new(head.top_left.x, (head.top_left.y - STRIP_HEIGHT).max(0));
-    fill(canvas, corner, bars + words, STRIP_HEIGHT, SHADE)?;
+    fill(canvas, corner, bars + text_width, STRIP_HEIGHT, SHADE)?;
     for (index, expression) in Expression::ALL.into_iter().enumerate() {
         let length = (expressions.0[index] * BARS_HEIGHT as f32).round().max(1.0) as i32;
         let top = corner + Point::new(2 + index as i32 * BAR_WIDTH, 1 + BARS_HEIGHT - length);
@@ -96,19 +98,19 @@ fn label(canvas: &mut Canvas, head: Rectangle, expressions: &Expressions) -> Res
     Ok(())
 }
 
-/// Words on a dark strip above `corner`.
-fn caption(canvas: &mut Canvas, corner: Point, words: &str, colour: Rgb888) -> Result<(), Infallible> {
+/// Draws text on a dark strip above `corner`.
+fn caption(canvas: &mut Canvas, corner: Point, text: &str, colour: Rgb888) -> Result<(), Infallible> {
     let corner = Point::new(corner.x, (corner.y - STRIP_HEIGHT).max(0));
-    let width = i32::try_from(words.chars().count()).unwrap_or(0) * 6 + 5;
+    let width = i32::try_from(text.chars().count()).unwrap_or(0) * 6 + 5;
     fill(canvas, corner, width, STRIP_HEIGHT, SHADE)?;
     let style = MonoTextStyle::new(&FONT_6X10, colour);
-    Text::with_baseline(words, corner + Point::new(3, 2), style, Baseline::Top).draw(canvas)?;
+    Text::with_baseline(text, corner + Point::new(3, 2), style, Baseline::Top).draw(canvas)?;
     Ok(())
 }
 
-/// Outlines of the zones with their names; those that do not count are hatched.
+/// Draws outlines and names of the zones; ignored zones are hatched.
 fn mark_zones(canvas: &mut Canvas, zones: &[Zone], size: Size) -> Result<(), Infallible> {
-    let place = |[x, y]: [f64; 2]| {
+    let to_pixels = |[x, y]: [f64; 2]| {
         Point::new((x * f64::from(size.width)).round() as i32, (y * f64::from(size.height)).round() as i32)
     };
     for zone in zones {
@@ -118,23 +120,23 @@ fn mark_zones(canvas: &mut Canvas, zones: &[Zone], size: Size) -> Result<(), Inf
         }
         let style = PrimitiveStyle::with_stroke(colour, 2);
         for (from, to) in zone.points.iter().zip(zone.points.iter().cycle().skip(1)) {
-            Line::new(place(*from), place(*to)).into_styled(style).draw(canvas)?;
+            Line::new(to_pixels(*from), to_pixels(*to)).into_styled(style).draw(canvas)?;
         }
         let top = zone.points.iter().copied().min_by(|a, b| a[1].total_cmp(&b[1]));
-        let words = format!("{} ({})", zone.name, zone.kind.name());
-        caption(canvas, place(top.unwrap_or_default()) + Point::new(0, STRIP_HEIGHT + 3), &words, colour)?;
+        let name = format!("{} ({})", zone.name, zone.kind.name());
+        caption(canvas, to_pixels(top.unwrap_or_default()) + Point::new(0, STRIP_HEIGHT + 3), &name, colour)?;
     }
     Ok(())
 }
 
-/// Slanting lines, a pixel of each row in every [`HATCH`], within the zone.
+/// Draws diagonal lines within the zone: in each row, one pixel of every [`HATCH`].
 fn hatch(canvas: &mut Canvas, zone: &Zone, size: Size, colour: Rgb888) -> Result<(), Infallible> {
     let share = |value: u32, of: u32| (f64::from(value) + 0.5) / f64::from(of.max(1));
-    let slanting = (0..size.height).flat_map(|y| {
+    let diagonal = (0..size.height).flat_map(|y| {
         let first = (HATCH - y % HATCH) % HATCH;
         (first..size.width).step_by(HATCH as usize).map(move |x| (x, y))
     });
-    let within = slanting.filter(|(x, y)| zone.contains([share(*x, size.width), share(*y, size.height)]));
+    let within = diagonal.filter(|(x, y)| zone.contains([share(*x, size.width), share(*y, size.height)]));
     canvas.draw_iter(within.map(|(x, y)| Pixel(Point::new(x.cast_signed(), y.cast_signed()), colour)))
 }
 
@@ -176,7 +178,7 @@ fn scaled(bounds: PixelBox, factor: u32) -> Rectangle {
     Rectangle::new(corner, size)
 }
 
-/// Lets embedded-graphics draw on a picture; what lies outside is cut off.
+/// Lets embedded-graphics draw on a picture; pixels outside are dropped.
 struct Canvas(RgbImage);
 
 impl OriginDimensions for Canvas {
@@ -207,7 +209,7 @@ impl DrawTarget for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vision::{Face, Reading, SeatId, Verdict};
+    use moodring_vision::{Face, Readability, Reading, SeatId};
     use std::time::{Duration, Instant};
 
     fn person(x: f32) -> Person {
@@ -223,14 +225,14 @@ mod tests {
             face: Some(face),
             facing: 0.9,
             motion: 0.0,
-            verdict: Verdict::Ok,
+            readability: Readability::Ok,
             reading: Some(reading),
             belief: Some(expressions),
         }
     }
 
     #[test]
-    fn boxes_bars_and_legend_are_drawn_and_what_lies_outside_is_cut_off() {
+    fn boxes_bars_and_legend_are_drawn_and_clipped() {
         let picture = GrayImage::from_pixel(1000, 150, image::Luma([90]));
         let drawn = annotate(&picture, &[person(100.0), person(-30.0), person(980.0)], &[]);
         assert_eq!((drawn.width(), drawn.height()), (1000, 150 + LEGEND_HEIGHT));
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_are_outlined_and_ignored_ones_hatched() {
+    fn zones_are_outlined_and_ignored_zones_are_hatched() {
         let points = vec![[0.2, 0.2], [0.6, 0.2], [0.6, 0.9], [0.2, 0.9]];
         let zone = |kind| Zone { name: "desk".into(), kind, points: points.clone() };
         let picture = GrayImage::from_pixel(1000, 200, image::Luma([90]));

@@ -1,7 +1,7 @@
-//! `moodring bench`: the time of each stage from picture to mood, with one thread and with two, side by side.
+//! `moodring bench`: measures the time of each stage from picture to mood, with one and with two threads.
 //!
-//! Times of one machine and one run are compared with each other, never with those of another run: the bare
-//! networks are timed in the same run, so the figures say how much everything else costs beside them.
+//! Compare times only within one run on one machine. The bare networks are timed in the same run, so the result shows
+//! how much time everything else takes.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::OptionalConfig;
-use crate::camera::file::{self, Clip, Input};
-use crate::camera::simulator::SimulatorSource;
-use crate::camera::{CameraSource, Frame};
-use crate::config::{Config, SimulatedFormat, SimulatedScript};
-use crate::mood::Aggregator;
-use crate::supervisor::Stop;
-use crate::vision::{Stages, Vision};
+use moodring_camera::file::{self, Clip, Input};
+use moodring_camera::simulator::SimulatorSource;
+use moodring_camera::{CameraSource, Frame};
+use moodring_config::{Config, SimulatedFormat, SimulatedScript};
+use moodring_mood::Aggregator;
+use moodring_runtime::Stop;
+use moodring_vision::{Stages, Vision};
 
-/// Different pictures that are read in turn.
+/// Number of different pictures that are read in turn.
 const PICTURES: usize = 12;
-/// Cycles before measuring, so that caches and buffers are as they stay.
+/// Cycles before the measurement, which fill caches and allocate buffers.
 const WARM_UP: usize = 3;
 
 #[derive(Debug, clap::Args)]
@@ -38,25 +38,25 @@ pub(super) struct Arguments {
     /// Read this picture or clip instead of the simulated class
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
-    /// Cycles that are measured for each number of threads
+    /// Measured cycles for each number of threads
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     cycles: u32,
-    /// One JSON object instead of the table
+    /// Print one JSON object instead of the table
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     config: OptionalConfig,
 }
 
-/// Medians of one number of threads, in milliseconds.
+/// Medians for one number of threads, in milliseconds.
 #[derive(Debug, Serialize)]
 struct Measurement {
     threads: u32,
     stages: Vec<(&'static str, f64)>,
     total_ms: f64,
-    /// The networks' runs of one cycle, timed alone.
+    /// Time of the network runs of one cycle, without other work.
     bare_networks_ms: f64,
-    /// Total over bare networks.
+    /// `total_ms` divided by `bare_networks_ms`.
     overhead: f64,
     tiles: usize,
     heads: usize,
@@ -68,7 +68,7 @@ struct Measurement {
 struct Report {
     input: String,
     measurements: Vec<Measurement>,
-    /// Cycles a second with two threads over those with one.
+    /// Rate with two threads divided by the rate with one.
     two_threads_gain: f64,
     peak_rss_mb: f64,
 }
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     (config.camera.simulator.width, config.camera.simulator.height) = arguments.size;
     config.camera.simulator.format = arguments.format;
     config.camera.simulator.frames_per_s = 1;
-    // Every face in every cycle: the worst case of a full room.
+    // Reads every face in every cycle: the worst case of a full room.
     config.camera.simulator.facing = 1.0;
     config.camera.simulator.script = SimulatedScript::Steady;
     config.vision.reading_budget_s = 10.0;
@@ -127,30 +127,30 @@ fn frames(arguments: &Arguments, config: &Config) -> anyhow::Result<Vec<Frame>> 
             }
         },
     };
-    ensure!(!frames.is_empty(), "{} holds no picture", describe(arguments));
+    ensure!(!frames.is_empty(), "{} contains no picture", describe(arguments));
     Ok(frames)
 }
 
 fn measure(config: &Config, frames: &[Frame], cycles: usize) -> anyhow::Result<Measurement> {
     let mut vision = Vision::new(config).context("vision cannot start")?;
-    let mut aggregator = Aggregator::of(config)?;
+    let mut aggregator = Aggregator::from_config(config)?;
     let mut measured: Vec<(Stages, Duration, Duration)> = Vec::with_capacity(cycles);
     for (cycle, frame) in frames.iter().cycle().take(WARM_UP + cycles).enumerate() {
-        // Frames that come round again must be newer than the last, as a camera's are.
+        // A repeated frame needs a newer time, like a frame from a camera.
         let frame = Frame { captured_at: Instant::now(), ..frame.clone() };
-        let begun = Instant::now();
+        let started = Instant::now();
         let observation = vision.observe(&frame)?;
         let observed = Instant::now();
         aggregator.observe(&observation);
         std::hint::black_box(aggregator.mood(Instant::now(), Timestamp::UNIX_EPOCH));
         if cycle >= WARM_UP {
-            measured.push((vision.stages(), observed.elapsed(), begun.elapsed()));
+            measured.push((vision.stages(), observed.elapsed(), started.elapsed()));
         }
     }
     let last = measured.last().map(|(stages, ..)| *stages).unwrap_or_default();
     let bare = vision.bare_networks(last.faces_read, cycles.min(10))?;
-    let median = |of: &dyn Fn(&(Stages, Duration, Duration)) -> Duration| {
-        let mut times: Vec<Duration> = measured.iter().map(of).collect();
+    let median = |duration: &dyn Fn(&(Stages, Duration, Duration)) -> Duration| {
+        let mut times: Vec<Duration> = measured.iter().map(duration).collect();
         times.sort_unstable();
         milliseconds(times[times.len() / 2])
     };
@@ -212,7 +212,7 @@ fn describe(arguments: &Arguments) -> String {
     }
 }
 
-/// Highest resident memory of this process so far.
+/// Peak resident memory of this process in MiB, from `VmHWM` in `/proc/self/status`.
 pub(super) fn peak_rss_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

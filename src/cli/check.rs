@@ -1,16 +1,16 @@
-//! `moodring check`: is this configuration right?
+//! `moodring check`: reports the faults of a configuration file, or prints the defaults.
 
 use std::path::PathBuf;
 
-use crate::config::{Config, annotated_defaults};
 use crate::law::{self, Refusal};
+use moodring_config::{Config, annotated_defaults};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Configuration file to check: every fault is told, with line and column
+    /// Configuration file to check: every fault is reported with line and column
     #[arg(long, value_name = "FILE", required_unless_present = "print_defaults")]
     config: Option<PathBuf>,
-    /// Check it as `moodring run` does: an undeclared purpose is a fault too
+    /// Check as strictly as `moodring run`: an undeclared purpose is a fault too
     #[arg(long, requires = "config")]
     run: bool,
     /// Print a complete configuration file with every key explained
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => {
             let config = Config::load(path)?;
             match law::permit(&config) {
-                // Commands that read chosen pictures need no declaration, so this file may be just for them.
+                // `analyze`, `demo` and `bench` need no declaration, so the file may still be complete for its use.
                 Err(refusal @ Refusal::Undeclared { .. }) if !arguments.run => {
                     println!("{}: ok, but `moodring run` will refuse it: {refusal}", path.display());
                 }

@@ -1,15 +1,15 @@
-//! `moodring demo`: a simulated class, real networks, everything that shows it, loopback only.
+//! `moodring demo`: runs the daemon with a simulated class and the real networks; page and broker on loopback only.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{BrokerKind, CameraKind, Config, DisplayKind, LightsKind};
-use crate::daemon::{self, Limits, Places};
-use crate::mood::{Mood, State};
+use crate::daemon::{self, Endpoints, Options};
+use moodring_config::{BrokerKind, CameraKind, Config, DisplayKind, LightsKind};
+use moodring_contract::{Mood, State};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// End after this many seconds; without it Ctrl-C ends the demo
+    /// Stop after this many seconds; without it the demo runs until Ctrl-C
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     run_for: Option<Duration>,
     /// People in the simulated class
@@ -18,10 +18,10 @@ pub(super) struct Arguments {
     /// Read this picture, folder or clip instead of the simulated class
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
-    /// Port of the page on 127.0.0.1; 0 takes any free one
+    /// Port of the page on 127.0.0.1; 0 selects a free port
     #[arg(long, default_value_t = 8080)]
     web_port: u16,
-    /// Port of the broker on 127.0.0.1; 0 takes any free one
+    /// Port of the broker on 127.0.0.1; 0 selects a free port
     #[arg(long, default_value_t = 0)]
     mqtt_port: u16,
     /// Draw display and lights in the terminal
@@ -32,10 +32,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = config(arguments);
     super::logging::start("warn")?;
-    let limits = Limits { run_for: arguments.run_for, forget_pauses: true, ..Limits::default() };
-    let report = daemon::run(&config, &limits, |places| announce(places, &config))?;
-    let seen = if arguments.input.is_some() { String::new() } else { format!(" of {}", arguments.people) };
-    println!("{}", summary(report.moods, report.last_live.as_deref(), &seen));
+    let options = Options { run_for: arguments.run_for, ephemeral: true, ..Options::default() };
+    let report = daemon::run(&config, &options, |endpoints| print_endpoints(endpoints, &config))?;
+    let class_size =
+        if arguments.input.is_some() { String::new() } else { format!(" of {}", arguments.people) };
+    println!("{}", summary(report.moods, report.last_live.as_deref(), &class_size));
     Ok(())
 }
 
@@ -43,7 +44,7 @@ fn config(arguments: &Arguments) -> Config {
     let mut config = Config::default();
     config.room.site = "demo".into();
     config.room.name = "room-1".into();
-    // A demo leaves nothing behind.
+    // A demo stores nothing.
     config.lessons.enabled = false;
     config.camera.simulator.people = arguments.people;
     if let Some(input) = &arguments.input {
@@ -53,8 +54,8 @@ fn config(arguments: &Arguments) -> Config {
     config.mqtt.broker = BrokerKind::Embedded;
     config.mqtt.port = arguments.mqtt_port;
     config.web.listen.set_port(arguments.web_port);
-    // A class that exists nowhere has nothing usual, and a demo leaves nothing behind.
-    config.usual.enabled = false;
+    // The simulated class has no room whose baseline could be learned, and a demo stores nothing.
+    config.baseline.enabled = false;
     if arguments.terminal {
         config.display.kind = DisplayKind::Terminal;
         config.lights.kind = LightsKind::Terminal;
@@ -62,22 +63,22 @@ fn config(arguments: &Arguments) -> Config {
     config
 }
 
-fn announce(places: &Places, config: &Config) {
-    match places.web {
+fn print_endpoints(endpoints: &Endpoints, config: &Config) {
+    match endpoints.web {
         Some(address) => println!("demo: page     http://{address}/"),
-        None => println!("demo: page     not served: its port is taken; choose another with --web-port"),
+        None => println!("demo: page     not served: its port is in use; choose another with --web-port"),
     }
-    if let Some(broker) = &places.mqtt {
+    if let Some(broker) = &endpoints.mqtt {
         println!(
             "demo: messages mosquitto_sub -h {} -p {} -v -t 'moodring/{}/{}/#'",
             broker.host, broker.port, config.room.site, config.room.name
         );
     }
-    println!("demo: Ctrl-C ends it");
+    println!("demo: press Ctrl-C to stop");
 }
 
-/// The one line that a demo ends with.
-fn summary(moods: u64, last: Option<&Mood>, of: &str) -> String {
+/// The last line of a demo. `class_size` is ` of N` for a simulated class of N people, else empty.
+fn summary(moods: u64, last: Option<&Mood>, class_size: &str) -> String {
     let Some(Mood { people: Some(people), facing: Some(facing), dominant, state: State::Live, .. }) = last
     else {
         return format!("demo: {moods} moods published, no live mood among them");
@@ -85,7 +86,8 @@ fn summary(moods: u64, last: Option<&Mood>, of: &str) -> String {
     let facing = (facing.share * f64::from(*people)).round();
     let dominant = dominant.map_or("unknown", |expression| expression.name());
     format!(
-        "demo: {moods} moods published, {people} people seen{of}, facing {facing} of {people}, dominant {dominant}"
+        "demo: {moods} moods published, {people} people seen{class_size}, facing {facing} of {people}, \
+         dominant {dominant}"
     )
 }
 

@@ -1,4 +1,4 @@
-//! `moodring doctor`: what works on this machine, what does not, and how to mend it.
+//! `moodring doctor`: reports which configured parts work on this machine, which do not, and how to fix them.
 
 mod hardware;
 
@@ -7,25 +7,24 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{AlreadyTold, OptionalConfig};
-use crate::board::{Board, Machine};
-use crate::camera::v4l2::{self, CameraInfo};
-use crate::config::{
-    BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, Mode, ZoneKind, zone,
-};
+use super::{AlreadyReported, OptionalConfig};
 use crate::law::{self, Refusal};
-use crate::outputs::display::fault as display_fault;
-use crate::vision::Vision;
-use crate::vision::delegate::Delegation;
-use crate::vision::engine::Share;
-use crate::vision::litert::{LiteRt, VERSION, places};
-use crate::vision::model_card::{Cards, ModelCard, Task};
+use moodring_camera::v4l2::{self, CameraInfo};
+use moodring_config::{BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, ZoneKind, zone};
+use moodring_contract::Mode;
+use moodring_hardware::board::{Board, Machine};
+use moodring_hardware::display::fault as display_fault;
+use moodring_vision::Vision;
+use moodring_vision::delegate::Delegation;
+use moodring_vision::engine::Share;
+use moodring_vision::litert::{LiteRt, VERSION, library_paths};
+use moodring_vision::model_card::{Cards, ModelCard, Task};
 
-/// How long the broker may take to answer.
-const BROKER_PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for the connection to the broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Zones that leave less than this are a slip: no class fits into it.
-const LEAST_ADMITTED_PERCENT: f64 = 5.0;
+/// Zones that admit less of the picture are a mistake: no class fits into it.
+const MIN_ADMITTED_PERCENT: f64 = 5.0;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -44,82 +43,82 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     zones(&config, &mut report);
     broker(&config, &mut report);
     display(&config, &mut report);
-    for finding in hardware::survey(&config, &Board::of(&config.board, &Machine::here())) {
-        report.tell(&finding);
+    for finding in hardware::survey(&config, &Board::of(&config.board, &Machine::detect())) {
+        report.print(&finding);
     }
     if report.faults > 0 {
-        println!("\n{} of the above must be mended", report.faults);
-        return Err(AlreadyTold.into());
+        println!("\nfaults to fix, see above: {}", report.faults);
+        return Err(AlreadyReported.into());
     }
-    println!("\neverything that the configuration asks for works");
+    println!("\nall configured parts work");
     Ok(())
 }
 
-/// What a finding means.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Works,
     Note,
-    /// Nothing is broken yet.
+    /// Works now, but may fail later.
     Warn,
     Fault,
 }
 
-/// One line about one part.
+/// One line of the report, about one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
     level: Level,
     part: &'static str,
-    what: String,
+    message: String,
 }
 
 impl Finding {
-    fn new(level: Level, part: &'static str, what: impl Into<String>) -> Self {
-        Self { level, part, what: what.into() }
+    fn new(level: Level, part: &'static str, message: impl Into<String>) -> Self {
+        Self { level, part, message: message.into() }
     }
 }
 
-/// Prints one line a finding and counts what does not work.
+/// Prints one line per finding and counts the faults.
 #[derive(Default)]
 struct Report {
     faults: usize,
 }
 
 impl Report {
-    fn tell(&mut self, finding: &Finding) {
+    fn print(&mut self, finding: &Finding) {
         match finding.level {
-            Level::Works => self.works(finding.part, &finding.what),
-            Level::Note => self.note(finding.part, &finding.what),
-            Level::Warn => self.warn(finding.part, &finding.what),
-            Level::Fault => self.fault(finding.part, &finding.what),
+            Level::Works => self.works(finding.part, &finding.message),
+            Level::Note => self.note(finding.part, &finding.message),
+            Level::Warn => self.warn(finding.part, &finding.message),
+            Level::Fault => self.fault(finding.part, &finding.message),
         }
     }
 
-    fn works(&self, part: &str, what: impl Display) {
-        println!("ok    {part:11} {what}");
+    fn works(&self, part: &str, message: impl Display) {
+        println!("ok    {part:11} {message}");
     }
 
-    fn note(&self, part: &str, what: impl Display) {
-        println!("-     {part:11} {what}");
+    fn note(&self, part: &str, message: impl Display) {
+        println!("-     {part:11} {message}");
     }
 
-    fn warn(&self, part: &str, what: impl Display) {
-        println!("warn  {part:11} {what}");
+    fn warn(&self, part: &str, message: impl Display) {
+        println!("warn  {part:11} {message}");
     }
 
-    fn fault(&mut self, part: &str, what: impl Display) {
+    fn fault(&mut self, part: &str, message: impl Display) {
         self.faults += 1;
-        println!("FAULT {part:11} {what}");
+        println!("FAULT {part:11} {message}");
     }
 }
 
 fn purpose(config: &Config, report: &mut Report) {
     match law::permit(config) {
         Ok(()) if config.mood.mode == Mode::Occupancy => {
-            report.works("purpose", "people are counted, no expression is read: nothing to declare")
+            report.works("purpose", "occupancy mode reads no expressions: no declaration is needed")
         }
-        Ok(()) => report.works("purpose", "declared, and not prohibited where the device hangs"),
-        // Pictures and the demo need no declaration, so on a maker's desk this is no fault.
+        Ok(()) => report.works("purpose", "declared, and permitted for the declared place"),
+        // Not a fault, because `analyze`, `demo` and `bench` need no declaration.
         Err(refusal @ Refusal::Undeclared { .. }) => {
             report.note("purpose", format_args!("`moodring run` will refuse: {refusal}"))
         }
@@ -134,8 +133,8 @@ fn library(config: &Config, report: &mut Report) {
         }
         Err(error) => {
             report.fault("library", error);
-            for place in places(&config.engine.library) {
-                report.note("library", format_args!("looked for {}", place.display()));
+            for path in library_paths(&config.engine.library) {
+                report.note("library", format_args!("searched {}", path.display()));
             }
         }
     }
@@ -165,17 +164,17 @@ fn models(config: &Config, report: &mut Report) {
             Err(error) => report.fault(part, error),
         }
     }
-    // The files themselves: hashes, shapes and whether the library takes them.
+    // Checks hashes and shapes of the files, and whether the library loads them.
     match Vision::new(config) {
         Ok(vision) => {
-            report.works("models", "are what their cards say, and run");
+            report.works("models", "match their model cards and run");
             engine(config, vision.delegation(), report);
         }
         Err(error) => report.fault("models", error),
     }
 }
 
-/// Which engine runs the networks, and how much of each it took.
+/// Reports the delegate and how many nodes of each network it runs.
 fn engine(config: &Config, delegation: &Delegation, report: &mut Report) {
     let name = &config.engine.delegate;
     if *name == Delegate::None {
@@ -209,21 +208,20 @@ fn cameras(config: &Config, report: &mut Report) {
     match config.camera.source {
         CameraKind::V4l2 => {
             let wanted = &config.camera.v4l2.device;
-            if let Some(warning) = may_be_swapped(wanted, &found) {
+            if let Some(warning) = unstable_name_warning(wanted, &found) {
                 report.warn("camera", warning);
             }
             let real = wanted.canonicalize().unwrap_or_else(|_| PathBuf::from(wanted));
             match found.iter().find(|camera| camera.path == real) {
-                Some(_) => {
-                    report.works("camera", format_args!("camera.v4l2.device {} is there", wanted.display()))
-                }
+                Some(_) => report
+                    .works("camera", format_args!("camera.v4l2.device {} is connected", wanted.display())),
                 None => report.fault(
                     "camera",
-                    format_args!("camera.v4l2.device {} is none of the cameras above", wanted.display()),
+                    format_args!("camera.v4l2.device {} is not one of the cameras above", wanted.display()),
                 ),
             }
         }
-        CameraKind::File => match crate::camera::file::Input::inspect(&config.camera.file.path) {
+        CameraKind::File => match moodring_camera::file::Input::inspect(&config.camera.file.path) {
             Ok(_) => report.works("camera", format_args!("file {}", config.camera.file.path.display())),
             Err(error) => report.fault("camera", error),
         },
@@ -238,36 +236,42 @@ fn cameras(config: &Config, report: &mut Report) {
     }
 }
 
-/// Of several cameras the numbers may change with every start; what to write instead of one.
-fn may_be_swapped(wanted: &Path, found: &[CameraInfo]) -> Option<String> {
+/// Warns if `wanted` is a numbered device file and several cameras are connected: the numbers may change at each start.
+/// The warning names the stable path.
+fn unstable_name_warning(wanted: &Path, found: &[CameraInfo]) -> Option<String> {
     if found.len() < 2 || wanted.starts_with("/dev/v4l") {
         return None;
     }
     let real = wanted.canonicalize().unwrap_or_else(|_| wanted.to_owned());
     let stable = found.iter().find(|camera| camera.path == real)?.stable_names.first();
     let advice = match stable {
-        Some(name) => format!("camera.v4l2.device = \"{}\" stays the same", name.display()),
-        None => {
-            "the camera has no name below /dev/v4l that would stay the same; leave only one plugged in".into()
-        }
+        Some(name) => format!("set camera.v4l2.device = \"{}\"", name.display()),
+        None => "the camera has no stable name below /dev/v4l; connect only one camera".into(),
     };
     let (count, wanted) = (found.len(), wanted.display());
-    Some(format!("{count} cameras are there, and {wanted} may be another after a restart: {advice}"))
+    Some(format!(
+        "{count} cameras are connected, and {wanted} may be a different one after a restart: {advice}"
+    ))
 }
 
-/// Zones that contradict themselves never come this far; those that leave hardly anything do.
+/// Reports how much of the picture the zones admit. [`Config::load`] refuses contradictory zones, but accepts zones
+/// that admit very little.
 fn zones(config: &Config, report: &mut Report) {
     if config.zone.is_empty() {
-        report.note("zones", "none: heads count everywhere");
+        report.note("zones", "none: heads are counted everywhere");
         return;
     }
     let count = |kind| config.zone.iter().filter(|zone| zone.kind == kind).count();
     let (ignore, only) = (count(ZoneKind::Ignore), count(ZoneKind::Only));
     let percent = zone::admitted_share(&config.zone) * 100.0;
-    let found =
-        format!("{ignore} to ignore, {only} to look at only: heads count in {percent:.0} % of the picture");
-    if percent < LEAST_ADMITTED_PERCENT {
-        report.fault("zones", format_args!("{found}; see them with analyze --annotate and draw them anew"));
+    let found = format!(
+        "{ignore} of kind ignore, {only} of kind only: heads are counted in {percent:.0} % of the picture"
+    );
+    if percent < MIN_ADMITTED_PERCENT {
+        report.fault(
+            "zones",
+            format_args!("{found}; check the zones with `moodring analyze --annotate` and redraw them"),
+        );
     } else {
         report.works("zones", found);
     }
@@ -279,17 +283,17 @@ fn broker(config: &Config, report: &mut Report) {
         BrokerKind::Off => report.note("broker", "mqtt.broker is \"off\""),
         BrokerKind::Embedded => report.works("broker", "embedded, on loopback only"),
         BrokerKind::External => {
-            let place = format!("{}:{}", mqtt.host, mqtt.port);
+            let address = format!("{}:{}", mqtt.host, mqtt.port);
             let reached = (mqtt.host.as_str(), mqtt.port).to_socket_addrs().and_then(|mut addresses| {
                 let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-                TcpStream::connect_timeout(&addresses.next().ok_or_else(none)?, BROKER_PATIENCE)
+                TcpStream::connect_timeout(&addresses.next().ok_or_else(none)?, BROKER_TIMEOUT)
             });
             match reached {
-                Ok(_) => report.works("broker", format_args!("{place} answers")),
+                Ok(_) => report.works("broker", format_args!("{address} answers")),
                 Err(error) => report.fault(
                     "broker",
                     format_args!(
-                        "{place} does not answer ({error}); check mqtt.host, mqtt.port and the network"
+                        "{address} does not answer ({error}); check mqtt.host, mqtt.port and the network"
                     ),
                 ),
             }
@@ -300,11 +304,11 @@ fn broker(config: &Config, report: &mut Report) {
 fn display(config: &Config, report: &mut Report) {
     match config.display.kind {
         DisplayKind::Off => {
-            report.note("display", "display.kind is \"off\"; the page shows it at /display.png")
+            report.note("display", "display.kind is \"off\"; the page shows the picture at /display.png")
         }
         DisplayKind::Terminal => report.works("display", "the terminal"),
         kind @ (DisplayKind::Ssd1306 | DisplayKind::Sh1106 | DisplayKind::St7789) => {
-            let board = Board::of(&config.board, &Machine::here());
+            let board = Board::of(&config.board, &Machine::detect());
             match display_fault(config, &board) {
                 Some(fault) => report.fault("display", fault),
                 None => report.works("display", format_args!("{kind:?}, its bus can be opened")),
@@ -332,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_cameras_should_be_told_apart_by_name() {
+    fn several_cameras_need_stable_names() {
         let camera = |number: u8, names: &[&str]| CameraInfo {
             path: format!("/dev/video{number}").into(),
             stable_names: names.iter().map(PathBuf::from).collect(),
@@ -342,12 +346,15 @@ mod tests {
         };
         let name = "/dev/v4l/by-id/usb-Maker_Cam-video-index0";
         let found = [camera(240, &[name]), camera(242, &[])];
-        let told = |wanted: &str, found| may_be_swapped(Path::new(wanted), found);
-        let warning = told("/dev/video240", &found).unwrap();
-        assert!(warning.starts_with("2 cameras are there, and /dev/video240 may be another"), "{warning}");
-        assert!(warning.ends_with(&format!("camera.v4l2.device = \"{name}\" stays the same")), "{warning}");
-        assert!(told("/dev/video242", &found).unwrap().contains("leave only one plugged in"));
-        assert_eq!(told(name, &found), None);
-        assert_eq!(told("/dev/video240", &found[..1]), None);
+        let warning_for = |wanted: &str, found| unstable_name_warning(Path::new(wanted), found);
+        let warning = warning_for("/dev/video240", &found).unwrap();
+        assert!(
+            warning.starts_with("2 cameras are connected, and /dev/video240 may be a different one"),
+            "{warning}"
+        );
+        assert!(warning.ends_with(&format!("set camera.v4l2.device = \"{name}\"")), "{warning}");
+        assert!(warning_for("/dev/video242", &found).unwrap().contains("connect only one camera"));
+        assert_eq!(warning_for(name, &found), None);
+        assert_eq!(warning_for("/dev/video240", &found[..1]), None);
     }
 }

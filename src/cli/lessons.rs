@@ -1,4 +1,4 @@
-//! `moodring lessons`: what was recorded, its reports, and how to get rid of it.
+//! `moodring lessons`: lists, shows, exports and deletes recorded lessons.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,69 +9,70 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::OptionalConfig;
-use crate::config::Config;
-use crate::mood::Level;
-use crate::mood::lesson::{Figure, Lesson, Report, Store, csv, html, remove_report};
+use moodring_config::Config;
+use moodring_contract::Level;
+use moodring_contract::lesson::Metric;
+use moodring_lessons::{Lesson, Report, Store, csv, html, remove_report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    place: Place,
+    location: Location,
 }
 
-/// Where the lessons lie.
+/// The storage folder of the lessons.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct Location {
     #[command(flatten)]
     config: OptionalConfig,
-    /// Storage folder, instead of the configuration's
+    /// Storage folder, instead of storage.directory of the configuration
     #[arg(long, value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// One line a lesson, the newest last
+    /// List all lessons, one per line, the newest last
     List {
-        /// One JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// A lesson in short
+    /// Show a summary of a lesson
     Show {
         /// Number of the lesson; `last` is the newest
-        #[arg(value_parser = which)]
-        lesson: Which,
+        #[arg(value_parser = lesson_choice)]
+        lesson: LessonChoice,
     },
-    /// The report of a lesson as a page, as JSON or as a table
+    /// Write the report of a lesson as an HTML page, JSON or CSV
     Export {
         /// Number of the lesson; `last` is the newest
-        #[arg(value_parser = which)]
-        lesson: Which,
-        /// A page to read and print, everything as JSON, or a line a minute as CSV
+        #[arg(value_parser = lesson_choice)]
+        lesson: LessonChoice,
+        /// An HTML page, the complete report as JSON, or one line per minute as CSV
         #[arg(long, value_enum, default_value_t = Format::Html)]
         format: Format,
         /// File to write; without it standard output
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Delete lessons for good, with their reports
-    #[command(group = clap::ArgGroup::new("which").required(true).args(["lessons", "before"]))]
+    /// Delete lessons and their reports permanently
+    #[command(group = clap::ArgGroup::new("selection").required(true).args(["lessons", "before"]))]
     Delete {
         /// Numbers of the lessons
         #[arg(value_name = "LESSON")]
         lessons: Vec<i64>,
-        /// All lessons that began before this day
+        /// All lessons that started before this day
         #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
         before: Option<Date>,
     },
 }
 
-/// Which lesson is meant.
+/// Selects a lesson.
 #[derive(Debug, Clone, Copy)]
-enum Which {
+enum LessonChoice {
     Number(i64),
     Last,
 }
@@ -83,10 +84,10 @@ enum Format {
     Csv,
 }
 
-fn which(text: &str) -> Result<Which, String> {
+fn lesson_choice(text: &str) -> Result<LessonChoice, String> {
     match text {
-        "last" => Ok(Which::Last),
-        number => number.parse().map(Which::Number).map_err(|_| "must be a number or `last`".into()),
+        "last" => Ok(LessonChoice::Last),
+        number => number.parse().map(LessonChoice::Number).map_err(|_| "must be a number or `last`".into()),
     }
 }
 
@@ -95,16 +96,16 @@ fn date(text: &str) -> Result<Date, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let config = arguments.place.config.load()?;
+    let config = arguments.location.config.load()?;
     super::logging::start("warn")?;
-    let directory = arguments.place.directory.clone().unwrap_or_else(|| config.storage.directory());
-    let zone = config.lessons.zone().context("lessons.time_zone")?;
+    let directory = arguments.location.directory.clone().unwrap_or_else(|| config.storage.directory());
+    let zone = config.clock.zone();
     match &arguments.command {
         Command::List { json } => list(&Store::open_to_read(&directory)?, &zone, *json),
         Command::Show { lesson } => {
             let store = Store::open_to_read(&directory)?;
             let id = id(&store, *lesson)?;
-            print!("{}", shown(&Report::read(&store, id)?, &zone));
+            print!("{}", details(&Report::read(&store, id)?, &zone));
             Ok(())
         }
         Command::Export { lesson, format, output } => {
@@ -121,10 +122,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn id(store: &Store, which: Which) -> anyhow::Result<i64> {
-    match which {
-        Which::Number(id) => Ok(id),
-        Which::Last => match store.lessons()?.last() {
+fn id(store: &Store, choice: LessonChoice) -> anyhow::Result<i64> {
+    match choice {
+        LessonChoice::Number(id) => Ok(id),
+        LessonChoice::Last => match store.lessons()?.last() {
             Some(lesson) => Ok(lesson.id),
             None => bail!("no lesson is recorded yet"),
         },
@@ -163,7 +164,7 @@ fn line(report: &Report, zone: &TimeZone) -> String {
     let (lesson, summary) = (&report.lesson, &report.summary);
     let begin = lesson.begun_at.to_zoned(zone.clone());
     let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
-    let facing = summary.figures.get(Figure::Facing);
+    let facing = summary.figures.get(Metric::Facing);
     let facing = facing.map_or("-".into(), |facing| format!("{:.0}%", facing.value * 100.0));
     let span = format!("{}-{}", begin.strftime("%H:%M"), end(lesson, zone));
     let (day, word) = (begin.strftime("%Y-%m-%d"), summary.word.name());
@@ -179,13 +180,13 @@ fn end(lesson: &Lesson, zone: &TimeZone) -> String {
     lesson.ended_at.map_or("...".into(), |end| end.to_zoned(zone.clone()).strftime("%H:%M").to_string())
 }
 
-/// A title without what could steer a terminal.
+/// Removes control characters, which could change the state of a terminal.
 fn plain(title: &str) -> String {
     title.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// A lesson on a screen of text.
-fn shown(report: &Report, zone: &TimeZone) -> String {
+/// A summary of a lesson that fits on one screen.
+fn details(report: &Report, zone: &TimeZone) -> String {
     use std::fmt::Write as _;
     let (lesson, summary, quality) = (&report.lesson, &report.summary, &report.quality);
     let begin = lesson.begun_at.to_zoned(zone.clone());
@@ -204,10 +205,10 @@ fn shown(report: &Report, zone: &TimeZone) -> String {
     let _ = writeln!(text, "\nmood         {}", summary.word.name());
     let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
     let _ = writeln!(text, "people       {people:>4}");
-    for figure in Figure::ALL {
-        if let Some(level) = summary.figures.get(figure) {
-            let (name, Level { value, low, high }) = (figure.name(), level);
-            let _ = if figure.is_share() {
+    for metric in Metric::ALL {
+        if let Some(level) = summary.figures.get(metric) {
+            let (name, Level { value, low, high }) = (metric.name(), level);
+            let _ = if metric.is_share() {
                 let [value, low, high] = [value, low, high].map(|value| value * 100.0);
                 writeln!(text, "{name:12} {value:4.0}%  ({low:.0} to {high:.0})")
             } else {
@@ -218,10 +219,10 @@ fn shown(report: &Report, zone: &TimeZone) -> String {
     let facing: Vec<Option<f64>> = (0..summary.length_min)
         .map(|number| {
             let minute = report.minutes.iter().find(|minute| minute.number == number)?;
-            minute.figures.get(Figure::Facing).map(|share| share.value)
+            minute.figures.get(Metric::Facing).map(|share| share.value)
         })
         .collect();
-    let _ = writeln!(text, "\nfacing, minute by minute\n{}", spark(&facing));
+    let _ = writeln!(text, "\nfacing, minute by minute\n{}", sparkline(&facing));
     if !report.moments.is_empty() {
         let _ = writeln!(text);
     }
@@ -238,8 +239,8 @@ fn shown(report: &Report, zone: &TimeZone) -> String {
     text
 }
 
-/// Shares as a line of bars; a dot where there is none.
-fn spark(shares: &[Option<f64>]) -> String {
+/// Draws shares as a line of bars, a dot for a missing share.
+fn sparkline(shares: &[Option<f64>]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |share: &Option<f64>| share.map_or('·', |share| BARS[((share * 8.0) as usize).min(7)]);
     shares.iter().map(bar).collect()
@@ -252,12 +253,12 @@ fn delete(
     lessons: &[i64],
     before: Option<Date>,
 ) -> anyhow::Result<()> {
-    // Nothing is made where nothing is.
+    // Fails if there is no store; `Store::open` would create one.
     drop(Store::open_to_read(directory)?);
     let mut store = Store::open(directory)?;
     let mut ids = lessons.to_vec();
     if let Some(day) = before {
-        let day = day.to_zoned(zone.clone()).context("this day has no midnight in lessons.time_zone")?;
+        let day = day.to_zoned(zone.clone()).context("this day has no start time in clock.time_zone")?;
         let old = |lesson: &&Lesson| lesson.begun_at < day.timestamp() && lesson.ended_at.is_some();
         ids.extend(store.lessons()?.iter().filter(old).map(|lesson| lesson.id));
     }
@@ -283,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_are_as_high_as_the_shares() {
-        assert_eq!(spark(&[Some(0.0), Some(0.5), Some(1.0), None]), "▁▅█·");
+    fn bar_height_is_proportional_to_the_share() {
+        assert_eq!(sparkline(&[Some(0.0), Some(0.5), Some(1.0), None]), "▁▅█·");
     }
 }

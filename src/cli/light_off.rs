@@ -1,10 +1,10 @@
-//! `moodring light-off`: puts the camera light out, after a service that could not do so itself.
+//! `moodring light-off`: switches the camera light off if the service ended without doing so.
 
 use std::path::PathBuf;
 
-use crate::board::{Board, Machine};
-use crate::camera::light::CameraLight;
-use crate::config::Config;
+use moodring_config::Config;
+use moodring_hardware::board::{Board, Machine};
+use moodring_hardware::camera_light;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -15,6 +15,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    let board = Board::of(&config.board, &Machine::here());
-    Ok(CameraLight::of(&config.camera.light, &board).extinguish()?)
+    let board = Board::of(&config.board, &Machine::detect());
+    match camera_light::lamp(&config.camera.light, &board) {
+        Some(mut lamp) => Ok(lamp.set(false)?),
+        None => Ok(()),
+    }
 }

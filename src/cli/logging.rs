@@ -1,7 +1,7 @@
-//! Where the log goes: to standard error, for people with times and colours, for the journal with priorities.
+//! Logging to standard error: with times and colours for a terminal, with priorities for the systemd journal.
 //!
-//! Its one decision: the journal gets fields within the text. As fields of its own `journalctl` would not show them, and
-//! they are what tells which device failed and how to mend it.
+//! Fields are written into the message text, also for the journal. `journalctl` does not show separate journal fields
+//! by default, and the fields name the device that failed and the fix.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -16,13 +16,13 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-/// Variable that overrides the configured filter.
+/// Environment variable that overrides the configured filter.
 const VARIABLE: &str = "MOODRING_LOG";
 
-/// Starts logging with `filter` unless MOODRING_LOG says otherwise.
+/// Starts logging with `filter`, or with MOODRING_LOG if it is set.
 ///
 /// # Errors
-/// MOODRING_LOG is no filter.
+/// The filter is not valid, or logging was started before.
 pub(super) fn start(filter: &str) -> anyhow::Result<Filter> {
     let (filter, handle) = reload::Layer::new(parse(filter)?);
     let registry = tracing_subscriber::registry().with(filter);
@@ -40,41 +40,41 @@ pub(super) fn start(filter: &str) -> anyhow::Result<Filter> {
     Ok(Filter(handle))
 }
 
-/// `filter` unless MOODRING_LOG says otherwise.
+/// Parses `filter`, or MOODRING_LOG if it is set.
 fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
     let filter = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
-    let filter = format!("{},{filter}", crate::outputs::broker::LOG_DIRECTIVE);
+    let filter = format!("{},{filter}", moodring_mqtt::LOG_DIRECTIVE);
     EnvFilter::try_new(&filter)
-        .with_context(|| format!("{VARIABLE}={filter:?} is no filter; try {VARIABLE}=debug"))
+        .with_context(|| format!("{VARIABLE}={filter:?} is not a valid log filter; try {VARIABLE}=debug"))
 }
 
-/// What is logged; it can be changed.
+/// Handle that replaces the log filter at run time.
 pub(super) struct Filter(reload::Handle<EnvFilter, Registry>);
 
 impl Filter {
-    /// Logs by `filter` from now on, unless MOODRING_LOG says otherwise.
+    /// Replaces the filter by `filter`, or by MOODRING_LOG if it is set. An invalid filter is logged and ignored.
     pub(super) fn change(&self, filter: &str) {
         let changed = parse(filter).and_then(|filter| Ok(self.0.reload(filter)?));
         if let Err(error) = changed {
-            tracing::warn!("log.filter stays as it was: {error:#}");
+            tracing::warn!("log.filter is unchanged: {error:#}");
         }
     }
 }
 
-/// Lines as the journal takes them from a service's standard error; it adds the time itself.
+/// Layer that writes lines for the journal, without a time: the journal adds it.
 fn for_journal<S, W>(writer: W) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
     let plain = format().without_time().with_target(false).with_level(false);
-    tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).event_format(Prioritised(plain))
+    tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).event_format(JournalFormat(plain))
 }
 
-/// Lines that begin with `<N>`, their priority (sd-daemon(3)).
-struct Prioritised(Format<Full, ()>);
+/// Format that begins each line with its priority, `<N>` (sd-daemon(3)).
+struct JournalFormat(Format<Full, ()>);
 
-impl<S, F> FormatEvent<S, F> for Prioritised
+impl<S, F> FormatEvent<S, F> for JournalFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     F: for<'a> FormatFields<'a> + 'static,
@@ -104,9 +104,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Lines {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -117,15 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_journal_has_a_priority_and_says_what_does_not_work_and_why() {
-        let lines = Lines::default();
-        let writer = lines.clone();
+    fn journal_line_has_a_priority_and_contains_the_fields() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
         let subscriber = tracing_subscriber::registry().with(for_journal(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(output = "display", problem = "no display answers", "does not work");
             tracing::info!("camera streams");
         });
-        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let written = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         assert_eq!(
             written,
             "<4>does not work output=\"display\" problem=\"no display answers\"\n<6>camera streams\n"

@@ -1,4 +1,4 @@
-//! `moodring notice`: what the people in the room, and the privacy officer, get to read.
+//! `moodring notice`: writes the notice for the people in the room, or the data sheet for the privacy officer.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use crate::config::{Config, Mode};
 use crate::law;
 use crate::notice::{ModelFacts, data_sheet, poster};
-use crate::vision::model_card::{ModelCard, Task, directory};
+use moodring_config::Config;
+use moodring_contract::Mode;
+use moodring_vision::model_card::{ModelCard, Task, directory};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Configuration file of the device that it is about
+    /// Configuration file of the device that the page describes
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The data sheet for an impact assessment, instead of the notice for the door
+    /// Print the data sheet for an impact assessment instead of the notice for the door
     #[arg(long)]
     data_sheet: bool,
     /// File to write; without it standard output
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    // A notice about what may not run would tell people something that is not so.
+    // A notice about a configuration that is not permitted to run would be false.
     law::permit(&config)?;
     let text = if arguments.data_sheet {
         let file = arguments.config.display().to_string();
@@ -42,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Facts of the networks that the configuration loads, as far as their cards are on this machine.
+/// Facts about the networks that the configuration loads. A network without a model card on this machine is left out.
 fn models(config: &Config) -> Vec<ModelFacts> {
     let folder = directory(&config.models.directory, &config.models.heads);
     let mut cards = vec![(&config.models.heads, Task::Heads)];

@@ -1,4 +1,4 @@
-//! `moodring package-files`: what a package ships beside the program and only the program knows.
+//! `moodring package-files`: writes the package files that are generated from the program itself.
 
 use std::path::{Path, PathBuf};
 
@@ -7,35 +7,35 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::config::annotated_defaults;
+use moodring_config::annotated_defaults;
 
-/// Which shells get a completion script.
+/// Shells that get a completion script.
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Folder to write to; made where it is absent
+    /// Folder to write to; created if it does not exist
     directory: PathBuf,
 }
 
-/// Writes the manual pages to `man/`, completions to `completions/`, and every key with its default to
-/// `moodring.toml`.
+/// Writes manual pages to `man/`, completions to `completions/`, and every key with its default to `moodring.toml`.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let directory = &arguments.directory;
     let pages = folder(directory, "man")?;
     clap_mangen::generate_to(Cli::command(), &pages)
-        .with_context(|| format!("no manual pages in {}", pages.display()))?;
+        .with_context(|| format!("cannot write manual pages to {}", pages.display()))?;
     let scripts = folder(directory, "completions")?;
     for shell in SHELLS {
         clap_complete::generate_to(shell, &mut Cli::command(), "moodring", &scripts)
-            .with_context(|| format!("no completions for {shell} in {}", scripts.display()))?;
+            .with_context(|| format!("cannot write completions for {shell} to {}", scripts.display()))?;
     }
     let example = directory.join("moodring.toml");
-    std::fs::write(&example, annotated_defaults()).with_context(|| format!("no {}", example.display()))
+    std::fs::write(&example, annotated_defaults())
+        .with_context(|| format!("cannot write {}", example.display()))
 }
 
 fn folder(directory: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = directory.join(name);
-    std::fs::create_dir_all(&path).with_context(|| format!("no folder {}", path.display()))?;
+    std::fs::create_dir_all(&path).with_context(|| format!("cannot create the folder {}", path.display()))?;
     Ok(path)
 }

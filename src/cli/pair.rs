@@ -1,5 +1,5 @@
-//! `moodring pair`: a code with which a phone is paired, where the button or the display is out of reach. For who
-//! administers the machine.
+//! `moodring pair`: prints a pairing code for devices without a button or display in reach. Only the service's
+//! user or root can run it.
 
 use crate::control::console;
 
@@ -11,9 +11,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.load()?;
-    let code = console::ask_to_pair(&config.storage)?;
+    let code = console::request_pairing_code(&config.storage)?;
     let scheme = if config.web.is_https() { "https" } else { "http" };
     println!("pair: open {scheme}://{}/pair on the phone and type {code}", config.web.listen);
-    println!("pair: the code is good for one phone, for {} s", config.button.pairing_s);
+    println!("pair: the code is valid for one phone, for {} s", config.button.pairing_s);
     Ok(())
 }

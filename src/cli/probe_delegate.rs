@@ -1,31 +1,33 @@
-//! `moodring probe-delegate`: tries a delegate so that another moodring need not. It starts this, asks in one
-//! line of JSON, and listens; nobody else has a use for it.
+//! `moodring probe-delegate`: the child process that tests a delegate for its parent, another moodring process.
+//!
+//! It reads the request, one line of JSON, from standard input and writes steps and result to standard output.
 
 use std::io::{BufRead, Read, Write};
 
 use anyhow::Context;
 
-use crate::vision::delegate::probe;
+use moodring_vision::delegate::probe;
 
 pub(super) fn run() -> anyhow::Result<()> {
-    let mut asked = String::new();
-    std::io::stdin().lock().read_line(&mut asked).context("nothing is asked")?;
-    let request = serde_json::from_str(&asked).context("what is asked is not a probe")?;
-    end_with_the_asker();
+    let mut input = String::new();
+    std::io::stdin().lock().read_line(&mut input).context("cannot read the request")?;
+    let request = serde_json::from_str(&input).context("the request is not a delegate probe")?;
+    abort_at_end_of_input();
     probe::examine(&request, &mut |line| {
         let line = serde_json::to_string(&line).unwrap_or_default();
         let mut output = std::io::stdout().lock();
-        // When nobody listens any more this process ends, see below.
+        // Errors are ignored: if the parent has exited, this process aborts (see `abort_at_end_of_input`).
         let _ = writeln!(output, "{line}").and_then(|()| output.flush());
     });
     Ok(())
 }
 
-/// Whoever asked holds standard input open while it waits: at its end even a delegate that hangs must go.
-fn end_with_the_asker() {
+/// Aborts this process when standard input is closed. The parent keeps it open while it waits, so the process also
+/// ends if the parent exits while a delegate hangs.
+fn abort_at_end_of_input() {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin().lock().by_ref(), &mut std::io::sink());
-        // Not `exit`: that would wait for what the delegate left to be done at the end.
+        // Not `exit`: it would run the delegate's exit handlers, which may hang.
         std::process::abort();
     });
 }

@@ -1,103 +1,112 @@
-//! `moodring run`: the daemon.
+//! `moodring run`: loads the configuration and runs the daemon, or the set-up page while no purpose is declared.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::watch;
 use tracing::info;
 
-use super::BeginAnew;
+use super::Restart;
 use super::logging::Filter;
-use crate::config::{Config, layer_of};
 use crate::daemon;
 use crate::law::{self, Refusal};
-use crate::outputs::web;
 use crate::overlay::Overlays;
-use crate::reload::{Manager, Reload};
-use crate::setup::SetUp;
-use crate::supervisor::{self, Stop};
+use crate::reload::{Reload, ServiceManager};
+use crate::setup::{self, OnSaved, SetupFiles};
+use moodring_config::{Config, setup_file_path};
+use moodring_runtime::{Stop, Supervisor, stop_on_signal, watchdog};
+use moodring_web as web;
+
+/// Time in which all parts of the set-up page must stop.
+const STOP_TIMEOUT: Duration = Duration::from_millis(900);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Configuration file; `moodring check --print-defaults` writes one to start from
+    /// Configuration file; `moodring check --print-defaults` prints one with all defaults
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Where no purpose is declared yet, serve the set-up page on loopback, and nothing else, instead of refusing to start
+    /// If no purpose is declared yet, serve only the set-up page, on loopback, instead of refusing to start
     #[arg(long)]
     set_up: bool,
 }
 
-/// What the files say.
-struct Found {
+/// The configuration with all layers applied.
+struct LoadedConfig {
     config: Config,
     overlays: Option<Overlays>,
-    /// What lies over the file, for the log.
-    laid: Vec<String>,
+    /// Names of the layers over the file, for the log.
+    layers: Vec<String>,
 }
 
-fn find(file: &Path) -> anyhow::Result<Found> {
+fn load(file: &Path) -> anyhow::Result<LoadedConfig> {
     let file = Config::load(file)?;
-    let layer = layer_of(&file.storage);
-    let overlays = Overlays::of(&file);
-    let (config, mut laid) = overlays.as_ref().map_or_else(|| (file, Vec::new()), Overlays::configuration);
-    if layer.exists() {
-        laid.insert(0, format!("{}, set on the page", layer.display()));
+    let setup_file = setup_file_path(&file.storage);
+    let overlays = Overlays::from_config(&file);
+    let (config, mut layers) = overlays.as_ref().map_or_else(|| (file, Vec::new()), Overlays::configuration);
+    if setup_file.exists() {
+        layers.insert(0, format!("{}, saved on the page", setup_file.display()));
     }
-    Ok(Found { config, overlays, laid })
+    Ok(LoadedConfig { config, overlays, layers })
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let mut found = find(&arguments.config)?;
-    let undeclared = matches!(law::permit(&found.config), Err(Refusal::Undeclared { .. }));
-    if !(undeclared && arguments.set_up && found.config.web.enabled) {
-        law::permit(&found.config)?;
+    let mut loaded = load(&arguments.config)?;
+    let undeclared = matches!(law::permit(&loaded.config), Err(Refusal::Undeclared { .. }));
+    if !(undeclared && arguments.set_up && loaded.config.web.enabled) {
+        law::permit(&loaded.config)?;
     }
-    let filter = super::logging::start(&found.config.log.filter)?;
-    while matches!(law::permit(&found.config), Err(Refusal::Undeclared { .. })) {
-        if !set_up(&arguments.config, found.config.web.listen.port())? {
+    let filter = super::logging::start(&loaded.config.log.filter)?;
+    while matches!(law::permit(&loaded.config), Err(Refusal::Undeclared { .. })) {
+        if !set_up(&arguments.config, loaded.config.web.listen.port())? {
             return Ok(());
         }
-        if Manager::here() == Manager::StartsAnew {
-            return Err(BeginAnew.into());
+        if ServiceManager::detect() == ServiceManager::Restarts {
+            return Err(Restart.into());
         }
-        found = find(&arguments.config)?;
+        loaded = load(&arguments.config)?;
     }
-    law::permit(&found.config)?;
-    serve(arguments.config, found, filter)
+    law::permit(&loaded.config)?;
+    serve(arguments.config, loaded, filter)
 }
 
-fn serve(file: PathBuf, found: Found, filter: Filter) -> anyhow::Result<()> {
-    let Found { config, overlays, laid } = found;
-    for overlay in laid {
-        info!(overlay, "over the configuration");
+fn serve(file: PathBuf, loaded: LoadedConfig, filter: Filter) -> anyhow::Result<()> {
+    let LoadedConfig { config, overlays, layers } = loaded;
+    for layer in layers {
+        info!(layer, "configuration layer applied");
     }
-    let log = Arc::new(move |wanted: &str| filter.change(wanted));
-    let reload = Reload { file, manager: Manager::here(), log };
-    let limits = daemon::Limits { overlays, reload: Some(reload), ..Default::default() };
-    let report = daemon::run(&config, &limits, |_| ())?;
-    if report.begins_anew { Err(BeginAnew.into()) } else { Ok(()) }
+    let log = Arc::new(move |new: &str| filter.change(new));
+    let reload = Reload { file, manager: ServiceManager::detect(), log };
+    let options = daemon::Options { overlays, reload: Some(reload), ..Default::default() };
+    let report = daemon::run(&config, &options, |_| ())?;
+    if report.restart { Err(Restart.into()) } else { Ok(()) }
 }
 
-/// Serves the page for setting up until something was saved (true) or a signal ends it. No camera is opened, no network
-/// is loaded.
+/// Serves the set-up page until a configuration is saved (returns true) or a signal arrives (false). Opens no camera
+/// and loads no network.
 fn set_up(file: &Path, port: u16) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no asynchronous runtime can be had from the system")?;
-    let stop = Stop::default();
+        .context("cannot create the asynchronous runtime")?;
     let saved = runtime.block_on(async {
-        tokio::spawn(supervisor::stop_on_signal(stop.clone()));
-        let manager = tokio::spawn(supervisor::notify_service_manager(Vec::new(), stop.clone()));
-        let saved = web::set_up(port, SetUp { file: file.to_owned() }, &stop).await;
-        if stop.is_requested() || Manager::here() == Manager::StartsAnew {
-            stop.request();
-            let _ = manager.await;
-        }
-        saved
+        let supervisor = Supervisor::new(Stop::default());
+        let stop = supervisor.stop().clone();
+        supervisor.task("signals", stop_on_signal(stop.clone()));
+        let (service, requests) = web::setup::SetupService::channel();
+        let (sender, is_saved) = watch::channel(false);
+        let files = SetupFiles { file: file.to_owned() };
+        supervisor.task("setup", setup::serve(files, OnSaved::Start(sender), requests, stop.clone()));
+        watchdog::start(&supervisor)?;
+        let saved = web::set_up(port, service, is_saved, &stop).await;
+        supervisor.join(STOP_TIMEOUT).await?;
+        saved.with_context(|| {
+            format!(
+                "the set-up page cannot be served at 127.0.0.1:{port}; free the port or change web.listen"
+            )
+        })
     });
-    runtime.shutdown_timeout(std::time::Duration::ZERO);
-    saved.with_context(|| {
-        format!("the set-up page cannot be served at 127.0.0.1:{port}; free it or mend web.listen")
-    })
+    runtime.shutdown_timeout(Duration::ZERO);
+    saved
 }

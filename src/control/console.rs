@@ -1,41 +1,41 @@
-//! What the machine's administrator asks for on its console: `moodring aim` and `moodring pair`, through a socket in the
-//! state folder.
+//! Serves the console commands `moodring aim` and `moodring pair` through a socket in the state folder.
 //!
-//! Its one decision: a socket, not a file and not a signal. The folder lets in nobody but the service's user and the
-//! superuser, the kernel says who is at the other end, nothing lies about that could count later, and an answer comes back.
+//! It is a socket, not a file and not a signal. Only the service's user and root can enter the folder, the kernel
+//! names the user at the other end, no request is left over for later, and the caller gets an answer.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as ConsoleStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
-use super::{Asker, Control};
-use crate::config::Storage;
-use crate::private;
-use crate::supervisor::Stop;
+use moodring_config::Storage;
+use moodring_contract::{Command, CommandSource};
+use moodring_runtime::Stop;
+use moodring_runtime::atomic_file;
+use moodring_runtime::{CommandSender, Pairing};
 
 const SOCKET: &str = "console.sock";
-/// What can be asked for.
+/// The requests.
 const AIM: &str = "aim";
 const PAIR: &str = "pair";
-/// What an answer begins with that grants it; for [`PAIR`] the code follows.
+/// An answer that grants the request begins with this. For [`PAIR`] the code follows.
 const OFFERED: &str = "offered";
-/// No question is longer than this.
-const MOST_ASKED: u64 = 16;
-/// An answer takes no longer, on either side.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// An answer is no longer than this.
-const MOST_BYTES: u64 = 400;
+/// Longest request, in bytes.
+const MAX_REQUEST_BYTES: u64 = 16;
+/// Longest time for one exchange, on either side.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest answer, in bytes.
+const MAX_ANSWER_BYTES: u64 = 400;
 
-/// Why it was asked in vain.
+/// Why the device did not do what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// No device there.
+    /// No device answers at the socket.
     #[error(
         "no device answers at {}: {reason}; is it running, is this its configuration, and are you its user or root?",
         .path.display()
@@ -43,10 +43,10 @@ pub enum AskError {
     Silent {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: io::Error,
     },
-    /// The device says no.
+    /// The device refuses the request.
     #[error("the device refuses: {0}")]
     Refused(String),
 }
@@ -55,7 +55,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// No device answers, or it refuses.
-pub fn ask_to_aim(storage: &Storage) -> Result<(), AskError> {
+pub fn request_preview(storage: &Storage) -> Result<(), AskError> {
     ask(storage, AIM).map(drop)
 }
 
@@ -63,37 +63,38 @@ pub fn ask_to_aim(storage: &Storage) -> Result<(), AskError> {
 ///
 /// # Errors
 /// No device answers, or it refuses.
-pub fn ask_to_pair(storage: &Storage) -> Result<String, AskError> {
+pub fn request_pairing_code(storage: &Storage) -> Result<String, AskError> {
     ask(storage, PAIR)
 }
 
-/// What was offered beside the word itself.
-fn ask(storage: &Storage, wish: &str) -> Result<String, AskError> {
+/// Sends `request`; returns the text after [`OFFERED`].
+fn ask(storage: &Storage, request: &str) -> Result<String, AskError> {
     let path = storage.directory().join(SOCKET);
-    let answer = exchange(&path, wish).map_err(|reason| AskError::Silent { path, reason })?;
+    let answer = exchange(&path, request).map_err(|reason| AskError::Silent { path, reason })?;
     match answer.trim().strip_prefix(OFFERED) {
         Some(offered) => Ok(offered.trim().to_owned()),
         None => Err(AskError::Refused(answer.trim().to_owned())),
     }
 }
 
-fn exchange(path: &Path, wish: &str) -> io::Result<String> {
+fn exchange(path: &Path, request: &str) -> io::Result<String> {
     let mut stream = ConsoleStream::connect(path)?;
-    stream.set_read_timeout(Some(2 * PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{wish}\n").as_bytes())?;
+    stream.set_read_timeout(Some(2 * ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.write_all(format!("{request}\n").as_bytes())?;
     let mut answer = String::new();
-    stream.take(MOST_BYTES).read_to_string(&mut answer)?;
+    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer)?;
     Ok(answer)
 }
 
-/// Answers at the socket in `storage` until `stop` is requested. Where there can be none it says so, and goes without.
-pub async fn attend(control: Control, storage: Storage, stop: Stop) {
+/// Answers at the socket in `storage` until `stop` is requested. If the socket cannot be created, it logs a warning
+/// and ends.
+pub async fn serve(commands: CommandSender, pairing: Pairing, storage: Storage, stop: Stop) {
     let path = storage.directory().join(SOCKET);
     let listener = match open(&path) {
         Ok(listener) => listener,
         Err(error) => {
-            warn!(path = %path.display(), "`moodring aim` and `moodring pair` will not be heard: {error}");
+            warn!(path = %path.display(), "`moodring aim` and `moodring pair` will find no device: {error}");
             return;
         }
     };
@@ -101,18 +102,21 @@ pub async fn attend(control: Control, storage: Storage, stop: Stop) {
         tokio::select! {
             _ = stop.requested() => break,
             accepted = listener.accept() => match accepted {
-                // One after the other: nobody asks twice at once.
-                Ok((stream, _)) => drop(tokio::time::timeout(PATIENCE, answer(stream, &control)).await),
-                Err(_) => tokio::time::sleep(PATIENCE).await,
+                // One connection at a time: there is one administrator.
+                Ok((stream, _)) => {
+                    let answered = answer(stream, &commands, &pairing);
+                    drop(tokio::time::timeout(ANSWER_TIMEOUT, answered).await);
+                }
+                Err(_) => tokio::time::sleep(ANSWER_TIMEOUT).await,
             },
         }
     }
-    // What is left by a power cut is replaced at the next start.
+    // A socket that is left after a power cut is replaced at the next start.
     let _ = std::fs::remove_file(&path);
 }
 
 fn open(path: &Path) -> io::Result<UnixListener> {
-    private::make_folder(path.parent().unwrap_or(Path::new(".")))?;
+    atomic_file::make_folder(path.parent().unwrap_or(Path::new(".")))?;
     match std::fs::symlink_metadata(path) {
         Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
         Ok(_) => return Err(io::Error::other("something else is there; remove it")),
@@ -124,17 +128,23 @@ fn open(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn answer(mut stream: UnixStream, control: &Control) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, commands: &CommandSender, pairing: &Pairing) -> io::Result<()> {
     let from = stream.peer_cred()?.uid();
     if !(from == 0 || from == rustix::process::geteuid().as_raw()) {
-        return stream.write_all(b"only the service's user and root may ask\n").await;
+        return stream.write_all(b"only the service's user and root may use this socket\n").await;
     }
-    let mut asked = String::new();
-    BufReader::new((&mut stream).take(MOST_ASKED)).read_line(&mut asked).await?;
-    let offered = match asked.trim_end_matches('\n') {
-        AIM => control.offer_aiming(Asker::Console).map(|_| OFFERED.to_owned()),
-        PAIR => control.offer_code(Asker::Console).map(|code| format!("{OFFERED} {code}")),
-        _ => Ok("this is not known here".to_owned()),
+    let mut request = String::new();
+    BufReader::new((&mut stream).take(MAX_REQUEST_BYTES)).read_line(&mut request).await?;
+    let offered = match request.trim_end_matches('\n') {
+        AIM => {
+            let executed = commands.execute(Command::OfferAiming, CommandSource::Console).await;
+            executed.map(|()| OFFERED.to_owned())
+        }
+        PAIR => commands.execute(Command::OfferPairing, CommandSource::Console).await.map(|()| {
+            let offer = pairing.at(Instant::now());
+            format!("{OFFERED} {}", offer.and_then(|offer| offer.code).unwrap_or_default())
+        }),
+        _ => Ok("unknown request".to_owned()),
     };
     let answer = offered.unwrap_or_else(|refused| refused.to_string());
     stream.write_all(format!("{answer}\n").as_bytes()).await
@@ -142,11 +152,12 @@ async fn answer(mut stream: UnixStream, control: &Control) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
-    use crate::config::Config;
-    use crate::control::Kept;
+    use crate::control::{Control, PersistedPause};
+    use moodring_config::Config;
+    use moodring_contract::SwitchPosition;
+    use moodring_runtime::StatusBoard;
+    use tokio::sync::watch;
 
     struct Device {
         control: Control,
@@ -163,8 +174,11 @@ mod tests {
     async fn device_with(config: &Config) -> Device {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage { directory: folder.path().join("state") };
-        let (control, stop) = (Control::new(config, &Kept::Nothing, None), Stop::default());
-        let task = tokio::spawn(attend(control.clone(), storage.clone(), stop.clone()));
+        let control = Control::new(config, &PersistedPause::Nothing, None, StatusBoard::default());
+        let (commands, requests) = CommandSender::channel();
+        let (stop, switch) = (Stop::default(), watch::channel(SwitchPosition::Open).1);
+        tokio::spawn(control.clone().run(requests, switch, stop.clone()));
+        let task = tokio::spawn(serve(commands, control.pairing().clone(), storage.clone(), stop.clone()));
         while !storage.directory.join(SOCKET).exists() {
             tokio::task::yield_now().await;
         }
@@ -172,45 +186,45 @@ mod tests {
     }
 
     impl Device {
-        async fn asked(&self) -> Result<(), AskError> {
+        async fn request_aiming(&self) -> Result<(), AskError> {
             let storage = self.storage.clone();
-            tokio::task::spawn_blocking(move || ask_to_aim(&storage)).await.unwrap()
+            tokio::task::spawn_blocking(move || request_preview(&storage)).await.unwrap()
         }
 
         fn is_aimed(&self) -> bool {
-            self.control.aim().until(Instant::now()).is_some()
+            self.control.preview().until(Instant::now()).is_some()
         }
     }
 
     #[tokio::test]
-    async fn the_console_is_heard_and_answered() {
+    async fn a_console_request_is_executed_and_answered() {
         let device = device().await;
         assert!(!device.is_aimed());
-        device.asked().await.unwrap();
+        device.request_aiming().await.unwrap();
         assert!(device.is_aimed());
-        device.control.pause(Asker::Button);
-        let refused = device.asked().await.unwrap_err().to_string();
+        device.control.execute(Command::Pause, CommandSource::Button).unwrap();
+        let refused = device.request_aiming().await.unwrap_err().to_string();
         assert_eq!(refused, "the device refuses: the device is paused: resume it first");
         assert!(!device.is_aimed());
     }
 
     #[tokio::test]
-    async fn a_code_for_pairing_is_given_where_the_page_asks_for_one() {
+    async fn a_pairing_code_is_given_if_the_page_requires_one() {
         let mut config = Config::default();
         config.web.listen = "192.0.2.7:8080".parse().unwrap();
         let pair = async |device: &Device| {
             let storage = device.storage.clone();
-            tokio::task::spawn_blocking(move || ask_to_pair(&storage)).await.unwrap()
+            tokio::task::spawn_blocking(move || request_pairing_code(&storage)).await.unwrap()
         };
         let device = device_with(&config).await;
         let code = pair(&device).await.unwrap();
-        assert_eq!(device.control.pairing().borrow().clone().unwrap().code, Some(code));
+        assert_eq!(device.control.pairing().at(Instant::now()).unwrap().code, Some(code));
         let refused = pair(&self::device().await).await.unwrap_err().to_string();
         assert!(refused.starts_with("the device refuses: the page is not in the network"), "{refused}");
     }
 
     #[tokio::test]
-    async fn only_its_owner_reaches_it_and_nothing_is_left_behind() {
+    async fn only_the_owner_reaches_the_socket_and_it_is_removed_at_the_end() {
         let device = device().await;
         let path = device.storage.directory.join(SOCKET);
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -218,12 +232,12 @@ mod tests {
         device.stop.request();
         device.task.await.unwrap();
         assert!(!path.exists());
-        let silent = tokio::task::spawn_blocking(move || ask_to_aim(&device.storage)).await.unwrap();
+        let silent = tokio::task::spawn_blocking(move || request_preview(&device.storage)).await.unwrap();
         assert!(silent.unwrap_err().to_string().contains("is it running"));
     }
 
     #[tokio::test]
-    async fn what_a_power_cut_left_is_replaced_and_other_files_are_not_touched() {
+    async fn a_stale_socket_is_replaced_and_other_files_are_not_touched() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SOCKET);
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
@@ -235,16 +249,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nonsense_and_silence_change_nothing() {
+    async fn unknown_and_incomplete_requests_change_nothing() {
         let device = device().await;
         let path = device.storage.directory.join(SOCKET);
-        for words in [&b"bim\n"[..], b"ai"] {
+        for request in [&b"bim\n"[..], b"ai"] {
             let mut stream = UnixStream::connect(&path).await.unwrap();
-            stream.write_all(words).await.unwrap();
+            stream.write_all(request).await.unwrap();
             stream.shutdown().await.unwrap();
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
         assert!(!device.is_aimed());
-        device.asked().await.unwrap();
+        device.request_aiming().await.unwrap();
     }
 }

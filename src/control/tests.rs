@@ -2,142 +2,184 @@ use std::time::Duration;
 
 use super::*;
 
-fn control(switch: bool, kept: &Kept) -> Control {
+/// A control with default configuration. `switch`: a privacy switch is wired.
+fn control(switch: bool, persisted: &PersistedPause) -> Control {
     let mut config = Config::default();
     config.privacy.switch.enabled = switch;
-    Control::new(&config, kept, None)
+    control_of(&config, persisted)
 }
 
-/// Paused, by the camera's switch and by the watch, which must agree.
+fn control_of(config: &Config, persisted: &PersistedPause) -> Control {
+    Control::new(config, persisted, None, StatusBoard::default())
+}
+
+impl Control {
+    fn send_from_page(&self, command: Command) -> Result<(), Refusal> {
+        self.execute(command, CommandSource::Page)
+    }
+}
+
+/// Whether the device is paused. Camera switch, watch and status must agree.
 fn is_paused(control: &Control) -> bool {
     let paused = *control.paused().borrow();
     assert_eq!(paused, !control.camera().is_on());
+    assert_eq!(paused, control.0.board.now().is_paused());
     paused
 }
 
 #[test]
-fn it_begins_as_it_was_left_and_stays_paused_when_that_is_unknown() {
-    let unreadable = Kept::Unreadable { path: "control.json".into(), reason: "not JSON".into() };
-    for (kept, paused) in
-        [(Kept::Nothing, false), (Kept::Running, false), (Kept::Paused, true), (unreadable, true)]
-    {
-        assert_eq!(is_paused(&control(false, &kept)), paused, "{kept:?}");
+fn starts_in_the_persisted_state_and_paused_if_that_is_unreadable() {
+    let unreadable = PersistedPause::Unreadable { path: "control.json".into(), reason: "not JSON".into() };
+    for (persisted, paused) in [
+        (PersistedPause::Nothing, false),
+        (PersistedPause::Running, false),
+        (PersistedPause::Paused, true),
+        (unreadable, true),
+    ] {
+        assert_eq!(is_paused(&control(false, &persisted)), paused, "{persisted:?}");
         let mut config = Config::default();
         config.privacy.start_paused = true;
-        assert!(is_paused(&Control::new(&config, &kept, None)), "{kept:?}");
+        assert!(is_paused(&control_of(&config, &persisted)), "{persisted:?}");
     }
 }
 
 #[test]
-fn whoever_asks_it_pauses_and_resumes() {
-    let control = control(false, &Kept::Nothing);
-    control.pause(Asker::Signal);
+fn every_source_pauses_and_resumes() {
+    let control = control(false, &PersistedPause::Nothing);
+    control.execute(Command::Pause, CommandSource::Signal).unwrap();
     assert!(is_paused(&control) && *control.paused_by_hand().borrow());
-    control.toggle_pause(Asker::Button).unwrap();
+    control.execute(Command::TogglePause, CommandSource::Button).unwrap();
     assert!(!is_paused(&control) && !*control.paused_by_hand().borrow());
-    control.toggle_pause(Asker::Page).unwrap();
-    control.pause(Asker::Page);
-    control.resume(Asker::Mqtt).unwrap();
+    control.send_from_page(Command::TogglePause).unwrap();
+    control.send_from_page(Command::Pause).unwrap();
+    control.execute(Command::Resume, CommandSource::Mqtt).unwrap();
     assert!(!is_paused(&control));
-    assert_eq!(*control.anew().borrow(), 2, "each pause, and nothing else, lets everybody be forgotten");
+    assert_eq!(*control.resets().borrow(), 2, "each pause, and nothing else, is a reset");
 }
 
 #[test]
-fn a_closed_switch_has_the_last_word() {
-    let control = control(true, &Kept::Running);
+fn a_closed_switch_overrides_every_command() {
+    let control = control(true, &PersistedPause::Running);
     assert!(is_paused(&control), "a switch that was not read yet is closed");
-    for by in [Asker::Button, Asker::Signal, Asker::Page, Asker::Mqtt] {
-        assert_eq!(control.resume(by), Err(Refused::SwitchClosed));
-        assert_eq!(control.toggle_pause(by), Err(Refused::SwitchClosed));
+    for source in [CommandSource::Button, CommandSource::Signal, CommandSource::Page, CommandSource::Mqtt] {
+        assert_eq!(control.execute(Command::Resume, source), Err(Refusal::SwitchClosed));
+        assert_eq!(control.execute(Command::TogglePause, source), Err(Refusal::SwitchClosed));
         assert!(is_paused(&control));
     }
     control.set_switch(SwitchPosition::Open);
-    assert!(!is_paused(&control), "nobody paused by hand");
+    assert!(!is_paused(&control), "it was not paused by command");
     control.set_switch(SwitchPosition::Closed);
-    control.pause(Asker::Page);
+    control.send_from_page(Command::Pause).unwrap();
     control.set_switch(SwitchPosition::Open);
-    assert!(is_paused(&control), "opening the switch does not undo a pause by hand");
-    control.resume(Asker::Button).unwrap();
+    assert!(is_paused(&control), "opening the switch does not undo a pause by command");
+    control.execute(Command::Resume, CommandSource::Button).unwrap();
     assert!(!is_paused(&control));
 }
 
 #[test]
-fn aiming_is_offered_by_a_hand_and_ends_with_a_pause_or_the_switch() {
-    let control = control(true, &Kept::Running);
-    let is_on = || control.aim().until(Instant::now()).is_some();
-    assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::Paused), "the switch was not read yet");
+fn aiming_is_offered_at_the_device_and_ends_with_a_pause_or_the_switch() {
+    let control = control(true, &PersistedPause::Running);
+    let is_on = || control.preview().until(Instant::now()).is_some();
+    let offer = |source| control.execute(Command::OfferAiming, source);
+    assert_eq!(offer(CommandSource::Button), Err(Refusal::Paused), "the switch was not read yet");
     control.set_switch(SwitchPosition::Open);
-    assert!(!is_on(), "nobody asked");
-    control.offer_aiming(Asker::Console).unwrap();
+    for source in [CommandSource::Page, CommandSource::Mqtt, CommandSource::Signal] {
+        assert_eq!(offer(source), Err(Refusal::NoAiming), "{source:?}");
+    }
+    assert!(!is_on());
+    offer(CommandSource::Console).unwrap();
     assert!(is_on());
     control.set_switch(SwitchPosition::Closed);
     assert!(!is_on());
     control.set_switch(SwitchPosition::Open);
-    assert!(!is_on(), "what was ended stays ended");
-    control.offer_aiming(Asker::Button).unwrap();
-    control.pause(Asker::Page);
-    control.resume(Asker::Page).unwrap();
+    assert!(!is_on(), "opening the switch does not offer aiming again");
+    offer(CommandSource::Button).unwrap();
+    control.send_from_page(Command::Pause).unwrap();
+    control.send_from_page(Command::Resume).unwrap();
     assert!(!is_on());
     let mut config = Config::default();
     config.privacy.aiming = false;
-    let control = Control::new(&config, &Kept::Nothing, None);
-    assert_eq!(control.offer_aiming(Asker::Button), Err(Refused::NoAiming));
-    assert!(control.aim().until(Instant::now()).is_none());
+    let control = control_of(&config, &PersistedPause::Nothing);
+    let refused = control.execute(Command::OfferAiming, CommandSource::Button);
+    assert_eq!(refused, Err(Refusal::NoAiming));
+    assert!(control.preview().until(Instant::now()).is_none());
 }
 
 #[test]
-fn the_switch_is_not_kept() {
-    let control = control(true, &Kept::Running);
-    let kept = control.paused_by_hand();
+fn the_switch_is_not_persisted() {
+    let control = control(true, &PersistedPause::Running);
+    let paused_by_hand = control.paused_by_hand();
     control.set_switch(SwitchPosition::Open);
     control.set_switch(SwitchPosition::Closed);
-    assert!(!kept.has_changed().unwrap() && !*kept.borrow());
+    assert!(!paused_by_hand.has_changed().unwrap() && !*paused_by_hand.borrow());
 }
 
 #[test]
-fn lessons_are_commanded_where_they_are_recorded() {
-    let (commands, mut received) = mpsc::channel(1);
-    let control = Control::new(&Config::default(), &Kept::Nothing, Some(commands));
-    assert_eq!(control.lesson(lesson::Command::Toggle, Asker::Button), Ok(()));
-    assert_eq!(control.lesson(lesson::Command::End, Asker::Button), Err(Refused::Busy));
-    assert_eq!(received.try_recv().unwrap(), lesson::Command::Toggle);
-    let none = Control::new(&Config::default(), &Kept::Nothing, None);
-    assert_eq!(none.lesson(lesson::Command::End, Asker::Page), Err(Refused::NoLessons));
+fn lesson_commands_are_accepted_only_if_lessons_are_recorded() {
+    let (sender, mut received) = mpsc::channel(1);
+    let control =
+        Control::new(&Config::default(), &PersistedPause::Nothing, Some(sender), StatusBoard::default());
+    assert!(control.0.board.now().records_lessons);
+    assert_eq!(control.send_from_page(Command::Lesson(LessonCommand::Toggle)), Ok(()));
+    assert_eq!(control.send_from_page(Command::Lesson(LessonCommand::End)), Err(Refusal::Busy));
+    assert_eq!(received.try_recv().unwrap(), LessonCommand::Toggle);
+    let none = self::control(false, &PersistedPause::Nothing);
+    assert_eq!(none.send_from_page(Command::Lesson(LessonCommand::End)), Err(Refusal::NoLessons));
 }
 
 #[test]
-fn the_page_for_pairing_has_an_end() {
-    let control = control(false, &Kept::Nothing);
-    let now = Instant::now();
-    let offer = control.show_pairing(now, Asker::Button).unwrap();
-    assert_eq!((offer.code.as_deref(), offer.until), (None, now + Duration::from_secs(120)));
-    assert_eq!(*control.pairing().borrow(), Some(offer));
-    assert_eq!(control.offer_code(Asker::Console), Err(Refused::NoPairing));
+fn pairing_needs_a_code_only_if_the_page_is_on_the_network() {
+    let control = control(false, &PersistedPause::Nothing);
+    control.execute(Command::OfferPairing, CommandSource::Button).unwrap();
+    let offer = control.pairing().at(Instant::now()).unwrap();
+    assert!(offer.code.is_none() && offer.until > Instant::now() + Duration::from_secs(100));
+    let refused = control.execute(Command::OfferPairing, CommandSource::Console);
+    assert_eq!(refused, Err(Refusal::NoPairing), "a code is of no use here");
     let mut config = Config::default();
     config.web.listen = "192.0.2.7:8080".parse().unwrap();
-    let control = Control::new(&config, &Kept::Nothing, None);
-    let code = control.offer_code(Asker::Console).unwrap();
-    assert!(code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()), "{code}");
-    assert_eq!(control.pairing().borrow().clone().unwrap().code, Some(code));
+    let control = control_of(&config, &PersistedPause::Nothing);
+    control.execute(Command::OfferPairing, CommandSource::Console).unwrap();
+    let code = control.pairing().at(Instant::now()).unwrap().code.unwrap();
+    assert!(!format!("{:?}", control.0.board.now()).contains(&code), "the status holds no secret");
 }
 
 #[test]
-fn it_is_dim_until_its_end_or_until_somebody_undoes_it() {
-    let control = control(false, &Kept::Nothing);
-    let (dimmed, until) = (control.dimmed(), Instant::now() + Duration::from_secs(60));
-    control.dim(Some(until), Asker::Page);
-    assert_eq!(*dimmed.borrow(), Some(until));
-    control.dim(None, Asker::Button);
-    assert_eq!(*dimmed.borrow(), None);
+fn dimming_and_identifying_are_published_on_the_status_board() {
+    let control = control(false, &PersistedPause::Nothing);
+    let now = Instant::now();
+    control.send_from_page(Command::Dim(true)).unwrap();
+    assert!(control.0.board.now().is_dimmed_at(now + DIM_FOR - Duration::from_secs(1)));
+    control.send_from_page(Command::Dim(false)).unwrap();
+    assert!(!control.0.board.now().is_dimmed_at(now));
+    control.send_from_page(Command::Identify(Duration::from_secs(10))).unwrap();
+    assert!(control.0.board.now().identifying_at(now).is_some());
 }
 
 #[test]
-fn the_word_follows_as_soon_as_somebody_wants_and_is_told_of_changes_only() {
-    let control = control(false, &Kept::Nothing);
+fn the_sensitivity_wakes_receivers_only_when_it_changes() {
+    let control = control(false, &PersistedPause::Nothing);
     let mut sensitivity = control.sensitivity();
     assert_eq!(*sensitivity.borrow_and_update(), Sensitivity::Normal);
-    control.set_sensitivity(Sensitivity::Normal, Asker::Mqtt);
+    control.send_from_page(Command::SetSensitivity(Sensitivity::Normal)).unwrap();
     assert!(!sensitivity.has_changed().unwrap());
-    control.set_sensitivity(Sensitivity::Quick, Asker::Page);
+    control.send_from_page(Command::SetSensitivity(Sensitivity::Quick)).unwrap();
     assert_eq!(*sensitivity.borrow_and_update(), Sensitivity::Quick);
+    assert_eq!(control.0.board.now().sensitivity, Sensitivity::Quick);
+}
+
+#[tokio::test]
+async fn commands_arrive_from_a_sender_and_the_switch_is_handled_first() {
+    let control = control(true, &PersistedPause::Nothing);
+    let (commands, requests) = moodring_runtime::CommandSender::channel();
+    let (position, stop) = (watch::Sender::new(SwitchPosition::Open), Stop::default());
+    let running = tokio::spawn(control.clone().run(requests, position.subscribe(), stop.clone()));
+    position.send_replace(SwitchPosition::Open);
+    while is_paused(&control) {
+        tokio::task::yield_now().await;
+    }
+    position.send_replace(SwitchPosition::Closed);
+    let refused = commands.execute(Command::Resume, CommandSource::Page).await;
+    assert_eq!(refused, Err(Refusal::SwitchClosed));
+    stop.request();
+    running.await.unwrap().unwrap();
 }

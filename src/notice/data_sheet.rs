@@ -1,26 +1,27 @@
-//! The data sheet for an impact assessment: everything that the configuration and the model cards know, and lines for
-//! what only the school knows.
+//! The data sheet for an impact assessment. It states all facts from the configuration and the model cards, and has
+//! lines to fill in for what only the school knows.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, DisplayKind, Mode};
 use crate::law;
-use crate::vision::model_card::ModelCard;
+use moodring_config::{AttentionDetail, BrokerKind, CameraView, Config, DisplayKind};
+use moodring_contract::Mode;
+use moodring_vision::model_card::ModelCard;
 
-/// What the sheet tells of a network.
+/// What the sheet states about a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFacts {
     /// Name and version.
     pub name: String,
-    /// What its card says that it is.
+    /// The description from its model card.
     pub description: String,
-    /// What it was trained with.
+    /// The training data.
     pub data: String,
     /// SHA-256 of its files.
     pub hashes: Vec<String>,
-    /// What its card says of its accuracy, one line each.
+    /// Accuracy figures from its model card, one line each.
     pub accuracy: Vec<String>,
 }
 
@@ -38,7 +39,7 @@ impl From<&ModelCard> for ModelFacts {
     }
 }
 
-/// The data sheet of the configuration in `file`, as of `at`.
+/// The data sheet of the configuration that was read from `file`, dated `at`.
 pub fn data_sheet(config: &Config, models: &[ModelFacts], file: &str, at: Timestamp) -> String {
     let body = html! {
         header {
@@ -64,7 +65,7 @@ fn answers(config: &Config) -> Markup {
             h2 { "1 · What, where, who" }
             dl {
                 div { dt { "Room" } dd { (config.room.site) ", " (config.room.name) } }
-                div { dt { "Who answers for it" } dd { (or_blank(&purpose.contact)) } }
+                div { dt { "Responsible person" } dd { (or_blank(&purpose.contact)) } }
                 div { dt { "Institution" } dd { (or_blank(institution)) } }
                 div { dt { "Jurisdiction" } dd { (or_blank(&purpose.jurisdiction)) } }
                 div { dt { "Consent, as declared" } dd { (or_blank(&purpose.consent)) } }
@@ -101,55 +102,55 @@ fn flow(config: &Config) -> Markup {
                 tbody {
                     (row("Pictures (grey only, no colour, no sound)", "memory of the device", "until the next picture, below a second", "nobody"))
                     @if config.privacy.aiming && config.web.enabled {
-                        (row("The picture while the device is aimed: small, grey, heads made unrecognisable; only after a hand at the device asked for it", "memory of the device, one at a time", "until the next one; ten minutes in all, then never again without that hand", "an administrator, one at a time"))
+                        (row("The picture while the device is aimed: small, grey, heads made unrecognisable; only after somebody at the device requested it", "memory of the device, one at a time", "until the next one; ten minutes in total, then only after a new request at the device", "one administrator at a time"))
                     }
                     (row("Heads, faces, seats in the room", "memory of the device", "until the next picture; a seat while somebody sits there", "nobody"))
                     @if mood.mode == Mode::Mood {
                         (row("Expression probabilities of a seat", "memory of the device", &window, "nobody"))
                     }
-                    (row(&format!("Class figures of at least {} people", mood.min_people), "memory; told below", "replaced every few seconds; 45 minutes for the page", "see the next rows"))
+                    (row(&format!("Class figures of at least {} people", mood.min_people), "memory; outputs in the next rows", "replaced every few seconds; 45 minutes for the page", "see the next rows"))
                     @match config.mqtt.broker {
-                        BrokerKind::External => (row("Class figures as messages (MQTT)", &format!("{}, port {}", config.mqtt.host, config.mqtt.port), "the newest one, at the broker; its owner decides about more", "whoever the broker lets read")),
+                        BrokerKind::External => (row("Class figures as messages (MQTT)", &format!("{}, port {}", config.mqtt.host, config.mqtt.port), "the newest one, at the broker; its owner decides whether more are stored", "users whom the broker allows to read")),
                         BrokerKind::Embedded => (row("Class figures as messages (MQTT)", "a broker on the device, loopback only", "the newest one, in memory", "programs on the device")),
                         BrokerKind::Off => (row("Class figures as messages (MQTT)", "off", "–", "nobody")),
                     }
                     @if config.mqtt.broker == BrokerKind::External {
                         @if lessons.enabled {
-                            (row("Minutes and summaries of lessons as messages (MQTT), class figures only", &format!("the same broker; until it has them {directory}/spool.sqlite"), "until the broker has them, then overwritten; its owner decides about more", "whoever the broker lets read"))
+                            (row("Minutes and summaries of lessons as messages (MQTT), class figures only", &format!("the same broker; until it has received them, {directory}/spool.sqlite"), "until the broker has received them, then overwritten; the broker's owner decides how long it stores them", "users whom the broker allows to read"))
                         }
-                        (row("The device's name, health and events (MQTT), nothing of the class", "the same broker", "the newest health, and what its owner keeps", "whoever the broker lets read"))
+                        (row("The device's name, health and events (MQTT), nothing of the class", "the same broker", "the newest health message; the broker's owner decides whether more are stored", "users whom the broker allows to read"))
                     }
                     @if config.web.enabled {
                         @if config.web.listen.ip().is_loopback() {
-                            (row("Class figures on a page", &format!("{}, on the device only", config.web.listen), "45 minutes, in memory", "who sits at the device"))
+                            (row("Class figures on a page", &format!("{}, on the device only", config.web.listen), "45 minutes, in memory", "the user at the device"))
                         } @else {
-                            (row("Class figures on a page", &format!("{}, in the local network", config.web.listen), "45 minutes, in memory", "whose phone was paired with a hand at the device"))
-                            (row("Paired phones: a random number, a role and an end each", &directory, "90 days", "the device's administrator"))
+                            (row("Class figures on a page", &format!("{}, in the local network", config.web.listen), "45 minutes, in memory", "users of phones that were paired at the device"))
+                            (row("Paired phones: for each a random number, a role and an expiry date", &directory, "90 days", "the device's administrator"))
                         }
                     }
                     @if config.attention.enabled && config.web.enabled {
-                        (row(&places(config), "memory, the page", "while they last; forgotten in a pause and with the lesson", "as the page, one row above"))
+                        (row(&places(config), "memory, the page", "while they last; deleted at a pause and at the end of the lesson", "as for the page above"))
                     }
-                    @if config.display.kind != DisplayKind::Off { (row("The mood word and figures on the small screen", "in the room", "while shown", "everybody in the room")) }
+                    @if config.display.kind != DisplayKind::Off { (row("The mood word and figures on the small display", "in the room", "while shown", "everybody in the room")) }
                     @if lessons.enabled {
-                        (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator, who uses the page, and whom the report is given to"))
+                        (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator, users of the page, and recipients of the report"))
                         @if config.web.enabled {
-                            (row("Notes that a teacher writes on lessons, in no report", &directory, "as long as the lesson", "who uses the page"))
+                            (row("Notes that a teacher writes about lessons; they are in no report", &directory, "as long as the lesson", "users of the page"))
                         }
                     } @else {
                         (row("Lessons", "not recorded", "–", "nobody"))
                     }
-                    @if config.usual.enabled {
-                        (row("What is usual in this room: slow means of class figures", &directory, "until it is reset", "the device's administrator"))
+                    @if config.baseline.enabled {
+                        (row("The baseline of this room: slow means of class figures", &directory, "until it is reset", "the device's administrator"))
                     }
-                    (row("Log: states and counters, no figures at the usual level", "the system's journal", "as the system keeps its journal", "the device's administrator"))
+                    (row("Log: states and counters; no figures at the default level", "the system's journal", "as the journal is configured", "the device's administrator"))
                 }
             }
         }
     }
 }
 
-/// What is told of where help may be needed.
+/// What the device shows about places where help may be needed.
 fn places(config: &Config) -> String {
     match config.attention.detail {
         AttentionDetail::Region => format!(
@@ -157,7 +158,7 @@ fn places(config: &Config) -> String {
             config.attention.region_people
         ),
         AttentionDetail::Seat => {
-            "Where help may be needed: single seats, which the school has accepted by name".into()
+            "Where help may be needed: single seats, which the school accepted explicitly in the configuration".into()
         }
     }
 }
@@ -167,13 +168,13 @@ fn measures(config: &Config) -> Markup {
         section {
             h2 { "3 · Measures that the program enforces" }
             ul {
-                li { "Only one type of data can reach an output, and it holds aggregates; pictures, boxes and seats cannot be serialised at all." }
-                li { "Below " (config.mood.min_people) " people nothing is told but that they are too few, not even their number; the program does not run with a lower limit than its documentation names." }
-                li { "Expressions are told over " (config.mood.window_s) " seconds, rounded to hundredths, with a 90 % interval." }
-                li { "There is no recognition: no faces are compared with any others, and the numbers of seats are never published." }
-                li { "A pause closes the camera and forgets what was seen." }
-                li { "Files can be read by the program's own user only; what is deleted is overwritten in the file. Flash memory may hold old copies of a page until it reuses them: encrypt the card where that matters." }
-                li { "The program does not start where a declaration is missing or the law named in section 6 prohibits it." }
+                li { "Only one type of data can reach an output, and it holds aggregates; the types of pictures, boxes and seats cannot be serialised." }
+                li { "Below " (config.mood.min_people) " people the device shows only that there are too few, not even their number; the program does not start with a lower limit than its documentation permits." }
+                li { "Expressions are estimated over " (config.mood.window_s) " seconds, rounded to hundredths, and shown with a 90 % interval." }
+                li { "There is no recognition: the device does not compare faces with each other, and never publishes seat numbers." }
+                li { "A pause closes the camera and deletes the observations in memory." }
+                li { "Only the program's own user can read its files; deleted data is overwritten in the file. Flash memory may hold old copies of a page until it reuses them: encrypt the card where that matters." }
+                li { "The program does not start if a declaration is missing or if the law named in section 6 prohibits it." }
             }
         }
     }
@@ -201,18 +202,18 @@ fn risks(config: &Config) -> Markup {
         section {
             h2 { "5 · Risks" }
             table {
-                thead { tr { th { "risk" } th { "measure" } th { "what is left" } } }
+                thead { tr { th { "risk" } th { "measure" } th { "remaining risk" } } }
                 tbody {
-                    (risk("Figures are taken for feelings, or for truth", "intervals, coverage and the word “unsure” in every output; this note in every report", "depends on how the school speaks of them"))
-                    (risk("A network reads some groups of people worse than others", "shares are corrected by the known confusions; faces that cannot be read are left out", "training data is not balanced by age, skin or disability; never compare classes of different people"))
-                    (risk("One person's expression is worked out from two messages", "at least k people, rounding, windows", "somebody who knows all the others' expressions"))
+                    (risk("Metrics are taken for feelings, or for truth", "intervals, coverage and the word “unsure” in every output; this note in every report", "depends on how the school presents them"))
+                    (risk("A network is less accurate for some groups of people", "shares are corrected by the known confusions; faces that cannot be read are left out", "training data is not balanced by age, skin or disability; never compare classes of different people"))
+                    (risk("One person's expression is worked out from two messages", "at least k people, rounding, windows", "a person who knows all the others' expressions"))
                     @if config.attention.points_at_seats() {
-                        (risk("The page points at a person", "off unless accepted by name; minutes, no history; never published", "real: whoever sees the page sees who is meant"))
+                        (risk("The page points at a person", "off unless the configuration accepts it explicitly; shown for minutes, without history; never published", "real: users of the page can see which person is meant"))
                     }
                     (risk("People behave as if watched", "notice at the door, pause, cover, switch", "real; ask the class"))
-                    (risk("Teachers are assessed by it", "reports say that they are no assessment; lessons are deleted in time", "needs a rule of the house: write it down in section 8"))
-                    (risk("The device is stolen", "no picture and no person is stored", "class figures of the days that are kept"))
-                    (risk("The device is tampered with to record", "signed packages are the administrator's task", "whoever controls the machine controls the camera"))
+                    (risk("Teachers are assessed with it", "each report states that it is no assessment; lessons are deleted after their storage period", "needs a rule of the institution: write it down in section 8"))
+                    (risk("The device is stolen", "no picture and no person is stored", "class figures of the days that are stored"))
+                    (risk("The device is tampered with to record", "signed packages are the administrator's task", "a person who controls the machine controls the camera"))
                 }
             }
         }
@@ -249,13 +250,13 @@ fn to_fill_in() -> Markup {
         section.fill {
             h2 { "8 · To be filled in by the institution" }
             dl {
-                (line("Why it is needed, and what milder means were considered"))
+                (line("Why it is needed, and which less intrusive means were considered"))
                 (line("Legal basis"))
-                (line("Who was heard (pupils, parents, staff), when"))
-                (line("Rule of the house on the use of reports"))
+                (line("Who was consulted (pupils, parents, staff), and when"))
+                (line("Rule of the institution for the use of reports"))
                 (line("Opinion of the privacy officer"))
                 (line("Decision, date, signature"))
-                (line("To be reviewed on"))
+                (line("Date of the next review"))
             }
         }
     }

@@ -1,10 +1,11 @@
-//! The notice for the door, or for those who are invited to a video call: one A4, readable from a step away, nothing but
-//! what concerns those who come in.
+//! The notice for the door, or for the participants of a video call: one A4 page, readable from a step away, with
+//! only what concerns the people who enter.
 
 use maud::{Markup, html};
 
 use super::{or_blank, page};
-use crate::config::{AttentionDetail, BrokerKind, CameraView, Config, Mode};
+use moodring_config::{AttentionDetail, BrokerKind, CameraView, Config};
+use moodring_contract::Mode;
 
 /// The notice as a page that prints on one A4.
 pub fn poster(config: &Config) -> String {
@@ -18,25 +19,25 @@ pub fn poster(config: &Config) -> String {
             section.does { h2 { "What it does" } (does(config)) }
             section.never { h2 { "What it never does" } (never(config)) }
             section { h2 { (leaves_what) } p { (leaves(config)) } }
-            section { h2 { "What is kept" } p { (kept(config)) } }
+            section { h2 { "What is stored" } p { (stored(config)) } }
             section.wide.say {
                 h2 { "You have a say" }
                 p {
                     @match config.camera.view {
-                        CameraView::Room => "Ask for it to be paused, or cover the camera: it then sees nobody and tells nothing.",
+                        CameraView::Room => "Ask for it to be paused, or cover the camera: it then sees nobody and shows nothing.",
                         CameraView::Gallery => "Ask for it to be paused, or switch your camera off: you are then not counted.",
                     }
-                    " Ask what it showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
+                    " You can also ask what it showed, and ask for lessons to be deleted. Nobody is treated differently for asking."
                 }
             }
         }
-        (who(config))
+        (responsibility(config))
         footer {
             p {
                 @if config.mood.mode == Mode::Mood {
-                    "Its figures are estimates of expressions, not of feelings, and often wrong for a single face. "
+                    "Its figures are estimates of expressions, not of feelings. For a single face they are often wrong. "
                 }
-                "They are never a mark, a grade or a judgement of anybody."
+                "They are never a mark, a grade or a judgement of a person."
             }
         }
     };
@@ -46,20 +47,20 @@ pub fn poster(config: &Config) -> String {
 fn lead(config: &Config) -> &'static str {
     match (config.camera.view, config.mood.mode) {
         (CameraView::Room, Mode::Mood) => {
-            "A small camera on the wall estimates, on the spot, how the class as a whole is doing, so that whoever \
-             teaches can see it at a glance."
+            "A small camera on the wall estimates, inside the device, how the class as a whole is doing, so that the \
+             teacher can see it at a glance."
         }
         (CameraView::Room, Mode::Occupancy) => {
-            "A small camera on the wall counts, on the spot, how many people are here and how many look to the front. \
+            "A small camera on the wall counts, inside the device, how many people are here and how many look to the front. \
              No expression is read."
         }
         (CameraView::Gallery, Mode::Mood) => {
-            "A small device beside the teacher's screen sees the gallery of the call and estimates, on the spot, how the \
-             class as a whole is doing, so that whoever teaches can see it at a glance."
+            "A small device beside the teacher's screen sees the gallery of the call and estimates, inside the device, how \
+             the class as a whole is doing, so that the teacher can see it at a glance."
         }
         (CameraView::Gallery, Mode::Occupancy) => {
-            "A small device beside the teacher's screen sees the gallery of the call and counts, on the spot, how many \
-             people show themselves and how many look to the front. No expression is read."
+            "A small device beside the teacher's screen sees the gallery of the call and counts, inside the device, how many \
+             people are visible and how many look to the front. No expression is read."
         }
     }
 }
@@ -68,10 +69,10 @@ fn does(config: &Config) -> Markup {
     html! {
         ul {
             li { "counts heads" }
-            li { "tells how many of them face the front" }
+            li { "shows how many of them face the front" }
             @if config.mood.mode == Mode::Mood { li { "estimates the share of each expression in the class" } }
             @if config.attention.enabled { li { (places(config)) } }
-            li { "speaks " @if config.attention.points_at_seats() { "otherwise " } "only of groups of at least " (config.mood.min_people) " people" }
+            li { "shows " @if config.attention.points_at_seats() { "otherwise " } "only figures of groups of at least " (config.mood.min_people) " people" }
         }
     }
 }
@@ -79,16 +80,16 @@ fn does(config: &Config) -> Markup {
 fn never(config: &Config) -> Markup {
     html! {
         ul {
-            li { "keeps or sends a picture" }
+            li { "stores or sends a picture" }
             li { "recognises anybody" }
-            li { "listens: no sound is taken" }
+            li { "listens: no sound is recorded" }
             @if config.mood.mode == Mode::Occupancy { li { "reads anybody's expression" } }
-            @else if !config.attention.points_at_seats() { li { "tells one person's expression" } }
+            @else if !config.attention.points_at_seats() { li { "shows one person's expression" } }
         }
     }
 }
 
-/// What is told of where help may be needed.
+/// What the device shows about places where help may be needed.
 fn places(config: &Config) -> String {
     let what = match config.mood.mode {
         Mode::Mood => "people have looked strained, or have been turned away,",
@@ -100,7 +101,7 @@ fn places(config: &Config) -> String {
     };
     let after = config.attention.after_minutes;
     format!(
-        "shows the teacher, on its own page only, {place} {what} for {after} minutes or more; it keeps nothing of that"
+        "shows the teacher, on its own page only, {place} {what} for {after} minutes or more; it does not store this"
     )
 }
 
@@ -109,34 +110,34 @@ fn leaves(config: &Config) -> String {
     match config.mqtt.broker {
         BrokerKind::External => format!("Only {figures}. They go to {}.", config.mqtt.host),
         BrokerKind::Embedded | BrokerKind::Off => {
-            format!("Nothing. The {figures}, are shown on the device itself.")
+            format!("Nothing. The device itself shows {figures}.")
         }
     }
 }
 
-fn kept(config: &Config) -> String {
+fn stored(config: &Config) -> String {
     if config.lessons.enabled {
         let days = config.lessons.keep_days;
         format!(
-            "One row of class figures a minute, for each lesson, on the device. Deleted after {days} days."
+            "For each lesson, one row of class figures a minute, on the device. It is deleted after {days} days."
         )
     } else {
-        "Nothing. When the device is switched off, everything is gone.".into()
+        "Nothing. When the device is switched off, all figures are lost.".into()
     }
 }
 
-fn who(config: &Config) -> Markup {
+fn responsibility(config: &Config) -> Markup {
     let purpose = &config.purpose;
     html! {
         dl {
             div { dt { "Room" } dd { (config.room.site) ", " (config.room.name) } }
-            div { dt { "Who answers for it" } dd { (or_blank(&purpose.contact)) } }
-            div { dt { "Agreed how" } dd { (or_blank(&purpose.consent)) } }
+            div { dt { "Responsible person" } dd { (or_blank(&purpose.contact)) } }
+            div { dt { "How people agreed" } dd { (or_blank(&purpose.consent)) } }
         }
     }
 }
 
-/// The sign of the device, drawn.
+/// The logo of the device, as SVG.
 fn ring() -> Markup {
     let colours = ["#3584d8", "#39e587", "#fbfb23", "#de8d10", "#c90f39", "#120b9d"];
     html! {

@@ -1,42 +1,42 @@
-//! What would change in a file, line by line.
+//! Compares two versions of a file line by line.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-/// What takes longer to compare is shown as replaced.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Time limit of the comparison. Lines that were not compared by then are shown as replaced.
+const DIFF_TIMEOUT: Duration = Duration::from_millis(500);
 /// Unchanged lines that are shown around a change.
-const AROUND: usize = 2;
+const CONTEXT_LINES: usize = 2;
 
 /// What happens to a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It stays.
+    /// Unchanged.
     Same,
-    /// It goes.
+    /// Removed.
     Old,
-    /// It comes.
+    /// Added.
     New,
-    /// Lines that stay are left out here.
+    /// Unchanged lines are left out here.
     Gap,
 }
 
 /// One line of a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// What happens to it.
+    /// The change of the line.
     pub change: Change,
-    /// The line.
+    /// The text of the line.
     pub text: String,
 }
 
-/// The lines that go and come between `before` and `after`, with those around them. Empty: nothing changes.
+/// The removed and added lines between `before` and `after`, with the lines around them. Empty: nothing changes.
 pub fn difference(before: &str, after: &str) -> Vec<Line> {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
-    let compared = TextDiff::configure().timeout(PATIENCE).diff_slices(&old, &new);
+    let compared = TextDiff::configure().timeout(DIFF_TIMEOUT).diff_slices(&old, &new);
     let line = |change: similar::Change<&str>| Line {
         change: match change.tag() {
             ChangeTag::Equal => Change::Same,
@@ -46,7 +46,7 @@ pub fn difference(before: &str, after: &str) -> Vec<Line> {
         text: change.value().to_owned(),
     };
     let mut shown = Vec::new();
-    for group in compared.grouped_ops(AROUND) {
+    for group in compared.grouped_ops(CONTEXT_LINES) {
         if !shown.is_empty() {
             shown.push(Line { change: Change::Gap, text: String::new() });
         }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_and_what_comes_is_shown_with_its_surroundings() {
+    fn removed_and_added_lines_are_shown_with_context() {
         assert_eq!(shown("a\nb\n", "a\nb\n"), "");
         assert_eq!(shown("", "a\n"), "+a");
         assert_eq!(shown("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n"), " 3 4-5+five 6 7");

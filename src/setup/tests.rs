@@ -7,7 +7,7 @@ const FILE: &str = "# Our school.\n[purpose]\n#jurisdiction = \"IN\"   # two let
 
 struct Device {
     directory: tempfile::TempDir,
-    setup: SetUp,
+    setup: SetupFiles,
 }
 
 fn device() -> Device {
@@ -15,15 +15,15 @@ fn device() -> Device {
     let file = directory.path().join("moodring.toml");
     let state = directory.path().join("state");
     std::fs::write(&file, format!("{FILE}directory = {state:?}\n")).unwrap();
-    Device { directory, setup: SetUp { file } }
+    Device { directory, setup: SetupFiles { file } }
 }
 
-fn wishes(values: serde_json::Value) -> Wishes {
+fn form(values: serde_json::Value) -> SetupForm {
     let mut all = json!({
         "purpose.jurisdiction": "IN", "purpose.institution": "education", "purpose.consent": "parents agreed",
     });
     all.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
-    Wishes { values: serde_json::from_value(all).unwrap(), password: String::new() }
+    SetupForm { values: serde_json::from_value(all).unwrap(), password: String::new() }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -31,20 +31,20 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_administrators_file_is_edited_with_its_comments_order_and_permissions_kept() {
+fn the_administrators_file_keeps_its_comments_order_and_permissions() {
     let Device { directory: _directory, setup } = device();
     std::fs::set_permissions(&setup.file, std::fs::Permissions::from_mode(0o640)).unwrap();
     let draft = setup
-        .draft(&wishes(json!({
+        .draft(&form(json!({
             "room.name": "7 \"b\"", "mood.min_people": 8, "lessons.begin": "timetable",
             "lessons.timetable": [{ "begin": "0 8 * * MON-FRI", "minutes": 45, "title": "Maths" }],
         })))
         .unwrap();
     assert_eq!(draft.target, setup.file);
-    for kept in
+    for text in
         ["# Our school.", "#jurisdiction = \"IN\"   # two letters", " # as on the door\nsite = \"north\""]
     {
-        assert!(draft.after.contains(kept), "{}", draft.after);
+        assert!(draft.after.contains(text), "{}", draft.after);
     }
     assert!(draft.after.contains("[purpose]\nconsent = "), "{}", draft.after);
     assert!(
@@ -57,53 +57,52 @@ fn the_administrators_file_is_edited_with_its_comments_order_and_permissions_kep
         .filter(|line| line.change == Change::Old)
         .map(|line| line.text)
         .collect();
-    assert_eq!(changed, ["name = \"room-1\" # as on the door"], "nothing else goes");
+    assert_eq!(changed, ["name = \"room-1\" # as on the door"], "nothing else is removed");
     assert_eq!(std::fs::read_to_string(&setup.file).unwrap(), draft.before, "nothing is written yet");
     setup.save(&draft, "").unwrap();
     assert_eq!(mode(&setup.file), 0o640);
     assert_eq!(setup.current().unwrap(), draft.config);
     assert_eq!((draft.config.room.name.as_str(), draft.config.mood.min_people), ("7 \"b\"", 8));
-    // The same once more changes nothing.
-    let again = setup.draft(&wishes(json!({ "room.name": "7 \"b\"" }))).unwrap();
-    assert_eq!(again.after, again.before);
+    // The same form once more changes nothing.
+    let repeated = setup.draft(&form(json!({ "room.name": "7 \"b\"" }))).unwrap();
+    assert_eq!(repeated.after, repeated.before);
 }
 
 #[test]
-fn a_file_that_may_not_be_written_gets_a_layer_in_the_storage_folder() {
+fn an_existing_set_up_file_in_the_storage_folder_is_edited() {
     let Device { directory, setup } = device();
-    // Once there is a layer it is edited, as in a service that may not write the file.
+    // An existing set-up file is edited, as in a service that may not write the configuration file.
     let layer = directory.path().join("state/setup.toml");
     std::fs::create_dir(directory.path().join("state")).unwrap();
     std::fs::write(&layer, "# mine\n[room]\nname = \"a\"\n").unwrap();
-    let draft = setup.draft(&wishes(json!({ "room.name": "b", "room.site": "north" }))).unwrap();
+    let draft = setup.draft(&form(json!({ "room.name": "b", "room.site": "north" }))).unwrap();
     assert_eq!(draft.target, layer);
     assert!(draft.after.starts_with("# mine\n[room]\nname = \"b\"\n\n[purpose]\n"), "{}", draft.after);
-    assert!(!draft.after.contains("north"), "what the file says already is not repeated");
+    assert!(!draft.after.contains("north"), "values of the configuration file are not repeated");
     setup.save(&draft, "").unwrap();
     assert_eq!(setup.current().unwrap().room.name, "b");
     assert_eq!(std::fs::read_to_string(&setup.file).unwrap().matches("room-1").count(), 1);
 }
 
 #[test]
-fn a_password_goes_to_a_file_that_only_its_owner_reads() {
+fn a_password_is_written_to_a_file_that_only_its_owner_can_read() {
     let Device { directory, setup } = device();
-    let mut wishes =
-        wishes(json!({ "mqtt.broker": "external", "mqtt.host": "broker", "mqtt.username": "me" }));
-    wishes.password = "secret \"1\"".into();
-    let draft = setup.draft(&wishes).unwrap();
+    let mut form = form(json!({ "mqtt.broker": "external", "mqtt.host": "broker", "mqtt.username": "me" }));
+    form.password = "secret \"1\"".into();
+    let draft = setup.draft(&form).unwrap();
     assert!(!draft.after.contains("secret"));
-    setup.save(&draft, &wishes.password).unwrap();
+    setup.save(&draft, &form.password).unwrap();
     let path = directory.path().join("state/mqtt-password");
     assert_eq!(setup.current().unwrap().mqtt.password_file, path);
     assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("secret \"1\"\n", 0o600));
-    wishes.password = "two\nlines".into();
-    assert_eq!(setup.draft(&wishes).unwrap_err()[0].key, "mqtt.password_file");
+    form.password = "two\nlines".into();
+    assert_eq!(setup.draft(&form).unwrap_err()[0].key, "mqtt.password_file");
 }
 
 #[test]
-fn what_check_refuses_is_refused_at_its_field_with_the_same_words() {
+fn a_fault_of_check_is_reported_at_its_field_with_the_same_message() {
     let Device { directory: _directory, setup } = device();
-    for (values, key, told) in [
+    for (values, key, expected) in [
         (json!({ "room.name": "a/b" }), "room.name", "room.name is \"a/b\""),
         (json!({ "mood.min_people": 2 }), "mood.min_people", "mood.min_people is 2"),
         (json!({ "purpose.consent": "" }), "purpose.consent", "without a declared purpose"),
@@ -120,10 +119,10 @@ fn what_check_refuses_is_refused_at_its_field_with_the_same_words() {
         (json!({ "room.name": "a\u{1b}[2J" }), "room.name", "one line"),
         (json!({ "web.listen": "0.0.0.0:80" }), "", "web.listen cannot be set on the page"),
     ] {
-        let refused = setup.draft(&wishes(values.clone())).unwrap_err();
+        let refused = setup.draft(&form(values.clone())).unwrap_err();
         assert_eq!(refused[0].key, key, "{values}: {refused:?}");
-        assert!(refused[0].message.contains(told), "{refused:?}");
+        assert!(refused[0].message.contains(expected), "{refused:?}");
     }
-    let counts = wishes(json!({ "purpose.jurisdiction": "DE", "mood.mode": "occupancy" }));
+    let counts = form(json!({ "purpose.jurisdiction": "DE", "mood.mode": "occupancy" }));
     assert!(setup.draft(&counts).is_ok());
 }

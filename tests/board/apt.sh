@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes a private APT state under DIRECTORY, so that nothing of this machine's own is touched.
+# Makes a private APT state in DIRECTORY, so that the APT state of this machine is not changed.
 # Usage: tests/board/apt.sh DIRECTORY
 #
-#   DIRECTORY/sources.list  the machine's own Debian sources and their backports, for amd64 and arm64
+#   DIRECTORY/sources.list  the Debian sources of this machine and their backports, for amd64 and arm64
 #   DIRECTORY/guest.conf    for APT_CONFIG: an empty machine of both architectures, to download and unpack from
 #   DIRECTORY/host.conf     for APT_CONFIG: this machine with backports added, to install tools on it
 set -euo pipefail
@@ -10,7 +10,7 @@ directory=$(realpath -m "${1:?usage: apt.sh DIRECTORY}")
 release=bookworm
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Each source once, as "URI SUITE", whatever file and format it was written in.
+# Prints each configured source once, as "URI SUITE".
 sources() {
     # shellcheck disable=SC2016 # apt-get expands these
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Boots the virtual board: DIRECTORY as guest.sh made it, with SHARE of this machine as the board's /mnt/board.
-# Usage: tests/board/boot.sh amd64|arm64 DIRECTORY SHARE SECONDS   (a board that takes longer is switched off: exit 124)
+# Boots the virtual board from DIRECTORY (made by guest.sh), with the host folder SHARE as the board's /mnt/board.
+# Usage: tests/board/boot.sh amd64|arm64 DIRECTORY SHARE SECONDS   (after SECONDS it is switched off: exit 124)
 #
-# With KVM where it works; else every instruction is translated, about twenty times as slow. What the board writes
-# is in DIRECTORY/written.qcow2, made anew each time; a reboot of the board keeps it.
+# Uses KVM where it works; without KVM, qemu translates all instructions and is about twenty times as slow. The board
+# writes to DIRECTORY/written.qcow2, a new file for each run; a reboot of the board keeps it.
 set -euo pipefail
 arch=$1 directory=$2 share=$3 seconds=$4
 
@@ -24,7 +24,7 @@ export arch directory share
 rm -f "$directory/written.qcow2"
 qemu-img create -q -f qcow2 -F raw -b disk.ext4 "$directory/written.qcow2"
 
-# /dev/kvm may be there and open, and yet fail at the first instruction that has to be emulated.
+# /dev/kvm may exist and be writable, and still fail at the first instruction that has to be emulated.
 accelerator=tcg,thread=multi
 if [ "$arch" = amd64 ] && [ -w /dev/kvm ] && timeout --kill-after=2 20 bash -c 'qemu kvm board=probe' 2>/dev/null | grep -q 'board: probed'; then
     accelerator=kvm

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds the virtual board's disk: Debian with systemd, a kernel with its modules, and a V4L2 loopback.
-# Usage: tests/board/guest.sh DIRECTORY [amd64|arm64]   (what is there and was built by the same recipe is kept)
+# Usage: tests/board/guest.sh DIRECTORY [amd64|arm64]   (products built by the same recipe are reused)
 #
-#   DIRECTORY/vmlinuz     the kernel, from Debian's backports: the one that v4l2loopback of there is made for
-#   DIRECTORY/initrd.img  loads the disk's drivers and hands over to systemd
-#   DIRECTORY/disk.ext4   the disk; it is never written to, each story has its own layer over it
+#   DIRECTORY/vmlinuz     the kernel, from Debian's backports, which also have a v4l2loopback for it
+#   DIRECTORY/initrd.img  loads the disk's drivers and starts systemd
+#   DIRECTORY/disk.ext4   the disk; it is never written to, each run has its own overlay
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 directory=$(realpath -m "${1:?usage: guest.sh DIRECTORY [amd64|arm64]}")
@@ -19,10 +19,10 @@ trap 'rm -rf "$work"' EXIT
 [ -f "$directory/apt/guest.conf" ] || "$here/apt.sh" "$directory/apt"
 
 as_guest() { APT_CONFIG=$directory/apt/guest.conf "$@"; }
-depends_on() { # depends_on PACKAGE PREFIX: what PACKAGE depends on and whose name begins with PREFIX
+depends_on() { # depends_on PACKAGE PREFIX: dependencies of PACKAGE whose names begin with PREFIX
     as_guest apt-cache show --no-all-versions "$1" | sed -n 's/^Depends: //p' | tr , '\n' | awk '{ print $1 }' | grep "^$2"
 }
-make_once() { # make_once PRODUCT FUNCTION TEXT…: unless PRODUCT was made by just this function and texts
+make_once() { # make_once PRODUCT FUNCTION TEXT…: skipped if PRODUCT was made by the same function and texts
     local product=$1 function=$2 recipe
     shift 2
     recipe=$(declare -f "$function"; printf '%s\n' "$@")
@@ -34,7 +34,7 @@ make_once() { # make_once PRODUCT FUNCTION TEXT…: unless PRODUCT was made by j
     echo "$recipe" >"$product.recipe"
 }
 
-# The newest kernel of the backports, and the loopback built for it.
+# The newest kernel of the backports, and the loopback module built for it.
 make_kernel() {
     local image release
     image=$(as_guest apt-cache show "linux-image-$arch:$arch/bookworm-backports" | awk '/^Depends:/ { print $2; exit }')
@@ -54,8 +54,8 @@ make_kernel() {
     mv "$work/kernel" "$kernel"
 }
 
-# The loopback would have to be built by this machine with the other one's tools: there the class is simulated. The
-# initrd's busybox is of the other machine, too.
+# A loopback module for another architecture would need a cross build, so there the class is simulated. The busybox of the
+# initrd has the other architecture, too.
 make_foreign_kernel() { # make_foreign_kernel IMAGE RELEASE
     (cd "$work/debs" && as_guest apt-get download -q "$1:$arch" "busybox-static:$arch")
     dpkg-deb -x "$work"/debs/linux-image-*.deb "$work/kernel"
@@ -65,7 +65,7 @@ make_foreign_kernel() { # make_foreign_kernel IMAGE RELEASE
     mv "$work/kernel" "$kernel"
 }
 
-# Headers are made for /usr/src and name it; without vmlinux no debug types are made, which need another tool.
+# The headers contain the path /usr/src. Without vmlinux no debug types (BTF) are generated, which need another tool.
 build_loopback() {
     local release=$1 sources=$2
     local headers=$sources/linux-headers-$release
@@ -122,7 +122,7 @@ make_disk() {
     mv "$work/disk.ext4" "$directory/disk.ext4"
 }
 
-# What is soldered to the board needs the loopback and is of no use without it.
+# The emulated hardware is only used together with the loopback camera.
 units=("$here"/disk/*.service)
 [ "$arch" = amd64 ] || units=("$here/disk/board-story.service")
 

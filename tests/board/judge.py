@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges a story of the virtual board: searches its disk for pictures, and counts which checks passed.
+"""Evaluates a run of the virtual board: searches its disk for pictures, and reports which checks passed.
 
 Usage: tests/board/judge.py DIRECTORY   (exit 1 unless all of them passed)
 """
@@ -8,12 +8,12 @@ import mmap
 import pathlib
 import sys
 
-# Of every second picture so many bytes from its middle: entropy-coded pixels, which occur nowhere by chance.
+# Number of bytes searched for, from the middle of every second picture. They are entropy-coded and so practically unique.
 SAMPLE_BYTES = 32
 
 
 def pictures_on_disk(directory):
-    """Names of the pictures of which a part is found in what the board wrote to its disk."""
+    """Names of the pictures of which a part is on the disk that the board wrote."""
     with open(directory / "written.qcow2", "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as disk:
         found = []
         for path in sorted((directory / "pictures").glob("*/*.jpg"))[::2]:
@@ -25,7 +25,7 @@ def pictures_on_disk(directory):
 
 
 def names_of_checks(share):
-    """The names of the checks in the order of the story, to miss those that were never reached."""
+    """The names of the checks in order; needed to report checks that were never reached."""
     sys.path.insert(0, str(share / "guest"))
     sys.dont_write_bytecode = True
     import board
@@ -40,17 +40,17 @@ def main():
     lines = results_file.read_text().splitlines() if results_file.exists() else []
     results = {result["name"]: result for result in map(json.loads, lines)}
     for name in names_of_checks(directory / "share"):
-        results.setdefault(name, {"name": name, "passed": False, "seconds": 0, "told": "never reached"})
+        results.setdefault(name, {"name": name, "passed": False, "seconds": 0, "detail": "never reached"})
     if (directory / "pictures").exists():
         found, size = pictures_on_disk(directory)
-        told = f"found {found}" if found else f"{size >> 20} MiB that the board wrote, searched for parts of the pictures"
+        detail = f"found {found}" if found else f"{size >> 20} MiB that the board wrote, searched for parts of the pictures"
         name = "No part of a picture is anywhere on the disk"
-        results[name] = {"name": name, "passed": not found, "seconds": 0, "told": told}
+        results[name] = {"name": name, "passed": not found, "seconds": 0, "detail": detail}
     report = []
     for result in results.values():
         report.append(f"{'ok  ' if result['passed'] else 'FAIL'} {result['name']} ({result['seconds']} s)")
-        if result["told"]:
-            report.append(f"     {result['told']}")
+        if result["detail"]:
+            report.append(f"     {result['detail']}")
     passed = sum(result["passed"] for result in results.values())
     report.append(f"board: {passed} of {len(results)} checks passed")
     (directory / "out/report.txt").write_text("\n".join(report) + "\n")

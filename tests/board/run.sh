@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Plays the story of the virtual board and tells how it went: docs/design/virtual-board.md.
+# Runs the scenario of the virtual board and prints the results: docs/design/virtual-board.md.
 # Usage: [ARCH=amd64|arm64] [DEB=FILE] [ONLY="check …"] tests/board/run.sh
 #
-#   ARCH   amd64 plays the story of the wall, with camera, display and GPIO lines; arm64, of which every instruction
-#          is translated, only that of the package, with a simulated class
-#   DEB    the package to install; without it `make deb` makes one
-#   ONLY   plays only these checks, by the names of their functions in guest/chapters.py
+#   ARCH   amd64 runs the scenario "wall", with camera, display and GPIO lines; arm64, which needs full emulation, only
+#          the scenario "package", with a simulated class
+#   DEB    the package to install; default: `make deb` builds one
+#   ONLY   runs only these checks, by the names of their functions in guest/chapters.py
 #
-# What is built stays in target/board, what was found in target/board/out. Where a virtual board cannot be had this
-# says why and succeeds, unless MOODRING_REQUIRE_BOARD=1.
+# Build products stay in target/board, results in target/board/out. If a virtual board is not possible here, the script
+# prints the reason and succeeds; with MOODRING_REQUIRE_BOARD=1 it fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=tests/board
@@ -16,7 +16,7 @@ arch=${ARCH:-amd64}
 case $arch in
 amd64) directory=board story=wall story_s=1800 ;;
 arm64) directory=board-arm64 story=package story_s=1800 ;;
-*) echo "board: there is none of architecture $arch" >&2; exit 2 ;;
+*) echo "board: unknown architecture $arch" >&2; exit 2 ;;
 esac
 directory=$(realpath -m "${CARGO_TARGET_DIR:-target}/$directory")
 share=$directory/share
@@ -33,7 +33,7 @@ install_tools() {
     [ -f "$directory/apt/host.conf" ] || $here/apt.sh "$directory/apt" >"$directory/apt.log" 2>&1 \
         || skip "Debian packages cannot be had: $(tail -n 1 "$directory/apt.log")"
     host="env APT_CONFIG=$directory/apt/host.conf DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
-    # qemu-utils may be there from the backports already, and both must be of one version.
+    # qemu-utils may already be installed from the backports, and both must have the same version.
     { command -v qemu-system-x86_64 && command -v qemu-img; } >/dev/null \
         || $host -t bookworm-backports qemu-system-x86 qemu-utils >"$directory/tools.log" 2>&1 \
         || skip "qemu cannot be installed: $(tail -n 1 "$directory/tools.log")"
@@ -43,23 +43,23 @@ install_tools() {
     [ "$arch" = amd64 ] || install_foreign_tools
 }
 
-# Packages of another architecture are configured by their own programs, which the kernel hands to qemu-user.
+# Packages of another architecture are configured by their own programs, which the kernel runs with qemu-user.
 install_foreign_tools() {
     { command -v qemu-system-aarch64 && command -v arch-test && command -v qemu-aarch64-static; } >/dev/null \
         || { $host -t bookworm-backports qemu-system-arm qemu-utils && $host arch-test qemu-user-static; } \
             >"$directory/tools.log" 2>&1 \
         || skip "tools cannot be installed: $(tail -n 1 "$directory/tools.log")"
-    # Where systemd runs, the package's installation has registered it.
+    # With systemd, the installation of the package has registered qemu-user.
     local binfmt=/proc/sys/fs/binfmt_misc
     [ -e $binfmt/status ] || mount -t binfmt_misc none $binfmt 2>/dev/null || true
     [ -e $binfmt/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$binfmt/register 2>/dev/null || true
     arch-test arm64 >/dev/null || skip "this kernel runs no programs of arm64 (binfmt_misc)"
 }
 
-# Eight seconds of two classes, as their cameras deliver them.
+# Pictures of two classes, eight seconds each, as cameras deliver them.
 draw_pictures() {
     local recipe
-    recipe=$(cat examples/simulated_camera.rs src/camera/simulator.rs src/camera/simulator/*.rs | sha256sum)
+    recipe=$(cat examples/simulated_camera.rs crates/camera/src/simulator.rs crates/camera/src/simulator/*.rs | sha256sum)
     [ "$(cat "$directory/pictures/recipe" 2>/dev/null)" = "$recipe" ] && return
     rm -rf "$directory/pictures"
     cargo run --quiet --locked --example simulated_camera -- "$directory/pictures/class" 12 640 360 8 64
@@ -91,7 +91,7 @@ fi
 $here/guest.sh "$directory" "$arch" >"$directory/guest.log" 2>&1 \
     || skip "the board's disk cannot be built: $(tail -n 1 "$directory/guest.log")"
 lay_out_share "$DEB"
-echo "board: made ready in $((SECONDS - begun)) s"
+echo "board: prepared in $((SECONDS - begun)) s"
 
 begun=$SECONDS
 status=0
@@ -100,6 +100,6 @@ grep -a '^board: ' "$directory/console.txt" | tr -d '\r' || true
 rm -rf "$directory/out"
 mv "$share/out" "$directory/out"
 mv "$directory/console.txt" "$directory/out/"
-[ $status = 0 ] || echo "board: switched off after $story_s s, see $directory/out/console.txt (exit $status)"
-echo "board: the story took $((SECONDS - begun)) s"
+[ $status = 0 ] || echo "board: switched off after the timeout of $story_s s, see $directory/out/console.txt (exit $status)"
+echo "board: the scenario took $((SECONDS - begun)) s"
 python3 $here/judge.py "$directory"

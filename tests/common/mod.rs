@@ -1,6 +1,6 @@
-//! What the end-to-end tests share: the real binary, a real broker, a subscriber. Everything ends with its
-//! guard, and every wait has a limit.
-#![expect(dead_code, reason = "each test file uses its own part of this")]
+//! Shared by the end-to-end tests: the real binary, a real broker, a subscriber. Each process is killed when its guard
+//! is dropped, and every wait has a timeout.
+#![expect(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,26 +11,26 @@ use std::time::{Duration, Instant};
 
 use rumqttc_v4::{Client, Event, MqttOptions, Packet, QoS};
 
-/// Longest wait for anything; reaching it fails the test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// Maximum duration of each wait. A timeout fails the test.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A process that is killed when its test ends.
 pub(crate) struct Process(pub Child);
 
 impl Process {
-    /// Sends the signal called `name`, such as `TERM`.
+    /// Sends the signal `name`, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "the process does not end");
+            assert!(Instant::now() < deadline, "the process did not end in time");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -43,15 +43,15 @@ impl Drop for Process {
     }
 }
 
-/// The program under test, with the models of this checkout.
+/// Command that runs the program under test with the models of this checkout.
 pub(crate) fn moodring(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_moodring"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MOODRING_LOG");
     command
 }
 
-/// The beginning of every service's configuration: a declared purpose, and a state folder of its own.
-pub(crate) fn declared(directory: &Path) -> String {
+/// First lines of the configuration of each tested service: a declared purpose and a state folder in `directory`.
+pub(crate) fn base_config(directory: &Path) -> String {
     let state = directory.join("state");
     format!(
         "[purpose]\njurisdiction = \"IN\"\ninstitution = \"education\"\nconsent = \"a test\"\n\
@@ -59,12 +59,13 @@ pub(crate) fn declared(directory: &Path) -> String {
     )
 }
 
-/// A port on loopback that was free a moment ago.
+/// A loopback port that was free when this function checked it.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Mosquitto on loopback. `None`, loudly, where it is not installed; `make test` installs it.
+/// Starts Mosquitto on loopback. Prints a skip message and returns `None` if it is not installed; `make test`
+/// installs it.
 pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
     let program =
         ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
@@ -90,16 +91,16 @@ pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
     Some(process)
 }
 
-/// Waits until somebody listens on `port`.
+/// Waits until a process listens on `port`.
 pub(crate) fn wait_for_port(port: u16) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens on port {port}");
+        assert!(Instant::now() < deadline, "nothing listens on port {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// A message as it was received.
+/// A received MQTT message.
 pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) payload: Vec<u8>,
@@ -112,7 +113,7 @@ impl Message {
     }
 }
 
-/// Receives every message of the broker at `port` in an own thread.
+/// Subscribes to all topics of the broker at `port`. A separate thread receives the messages.
 pub(crate) fn subscribe(port: u16) -> mpsc::Receiver<Message> {
     wait_for_port(port);
     let mut options = MqttOptions::new(format!("subscriber-{}", free_port()), ("127.0.0.1", port));
@@ -142,31 +143,31 @@ pub(crate) fn subscribe(port: u16) -> mpsc::Receiver<Message> {
     receiver
 }
 
-/// The next message that `wanted` accepts; the others are given to `wanted` too and then dropped.
+/// Returns the next message that `wanted` accepts. `wanted` is called with each message; rejected ones are dropped.
 pub(crate) fn next(messages: &mpsc::Receiver<Message>, mut wanted: impl FnMut(&Message) -> bool) -> Message {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let message = messages.recv_timeout(left).expect("the awaited message did not come");
+        let message = messages.recv_timeout(left).expect("the expected message was not received");
         if wanted(&message) {
             return message;
         }
     }
 }
 
-/// Pictures that are not part of the project; tests that need them skip where they are absent.
+/// Path of test data that is not part of the project. Prints a skip message and returns `None` if it does not exist.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("MOODRING_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = root.join(path);
     if !path.exists() {
-        skipped(&format!("{} is not there", path.display()));
+        skipped(&format!("{} does not exist", path.display()));
         return None;
     }
     Some(path)
 }
 
-/// Says that a test is skipped, past the test harness, which hides what a passing test prints.
-pub(crate) fn skipped(why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+/// Writes a skip message directly to stderr, because the test harness hides the captured output of passing tests.
+pub(crate) fn skipped(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }

@@ -1,27 +1,27 @@
-/* A small real delegate, with the entry points of libedgetpu.so.1: it takes every PAD of a graph and pads as it should.
+/* A small delegate for the tests, with the entry points of libedgetpu.so.1. It takes the PAD nodes of a graph.
  *
- * The option "mode" makes it misbehave: null (no device), prepare, run (each fails), wrong (other numbers), crash-create,
- * crash-run, hang. With the option "unplugged" it works until a file of that name is there. */
+ * The option "mode" selects a fault: null (no device), prepare, run (each fails), none (takes no node), wrong (other
+ * values), crash-create, crash-run, hang. With the option "unplugged" it works until the file of that name exists. */
 #include "tflite.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_NODES = 64 };
+enum { MAX_NODES = 64 };
 
 typedef struct {
     char mode[32];
     char unplugged[512];
 } Settings;
 
-/* The PADs of one part of the graph: the tensors that go in, say how wide the margins are, and come out. */
+/* The PAD nodes of one part of the graph, as indices of their tensors. */
 typedef struct {
     const Settings *settings;
     int count;
     struct {
         int input, margins, output;
-    } pads[MOST_NODES];
+    } pads[MAX_NODES];
 } Kernel;
 
 static bool in_mode(const Settings *settings, const char *mode) { return strcmp(settings->mode, mode) == 0; }
@@ -32,7 +32,7 @@ static void *kernel_init(TfLiteContext *context, const char *buffer, size_t leng
     Kernel *kernel = calloc(1, sizeof *kernel);
     if (!kernel) return NULL;
     kernel->settings = params->delegate->data_;
-    for (int i = 0; i < params->nodes_to_replace->size && i < MOST_NODES; i++) {
+    for (int i = 0; i < params->nodes_to_replace->size && i < MAX_NODES; i++) {
         TfLiteNode *node;
         TfLiteRegistration *registration;
         context->GetNodeAndRegistration(context, params->nodes_to_replace->data[i], &node, &registration);
@@ -54,7 +54,7 @@ static TfLiteStatus kernel_prepare(TfLiteContext *context, TfLiteNode *node) {
     return node->user_data ? kTfLiteOk : kTfLiteError;
 }
 
-/* One picture, height by width by channels, in the midst of a larger one. */
+/* Copies a picture (height x width x channels) into a larger one, with margins. */
 static void pad(const TfLiteTensor *from, const int32_t *margins, TfLiteTensor *to, int off) {
     const int *in = from->dims->data, *out = to->dims->data;
     size_t line = (size_t)in[2] * in[3];
@@ -79,7 +79,7 @@ static TfLiteStatus kernel_invoke(TfLiteContext *context, TfLiteNode *node) {
     return kTfLiteOk;
 }
 
-/* Only what pad() above can do: int8, one picture, margins at height and width alone. */
+/* Whether pad() supports the node: int8, batch size 1, margins in height and width only. */
 static bool is_ours(const TfLiteContext *context, const TfLiteNode *node, const TfLiteRegistration *registration) {
     if (registration->builtin_code != kTfLiteBuiltinPad || node->inputs->size != 2) return false;
     const TfLiteTensor *input = &context->tensors[node->inputs->data[0]];
@@ -92,10 +92,10 @@ static TfLiteStatus prepare(TfLiteContext *context, TfLiteDelegate *delegate) {
     if (in_mode(delegate->data_, "prepare")) return kTfLiteError;
     TfLiteIntArray *plan;
     if (context->GetExecutionPlan(context, &plan) != kTfLiteOk) return kTfLiteError;
-    TfLiteIntArray *taken = malloc(sizeof *taken + MOST_NODES * sizeof(int));
+    TfLiteIntArray *taken = malloc(sizeof *taken + MAX_NODES * sizeof(int));
     if (!taken) return kTfLiteError;
     taken->size = 0;
-    for (int i = 0; i < plan->size && taken->size < MOST_NODES; i++) {
+    for (int i = 0; i < plan->size && taken->size < MAX_NODES; i++) {
         TfLiteNode *node;
         TfLiteRegistration *registration;
         int number = plan->data[i];

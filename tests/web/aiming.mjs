@@ -1,4 +1,4 @@
-// Looking through the camera to aim it: refused without a hand at the device, shown after `moodring aim`, zones drawn.
+// The camera preview for aiming: refused until it is offered at the device, shown after `moodring aim`, zones drawn.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -10,20 +10,20 @@ import { classroom } from './devices.mjs';
 import { picture, stateIs } from './live.mjs';
 
 const run = promisify(execFile);
-// A page that waits for a picture is told so when there will be none.
+// The pending request for a picture gets status 403 when the preview ends.
 const ENDED = /status of 403/;
-const look = (device) => fetch(`${device.url}/api/v1/aim?viewer=check`);
+const getPreview = (device) => fetch(`${device.url}/api/v1/aim?viewer=check`);
 const aim = (device) => run(process.env.MOODRING, ['aim', '--config', join(device.folder, 'moodring.toml')]);
 const shown = (page) => page.waitForFunction(() => !document.getElementById('view').hidden, null, { timeout: 60_000 });
 
-const refused = ['aiming is refused without the button', async (browser) => {
+const refused = ['the preview is refused without the button', async (browser) => {
   const device = await classroom();
-  const answer = await look(device);
+  const answer = await getPreview(device);
   assert.equal(answer.status, 403);
   assert.equal((await answer.json()).error, 'aiming_not_offered');
   for (const options of [PHONE, { ...SMALL, colorScheme: 'dark' }]) {
     const visit = await open(browser, device, '/aim', options);
-    await visit.page.waitForFunction(() => /Nobody may look/.test(document.getElementById('why').textContent));
+    await visit.page.waitForFunction(() => /picture is not available/.test(document.getElementById('why').textContent));
     assert.ok(await visit.page.locator('#view').isHidden());
     assert.match(await visit.text('#how'), /15 to 30 seconds[^]*moodring aim/);
     await fits(visit.page);
@@ -33,7 +33,7 @@ const refused = ['aiming is refused without the button', async (browser) => {
   }
 }];
 
-const aimed = ['with `moodring aim` the picture, boxes and the hint are shown, on the live page too, until "Done"', async (browser) => {
+const aimed = ['after `moodring aim` the preview shows picture, boxes and hint until "Done", and the live page shows a notice', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device, '/aim', PHONE);
   visit.allowed.push(ENDED, /status of 409/);
@@ -41,7 +41,7 @@ const aimed = ['with `moodring aim` the picture, boxes and the hint are shown, o
   await stateIs(live.page, 'live');
   assert.ok(await live.page.locator('#aiming').isHidden());
   const { stdout } = await aim(device);
-  assert.match(stdout, /offered for ten minutes: open http:\/\/127\.0\.0\.1:\d+\/aim/);
+  assert.match(stdout, /preview offered for ten minutes: open http:\/\/127\.0\.0\.1:\d+\/aim/);
   await shown(visit.page);
   await until('boxes', async () => (await visit.page.locator('#heads .head').count()) > 15);
   const drawn = await visit.page.evaluate(() => {
@@ -55,9 +55,9 @@ const aimed = ['with `moodring aim` the picture, boxes and the hint are shown, o
     return { width: canvas.width, grey, greys: greys.size };
   });
   assert.deepEqual([drawn.width, drawn.grey, drawn.greys > 50], [640, true, true], JSON.stringify(drawn));
-  assert.match(await visit.text('#hint'), /heads count\. (All are large enough|\d+ heads? (is|are) smaller than 16 px: move closer or use 1080p)/);
+  assert.match(await visit.text('#hint'), /heads are counted\. (All are large enough|(One head is|\d+ heads are) smaller than 16 px: move closer or use 1080p)/);
   assert.match(await visit.text('#until'), /^Until \d\d:\d\d$/);
-  assert.equal((await look(device)).status, 409, 'one viewer is enough');
+  assert.equal((await getPreview(device)).status, 409, 'a second viewer is refused');
   await live.page.waitForSelector('#aiming:not([hidden])');
   await axe(live.page);
   await live.close();
@@ -65,22 +65,22 @@ const aimed = ['with `moodring aim` the picture, boxes and the hint are shown, o
   await axe(visit.page);
   await picture(visit.page, 'page-aim');
   await visit.page.click('#done');
-  await visit.page.waitForFunction(() => /Nobody may look/.test(document.getElementById('why').textContent));
+  await visit.page.waitForFunction(() => /picture is not available/.test(document.getElementById('why').textContent));
   const wiped = await visit.page.evaluate(() => {
     const canvas = document.getElementById('picture');
     return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every((value) => value === 0);
   });
   assert.ok(wiped, 'the picture is still in the page');
-  assert.equal((await look(device)).status, 403);
+  assert.equal((await getPreview(device)).status, 403);
   await visit.close();
 }];
 
-const drawn = ['zones drawn with the finger hold at once and stand in the TOML', async (browser) => {
+const drawn = ['drawn zones apply at once and appear in the TOML', async (browser) => {
   const device = await classroom();
   await aim(device);
   for (const [name, options, path] of [['phone', PHONE, '/aim'], ['hindi-320', { ...SMALL, colorScheme: 'dark' }, '/aim?language=hi'], ['desktop', DESKTOP, '/aim']]) {
     const visit = await open(browser, device, path, options);
-    // The viewer before is still there for a few seconds; crossed corners are refused.
+    // 409: the previous viewer counts for a few seconds more. 422: zones whose edges cross are refused.
     visit.allowed.push(/status of (409|422)/);
     const { page } = visit;
     await shown(page);
@@ -106,7 +106,7 @@ const drawn = ['zones drawn with the finger hold at once and stand in the TOML',
     await fits(page);
     await axe(page);
     await picture(page, `aim-zones-${name}`);
-    // Corners whose edges cross are told, in words of the page's language.
+    // A zone whose edges cross shows an error message.
     await page.locator('.zone .corners input').first().fill('0 0, 1 1, 1 0, 0 1');
     await page.locator('.zone .corners input').first().blur();
     await page.waitForSelector('#fault:not([hidden])');
@@ -115,26 +115,26 @@ const drawn = ['zones drawn with the finger hold at once and stand in the TOML',
     await page.waitForFunction(() => !document.getElementById('toml').value && document.getElementById('fault').hidden);
     await visit.close();
   }
-  // Nothing of all this was written by the device.
-  const kept = readdirSync(join(device.folder, 'state')).filter((name) => /\.(jpe?g|png|toml)$/.test(name));
-  assert.deepEqual(kept, []);
+  // The device writes none of this to its disk.
+  const written = readdirSync(join(device.folder, 'state')).filter((name) => /\.(jpe?g|png|toml)$/.test(name));
+  assert.deepEqual(written, []);
   assert.doesNotMatch(device.log, /zone|jpeg|picture is/i);
 }];
 
-const paused = ['a pause ends aiming, and resuming does not bring it back', async (browser) => {
+const paused = ['a pause ends the preview, and resuming does not offer it again', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device, '/aim', PHONE);
-  // The page of the check before counts as the viewer for some seconds more.
+  // 409: the page of the previous test counts as the viewer for some seconds more.
   visit.allowed.push(ENDED, /status of 409/);
   await aim(device);
   await shown(visit.page);
   device.child.kill('SIGUSR1');
   await visit.page.waitForFunction(() => /camera is closed/.test(document.getElementById('why').textContent));
   assert.ok(await visit.page.locator('#view').isHidden());
-  assert.equal((await look(device)).status, 403);
+  assert.equal((await getPreview(device)).status, 403);
   await assert.rejects(aim(device), /the device is paused/);
   device.child.kill('SIGUSR2');
-  await visit.page.waitForFunction(() => /Nobody may look/.test(document.getElementById('why').textContent));
+  await visit.page.waitForFunction(() => /picture is not available/.test(document.getElementById('why').textContent));
   await visit.close();
 }];
 

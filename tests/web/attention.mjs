@@ -1,13 +1,13 @@
-// Where help may be needed: a class that has been turned away for two minutes.
+// The attention plan (where help may be needed): a class of which a part is turned away for two minutes.
 import assert from 'node:assert/strict';
 import { DESKTOP, PHONE, SMALL, axe, fits, open } from './browser.mjs';
 import { until } from './device.mjs';
 import { classroom, turnedAway } from './devices.mjs';
 import { picture, stateIs } from './live.mjs';
 
-const begun = ['a class where nothing is looked for shows no plan', async (browser) => {
+const begun = ['without [attention] the page shows no plan', async (browser) => {
   const device = await classroom();
-  // It needs its two minutes until the last check.
+  // Started here, because the last test needs its state after two minutes.
   await turnedAway();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
@@ -16,9 +16,9 @@ const begun = ['a class where nothing is looked for shows no plan', async (brows
   await visit.close();
 }];
 
-const plan = ['parts of the class that have turned away are marked, in words too, and gone with a pause', async (browser) => {
+const plan = ['parts of the class that turned away are marked and named, and a pause clears them', async (browser) => {
   const device = await turnedAway();
-  await until('a place', async () => (await (await fetch(`${device.url}/api/v1/attention`)).json()).spots.length, 240_000);
+  await until('a spot', async () => (await (await fetch(`${device.url}/api/v1/attention`)).json()).spots.length, 240_000);
   for (const [name, options, path] of [
     ['page-attention', PHONE, '/'], ['page-attention-320-hindi', { ...SMALL, colorScheme: 'dark' }, '/?language=hi'], ['page-attention-desktop', DESKTOP, '/'],
   ]) {
@@ -35,7 +35,7 @@ const plan = ['parts of the class that have turned away are marked, in words too
   }
   const visit = await open(browser, device);
   await visit.page.click('#pause');
-  await until('nothing', async () => /No part of the class/.test(await visit.text('#spots')));
+  await until('an empty plan', async () => /No part of the class/.test(await visit.text('#spots')));
   assert.equal(await visit.page.locator('#attention .spot').count(), 0);
   assert.doesNotMatch(device.log, /turned_away|attention_off/);
   await visit.close();

@@ -1,4 +1,4 @@
-// The real browser, and what must hold of every page: it asks nobody but the device, says no error, and axe finds nothing.
+// The real browser, and checks for every page: all requests go to the device, no errors, no axe violations.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
@@ -10,14 +10,14 @@ const ARGUMENTS = [
   '--disable-component-update', '--disable-sync',
 ];
 
-/** Chromium with a profile of its own, which it deletes at its end. */
+/** Starts Chromium with a temporary profile. */
 export const launch = () => chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGUMENTS });
 
 export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 export const SMALL = { ...PHONE, viewport: { width: 320, height: 640 } };
 export const DESKTOP = { viewport: { width: 1100, height: 900 } };
 
-/** Opens `path` of `device`; `visit.foreign`, `.errors` and `.bytes` tell of everything since. */
+/** Opens `path` of `device`. `visit.foreign`, `.errors` and `.bytes` collect requests to other hosts, errors and received bytes. */
 export async function open(browser, device, path = '/', options = PHONE) {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
   const page = await context.newPage();
@@ -47,19 +47,19 @@ export async function open(browser, device, path = '/', options = PHONE) {
   return visit;
 }
 
-/** Runs axe-core: everything it knows of WCAG 2.2 A and AA, and of good practice. */
+/** Runs axe-core with all its rules (WCAG 2.2 A and AA, best practices). Returns the number of passed rules. */
 export async function axe(page) {
-  // By the debugger's hand, which the page's own policy does not bind.
+  // Evaluated by the debugger, to which the page's content security policy does not apply.
   await page.evaluate(AXE);
   const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document));
-  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
-  assert.deepEqual(told, [], 'axe');
-  assert.ok(passes.length > 15, `axe looked at ${passes.length} rules only`);
+  const messages = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
+  assert.deepEqual(messages, [], 'axe');
+  assert.ok(passes.length > 15, `axe passed only ${passes.length} rules`);
   return passes.length;
 }
 
-/** Nothing sticks out to the right. */
+/** Checks that the page is not wider than the screen. */
 export async function fits(page) {
-  const [wanted, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wanted <= there, `the page is ${wanted} px wide on a screen of ${there}`);
+  const [needed, available] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(needed <= available, `the page is ${needed} px wide on a screen of ${available}`);
 }

@@ -1,4 +1,4 @@
-// Pause, lesson and night mode: from the page to the camera, the broker, the screen on the wall and the store.
+// Pause, lesson, sensitivity and night mode: from the page to the camera, the broker, the display and the store.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { PHONE, axe, fits, open } from './browser.mjs';
@@ -9,13 +9,13 @@ import { picture, stateIs } from './live.mjs';
 const post = (device, path, body, headers = {}) => fetch(device.url + path, {
   method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body),
 });
-const told = (device) => fetch(`${device.url}/api/v1/device`).then((answer) => answer.json());
+const deviceState = (device) => fetch(`${device.url}/api/v1/device`).then((answer) => answer.json());
 
-const pause = ['paused on the page: seen on the page, over MQTT and on the wall; and resumed', async (browser) => {
+const pause = ['pause and resume on the page change the page, MQTT and the display', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
-  const wall = readFileSync(device.display);
+  const live = readFileSync(device.display);
   await visit.page.click('#pause');
   await stateIs(visit.page, 'paused');
   assert.equal(await visit.text('#pause'), 'Resume');
@@ -26,9 +26,9 @@ const pause = ['paused on the page: seen on the page, over MQTT and on the wall;
   } else {
     console.log('        SKIPPED: the broker: mosquitto is not installed');
   }
-  await until('the pause on the wall', () => !readFileSync(device.display).equals(wall));
+  await until('the pause on the display', () => !readFileSync(device.display).equals(live));
   const paused = Buffer.from(await (await fetch(`${device.url}/display.png`)).arrayBuffer());
-  assert.ok(paused.length > 100 && !paused.equals(wall));
+  assert.ok(paused.length > 100 && !paused.equals(live));
   await axe(visit.page);
   await picture(visit.page, 'page-phone-paused');
   await visit.page.click('#pause');
@@ -39,7 +39,7 @@ const pause = ['paused on the page: seen on the page, over MQTT and on the wall;
   await visit.close();
 }];
 
-const mirrored = ['a pause by another hand is seen on the page at once', async (browser) => {
+const mirrored = ['a pause by signal is shown on the page at once', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
@@ -51,11 +51,11 @@ const mirrored = ['a pause by another hand is seen on the page at once', async (
   await visit.close();
 }];
 
-const lesson = ['a lesson is begun with a name, and ended', async (browser) => {
+const lesson = ['a lesson is begun with a title, and ended', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device, '/', PHONE);
   await stateIs(visit.page, 'live');
-  if ((await told(device)).lesson) await visit.page.click('#lesson');
+  if ((await deviceState(device)).lesson) await visit.page.click('#lesson');
   await visit.page.waitForFunction(() => document.getElementById('lesson').textContent === 'Begin lesson');
   await visit.page.fill('#lesson-title', 'Physics <b>7a</b>');
   await visit.page.keyboard.press('Enter');
@@ -63,20 +63,20 @@ const lesson = ['a lesson is begun with a name, and ended', async (browser) => {
   assert.match(await visit.text('#lesson-now'), /^Physics <b>7a<\/b>, since \d\d:\d\d$/);
   await fits(visit.page);
   await axe(visit.page);
-  // Kept is a lesson in which somebody was seen.
-  await until('a live figure', async () => (await device.mood()).state === 'live');
+  // A lesson is only stored if people were seen in it.
+  await until('a live mood', async () => (await device.mood()).state === 'live');
   await visit.page.waitForTimeout(3000);
   await visit.page.click('#lesson');
   await visit.page.waitForFunction(() => document.getElementById('lesson').textContent === 'Begin lesson');
   await visit.close();
 }];
 
-const follow = ['how soon the word follows is chosen, also by another hand', async (browser) => {
+const follow = ['the sensitivity is set on the page, by the API and over MQTT', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await visit.page.waitForSelector('#sensitivity [value=normal]:checked');
   await visit.page.click('#sensitivity label:has([value=quick])');
-  await until('the choice', async () => (await told(device)).sensitivity === 'quick');
+  await until('the choice', async () => (await deviceState(device)).sensitivity === 'quick');
   await axe(visit.page);
   await post(device, '/api/v1/sensitivity', { sensitivity: 'calm' });
   await visit.page.waitForSelector('#sensitivity [value=calm]:checked');
@@ -94,15 +94,15 @@ const night = ['night mode is switched on and off', async (browser) => {
   const visit = await open(browser, device);
   await visit.page.click('#night');
   await visit.page.waitForSelector('#night[aria-pressed=true]');
-  assert.equal((await told(device)).dimmed, true);
+  assert.equal((await deviceState(device)).dimmed, true);
   await axe(visit.page);
   await visit.page.click('#night');
   await visit.page.waitForSelector('#night[aria-pressed=false]');
-  assert.equal((await told(device)).dimmed, false);
+  assert.equal((await deviceState(device)).dimmed, false);
   await visit.close();
 }];
 
-const foreign = ['another page in the same browser can change nothing and read nothing', async (browser) => {
+const foreign = ['a page of another origin can neither change nor read anything', async (browser) => {
   const device = await classroom();
   const { createServer } = await import('node:http');
   const server = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>x</title>')).listen(0, '127.0.0.1');
@@ -120,11 +120,11 @@ const foreign = ['another page in the same browser can change nothing and read n
     ];
   }, device.url);
   assert.deepEqual(results.map((result) => result === 'blocked' || result === 'opaque'), [true, true, true], String(results));
-  assert.equal((await told(device)).paused, false);
+  assert.equal((await deviceState(device)).paused, false);
   for (const headers of [{ origin: 'http://example.org' }, { origin: 'null' }]) {
     assert.equal((await post(device, '/api/v1/pause', { paused: true }, headers)).status, 403);
   }
-  assert.equal((await told(device)).paused, false);
+  assert.equal((await deviceState(device)).paused, false);
   await context.close();
   server.close();
 }];

@@ -1,4 +1,4 @@
-// The real program with a short configuration, a simulated class and a real broker; everything on loopback, in a folder of its own.
+// The real program with a short configuration, a simulated class and a real broker, on loopback and in a temporary folder.
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,15 +8,15 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = process.env.MOODRING;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PATIENCE_MS = 90_000;
+const TIMEOUT_MS = 90_000;
 const ending = [];
 
 export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
-/** Waits until `found` gives something that is true. */
-export async function until(what, found, patience = PATIENCE_MS) {
+/** Waits until `found` returns a truthy value, and returns it. */
+export async function until(what, found, timeout = TIMEOUT_MS) {
   let last;
-  for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(150)) {
+  for (const deadline = Date.now() + timeout; Date.now() < deadline; await sleep(150)) {
     try {
       const value = await found();
       if (value) return value;
@@ -25,7 +25,7 @@ export async function until(what, found, patience = PATIENCE_MS) {
       last = error;
     }
   }
-  throw new Error(`${what} did not come${last ? `: ${last.message}` : ''}`);
+  throw new Error(`timeout while waiting for ${what}${last ? `: ${last.message}` : ''}`);
 }
 
 export const freePort = () => new Promise((resolve) => {
@@ -38,28 +38,28 @@ export const freePort = () => new Promise((resolve) => {
 export const folder = mkdtempSync(join(tmpdir(), 'moodring-web-'));
 ending.push(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Ends everything that was started here, the newest first. */
+/** Runs all clean-up functions, the newest first. */
 export async function endAll() {
   for (const end of ending.splice(0).reverse()) {
-    try { await end(); } catch { /* it is gone already */ }
+    try { await end(); } catch { /* it has ended already */ }
   }
 }
 export const atEnd = (end) => ending.push(end);
 
-/** A broker on a free port, or null where mosquitto is not installed; `settings`: lines of its configuration. */
+/** A broker on a free port, or null if mosquitto is not installed; `settings`: more lines of its configuration. */
 export async function startBroker(settings = 'allow_anonymous true\n') {
   const program = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find(existsSync);
   if (!program) return null;
   const port = await freePort();
   const file = join(folder, `mosquitto-${port}.conf`);
-  // Without a user named it gives root up, and could not read what lies here.
+  // Without `user`, mosquitto drops root privileges and cannot read this folder.
   writeFileSync(file, `user ${userInfo().username}\nlistener ${port} 127.0.0.1\npersistence false\n${settings}`);
   const child = spawn(program, ['-c', file], { stdio: 'ignore' });
   ending.push(() => child.kill('SIGKILL'));
   return port;
 }
 
-/** The message that the broker keeps of `topic`, as JSON. */
+/** The retained message of `topic`, parsed as JSON. */
 export const retained = (port, topic) => new Promise((resolve, reject) => {
   const options = ['-h', '127.0.0.1', '-p', String(port), '-t', topic, '-C', '1', '-W', '5'];
   execFile('mosquitto_sub', options, (error, text) => (error ? reject(error) : resolve(JSON.parse(text))));
@@ -72,7 +72,7 @@ export const publish = (port, topic, payload) => new Promise((resolve, reject) =
 });
 
 export class Device {
-  /** `settings`: TOML that is added to the configuration. */
+  /** `settings`: TOML that is appended to the configuration. */
   constructor(name, settings) {
     this.name = name;
     this.settings = settings;
@@ -99,7 +99,7 @@ export class Device {
     await this.run(['run', '--config', file]);
     await until(`the page of ${this.name}`, async () => {
       if (this.child.exitCode != null) throw new Error(`it ended: ${this.log.slice(-2000)}`);
-      // Its own certificate is nobody's business here: a page that answers at all is there.
+      // The certificate is self-signed; an answer with an untrusted certificate counts too.
       return (await fetch(`${this.url}/healthz`).catch(({ cause }) => ({ ok: /CERT/.test(cause?.code) }))).ok;
     });
     return this;

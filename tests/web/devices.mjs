@@ -1,4 +1,4 @@
-// The devices that the checks share; each is started once, when it is first wanted.
+// Devices shared by the tests. Each is started once, on first use.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Device, startBroker } from './device.mjs';
@@ -6,7 +6,7 @@ import { Device, startBroker } from './device.mjs';
 const MOOD = '[mood]\npublish_every_s = 0.5\nstale_after_s = 4\n';
 const once = (make) => { let made; return () => (made ??= make()); };
 
-/** A class of 24 that is watched from the beginning; with a broker where there is one. */
+/** A class of 24, with a broker if mosquitto is installed. */
 export const classroom = once(async () => {
   const broker = await startBroker();
   const mqtt = broker ? `[mqtt]\nbroker = "external"\nhost = "127.0.0.1"\nport = ${broker}\n` : '';
@@ -15,25 +15,25 @@ export const classroom = once(async () => {
   return Object.assign(device, { broker });
 });
 
-/** A class of 60 of which half looks out of the window, so that after two minutes help may be needed. */
+/** A class of 60 of which about half is turned away, so that the attention plan has spots after two minutes. */
 export const turnedAway = once(() => new Device('room-6', [
   '[camera.simulator]', 'people = 60', 'facing = 0.45', 'script = "steady"', 'frames_per_s = 1',
-  // A lesson that begins would let it begin anew.
+  // The begin of a lesson would reset the attention plan.
   '[lessons]', 'enabled = false', '[attention]', 'enabled = true', 'after_minutes = 2.0', MOOD,
 ].join('\n')).start());
 
 /** A class of 28 in a lesson with a joke and a hard part. */
 export const lessonRoom = once(() => new Device('b-214', `[camera.simulator]\npeople = 28\nframes_per_s = 4\n${MOOD}`).start());
 
-/** Three people only. */
+/** Three people, fewer than `mood.min_people`. */
 export const fewPeople = once(() => new Device('room-2', `[camera.simulator]\npeople = 3\nframes_per_s = 2\n${MOOD}`).start());
 
-/** A camera whose pictures lie in a folder, so that they can go. */
+/** A file camera; moving its folder away disconnects the camera. */
 export const pictures = once(async () => {
   const device = new Device('room-3', '');
   device.pictures = join(device.folder, 'pictures');
   mkdirSync(device.pictures);
-  // Two, because a single one is read only once.
+  // Two pictures, because a single one is read only once.
   for (const name of ['1.png', '2.png']) copyFileSync(new URL('../../docs/img/simulator.png', import.meta.url), join(device.pictures, name));
   device.settings = `[camera]\nsource = "file"\n[camera.file]\npath = "${device.pictures}"\nframes_per_s = 2\nrepeat = true\n${MOOD}`;
   return device.start();

@@ -1,4 +1,4 @@
-// Lessons afterwards: list, report, comparison, export, note, deletion.
+// Recorded lessons: list, report, comparison, export, note, deletion.
 import assert from 'node:assert/strict';
 import { PHONE, SMALL, axe, fits, open } from './browser.mjs';
 import { until } from './device.mjs';
@@ -9,24 +9,24 @@ const list = (device) => fetch(`${device.url}/api/v1/lessons`).then((answer) => 
 const command = (device, body) => fetch(`${device.url}/api/v1/lesson`, {
   method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
 });
-const underWay = async (device) => (await (await fetch(`${device.url}/api/v1/device`)).json()).lesson;
+const currentLesson = async (device) => (await (await fetch(`${device.url}/api/v1/device`)).json()).lesson;
 
-async function hold(device, title) {
+async function recordLesson(device, title) {
   await command(device, { action: 'begin', title });
-  await until(`the lesson ${title}`, async () => (await underWay(device))?.title === title);
+  await until(`the lesson ${title}`, async () => (await currentLesson(device))?.title === title);
   const from = (await device.mood()).sequence;
   await until('some moods', async () => (await device.mood()).sequence > from + 4);
   await command(device, { action: 'end' });
-  await until('its end', async () => !(await underWay(device)));
+  await until('its end', async () => !(await currentLesson(device)));
 }
 
-/** At least two lessons with these titles; the store writes once a minute. */
+/** Waits for at least two stored lessons with these titles; the store writes once a minute. */
 async function recorded(device) {
   await until('a live class', async () => (await device.mood()).state === 'live');
   const titles = new Set((await list(device)).map(({ title }) => title));
   if (!titles.has('Physics')) {
-    await hold(device, 'Physics');
-    await hold(device, 'History');
+    await recordLesson(device, 'Physics');
+    await recordLesson(device, 'History');
   }
   return until('both lessons in the store', async () => {
     const lessons = (await list(device)).filter(({ title, ended_at: ended }) => ended && ['Physics', 'History'].includes(title));
@@ -48,7 +48,7 @@ const listed = ['lessons are listed, the newest first, each with its report', as
   const [report] = await Promise.all([visit.context.waitForEvent('page'), card.locator('.report').click()]);
   await report.waitForLoadState();
   assert.match(await report.title(), /^Physics/);
-  // The report's own style is let in by its hash: without it the ring would be black.
+  // The content security policy allows the report's inline style by its hash; without it the background is transparent.
   const background = await report.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.notEqual(background, 'rgba(0, 0, 0, 0)');
   await axe(report);
@@ -82,14 +82,14 @@ const exported = ['a lesson is exported as a table and as JSON', async (browser)
   const lines = (await csv.text()).trim().split('\n');
   assert.ok(lines.length >= 2 && lines.some((line) => line.includes('facing')), lines[0]);
   const report = await (await fetch(`${device.url}/api/v1/lessons/${id}.json`)).json();
-  assert.equal(report.schema, 'moodring.lesson/1');
-  assert.ok(!JSON.stringify(report).includes('"note":"the'), 'a note of one\'s own is in no export');
+  assert.equal(report.schema, 'moodring.lesson_report/1');
+  assert.ok(!JSON.stringify(report).includes('"note":"the'), 'the export contains no private note');
   for (const path of ['999999.json', '..%2f..%2fetc%2fpasswd', '1.exe', '%00.csv']) {
     assert.equal((await fetch(`${device.url}/api/v1/lessons/${path}`)).status, 404, path);
   }
 }];
 
-const noted = ['a note is kept, seen again, and is text whatever it holds', async (browser) => {
+const noted = ['a note is stored, shown again, and never interpreted as HTML', async (browser) => {
   const device = await classroom();
   await recorded(device);
   const visit = await open(browser, device, '/lessons', PHONE);
@@ -97,7 +97,7 @@ const noted = ['a note is kept, seen again, and is text whatever it holds', asyn
   await card().locator('summary').click();
   await card().locator('textarea').fill('the <img src=x onerror=alert(1)> pendulum\nworked');
   await card().locator('form button').first().click();
-  await visit.page.waitForFunction(() => document.getElementById('spoken').textContent === 'The note is kept.');
+  await visit.page.waitForFunction(() => document.getElementById('spoken').textContent === 'The note is saved.');
   await visit.page.reload();
   await visit.page.waitForSelector('.lesson');
   assert.equal(await card().locator('.own').innerText(), 'the <img src=x onerror=alert(1)> pendulum\nworked');
@@ -107,7 +107,7 @@ const noted = ['a note is kept, seen again, and is text whatever it holds', asyn
   await visit.close();
 }];
 
-const deleted = ['a lesson is deleted after a second thought', async (browser) => {
+const deleted = ['a lesson is deleted after a confirmation', async (browser) => {
   const device = await classroom();
   await recorded(device);
   const visit = await open(browser, device, '/lessons');

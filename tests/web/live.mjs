@@ -6,13 +6,13 @@ import { DESKTOP, PHONE, SMALL, axe, fits, open } from './browser.mjs';
 import { until } from './device.mjs';
 import { classroom, fewPeople, pictures } from './devices.mjs';
 
-const MOST_BYTES = 100_000;
+const MAX_BYTES = 100_000;
 const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 export const stateIs = (page, state) => page.waitForFunction((wanted) => document.body.dataset.state === wanted, state, { timeout: 100_000 });
 
-/** Waits until the page and the device say the same of one mood. */
+/** Waits until `compare` finds page and device equal for one mood. */
 async function agrees(visit, device, compare) {
-  await until('the page to show what the device tells', async () => {
+  await until('the page to show the mood of the device', async () => {
     const before = await device.mood();
     const seen = await compare(before);
     const after = await device.mood();
@@ -29,12 +29,12 @@ export async function waitForExpressions(device) {
   }, 150_000);
 }
 
-/** A picture of a page, or of a part of one. */
+/** Takes a screenshot of a page or of a part of it, only with PICTURES. */
 export async function picture(what, name) {
   if (process.env.PICTURES) await what.screenshot({ path: join(process.env.PICTURES, `${name}.png`), fullPage: true });
 }
 
-const warmingUp = ['a device that just began says so', async (browser) => {
+const warmingUp = ['a device that was just started shows its state', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   const states = await until('a state', async () => {
@@ -45,7 +45,7 @@ const warmingUp = ['a device that just began says so', async (browser) => {
   await visit.close();
 }];
 
-const figures = ['word, people, facing and seven expressions are those of the device', async (browser) => {
+const figures = ['word, people, facing and seven expressions equal those of the device', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await waitForExpressions(device);
@@ -66,7 +66,7 @@ const figures = ['word, people, facing and seven expressions are those of the de
   await visit.close();
 }];
 
-const updates = ['the page follows without being loaded again', async (browser) => {
+const updates = ['the page updates without a reload', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
@@ -76,18 +76,18 @@ const updates = ['the page follows without being loaded again', async (browser) 
   await visit.close();
 }];
 
-const weight = ['everything together is below 100 KB, and nothing comes from elsewhere', async (browser) => {
+const weight = ['everything together is below 100 KB, and all requests go to the device', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device, '/?language=hi');
   await stateIs(visit.page, 'live');
   await until('the trend', () => visit.page.locator('#trend path.facing').getAttribute('d'));
   const paint = await visit.page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
   console.log(`        ${visit.bytes} bytes until live, first paint after ${Math.round(paint)} ms`);
-  assert.ok(visit.bytes > 20_000 && visit.bytes < MOST_BYTES, `${visit.bytes} bytes`);
+  assert.ok(visit.bytes > 20_000 && visit.bytes < MAX_BYTES, `${visit.bytes} bytes`);
   await visit.close();
 }];
 
-const accessible = ['axe finds nothing: light, dark, Hindi, small, wide', async (browser) => {
+const accessible = ['no axe violations: light, dark, Hindi, small, wide', async (browser) => {
   const device = await classroom();
   await waitForExpressions(device);
   let rules = 0;
@@ -103,10 +103,10 @@ const accessible = ['axe finds nothing: light, dark, Hindi, small, wide', async 
     if (name.includes('320')) await picture(visit.page, `page-${name}`);
     await visit.close();
   }
-  console.log(`        axe-core: ${rules} rules hold on the page, none is broken`);
+  console.log(`        axe-core: ${rules} rules passed, no violation`);
 }];
 
-const hindi = ['in Hindi every word is Hindi, and the choice is remembered', async (browser) => {
+const hindi = ['in Hindi all text is Hindi, and the choice is stored', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await visit.page.click('.languages a[lang=hi]');
@@ -120,7 +120,7 @@ const hindi = ['in Hindi every word is Hindi, and the choice is remembered', asy
   await visit.close();
 }];
 
-const keyboard = ['with the keyboard alone: to the content, to 45 minutes, to the wall', async (browser) => {
+const keyboard = ['keyboard only: skip link, 45 minutes, picture of the display', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device, '/', DESKTOP);
   const { page } = visit;
@@ -136,11 +136,11 @@ const keyboard = ['with the keyboard alone: to the content, to 45 minutes, to th
   assert.match(await visit.text('#axis'), /45 min ago/);
   await focused('summary');
   await page.keyboard.press('Enter');
-  await until('the picture of the wall', () => page.evaluate(() => document.getElementById('display').naturalWidth > 300));
+  await until('the picture of the display', () => page.evaluate(() => document.getElementById('display').naturalWidth > 300));
   await visit.close();
 }];
 
-const spoken = ['a screen reader hears what changed, and only that', async (browser) => {
+const spoken = ['a screen reader gets the changes', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
@@ -151,7 +151,7 @@ const spoken = ['a screen reader hears what changed, and only that', async (brow
   await visit.close();
 }];
 
-const installable = ['it can be installed', async (browser) => {
+const installable = ['the page can be installed', async (browser) => {
   const device = await classroom();
   const visit = await open(browser, device);
   const { errors, data } = await visit.client.send('Page.getAppManifest');
@@ -162,16 +162,16 @@ const installable = ['it can be installed', async (browser) => {
     assert.equal(answer.headers.get('content-type'), type);
   }
   const { installabilityErrors } = await visit.client.send('Page.getInstallabilityErrors');
-  // A window without a trace (every window of this test) may install nothing; that is the only thing left.
+  // Incognito windows (all windows of this test) cannot install a page; no other error may remain.
   assert.deepEqual(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== 'in-incognito'), []);
   await visit.close();
 }];
 
-const tooFew = ['too few people: no figures, and that is said', async (browser) => {
+const tooFew = ['too few people: no figures, and a notice', async (browser) => {
   const device = await fewPeople();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'too_few');
-  assert.match(await visit.text('#notice'), /Fewer people than may be told of/);
+  assert.match(await visit.text('#notice'), /There are too few people/);
   assert.equal(await visit.text('#people'), '–');
   assert.equal(await visit.text('#facing'), '–');
   assert.ok(await visit.page.locator('#expressions').isHidden());
@@ -181,12 +181,12 @@ const tooFew = ['too few people: no figures, and that is said', async (browser) 
   await device.stop();
 }];
 
-const stale = ['a camera that goes: no picture since then', async (browser) => {
+const stale = ['a lost camera: stale, with the time of the last picture', async (browser) => {
   const device = await pictures();
   const visit = await open(browser, device);
   await stateIs(visit.page, 'live');
   renameSync(device.pictures, `${device.pictures}-gone`);
-  // A picture that is under way still comes: stale is what stays so.
+  // A picture in flight may still arrive, so the state must stay stale.
   await until('a state that stays', async () => {
     await stateIs(visit.page, 'stale');
     await visit.page.waitForTimeout(2500);
@@ -202,7 +202,7 @@ const stale = ['a camera that goes: no picture since then', async (browser) => {
   await visit.close();
 }];
 
-const lost = ['a device that goes and comes back: the page says so and takes up again', async (browser) => {
+const lost = ['a stopped device: the page shows it, and continues after the restart', async (browser) => {
   const device = await pictures();
   const visit = await open(browser, device);
   visit.allowed.push(/Failed to load resource: net::ERR_(CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING|CONNECTION_RESET|EMPTY_RESPONSE)/);

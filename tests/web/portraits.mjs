@@ -1,13 +1,13 @@
-// The pictures of the live page in the documents: a lesson that has been under way for some minutes. Only with PICTURES.
+// Screenshots of the live page for the documents: a lesson of some minutes. Only with PICTURES.
 import { DESKTOP, PHONE, open } from './browser.mjs';
 import { until } from './device.mjs';
 import { lessonRoom } from './devices.mjs';
 import { picture, stateIs } from './live.mjs';
 
-// From then on there is a trend, and the pace can be judged.
+// After this time there are a trend and a pace.
 const LESSON_MS = 330_000;
 
-const begin = ['a lesson begins for its pictures', async () => {
+const begin = ['a lesson begins for the screenshots', async () => {
   const { url } = await lessonRoom();
   const headers = { 'content-type': 'application/json' };
   await until('the lesson', async () => {
@@ -16,7 +16,7 @@ const begin = ['a lesson begins for its pictures', async () => {
   });
 }];
 
-const portraits = ['pictures of a lesson', async (browser) => {
+const portraits = ['screenshots of a lesson', async (browser) => {
   const device = await lessonRoom();
   await until('some minutes', async () => {
     const { lesson } = await (await fetch(`${device.url}/api/v1/device`)).json();

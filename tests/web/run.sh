@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of the page; says SKIPPED where a browser cannot be had, unless MOODRING_REQUIRE_BROWSER=1.
+# Runs the tests of the page. Prints SKIPPED if the browser is missing; fails instead with MOODRING_REQUIRE_BROWSER=1.
 # Usage: MOODRING=PROGRAM tests/web/run.sh [PART OF A TEST'S NAME]
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,4 +1,4 @@
-// From nothing to running: an empty configuration, the set-up page, the difference, and then the live page with the new room.
+// First set-up: an empty configuration, the set-up page, the difference, and then the live page of the new room.
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { DESKTOP, PHONE, SMALL, axe, fits, open } from './browser.mjs';
 import { Device, freePort, startBroker, until } from './device.mjs';
 import { picture, stateIs } from './live.mjs';
 
-/** A program that was only just unpacked: its file says where it listens, and nothing of the room. */
+/** Starts a newly installed program: its configuration has the listen address but no room and no purpose. */
 export async function unpacked(name) {
   const device = new Device(name, '');
   device.port = await freePort();
@@ -24,18 +24,18 @@ export async function unpacked(name) {
 export const loaded = (page) => page.waitForSelector('body[data-loaded]');
 const fault = (page, id) => page.waitForSelector(`[id="${id}"][aria-invalid=true]`);
 
-const first = ['set-up: from nothing to running, and a change while it runs', async (browser) => {
+const first = ['set-up: first configuration, and a change while the device runs', async (browser) => {
   const device = await unpacked('new-room');
   const visit = await open(browser, device, '/', PHONE);
   const { page } = visit;
   visit.allowed.push(/422/, /409/, /Failed to fetch|ERR_CONNECTION/);
   await loaded(page);
-  assert.match(page.url(), /\/setup$/, 'every page leads there');
+  assert.match(page.url(), /\/setup$/, 'every page redirects to the set-up');
   assert.equal((await fetch(`${device.url}/api/v1/mood`)).status, 404, 'nothing is estimated yet');
   await fits(page);
   await axe(page);
 
-  // What is missing is told at its field, as `moodring check --run` tells it.
+  // Missing keys are shown at their fields, with the messages of `moodring check --run`.
   await page.click('#check');
   await fault(page, 'purpose.jurisdiction');
   assert.match(await visit.text('.fault'), /purpose\.jurisdiction, purpose\.institution and purpose\.consent are missing/);
@@ -60,14 +60,14 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   assert.equal(await page.inputValue('[id="camera.view"]'), 'room');
   assert.ok(await page.locator('#view-hint').isHidden());
   await page.selectOption('[id="camera.view"]', 'gallery');
-  assert.match(await visit.text('#view-hint'), /Everybody in the call must be told/);
+  assert.match(await visit.text('#view-hint'), /Everybody in the call must be informed/);
 
-  // The broker: first where nothing listens, then one that is there.
+  // The broker: first a port without a listener, then a real one.
   await page.selectOption('[id="mqtt.broker"]', 'external');
   await page.fill('[id="mqtt.host"]', '127.0.0.1');
   await page.fill('[id="mqtt.port"]', String(await freePort()));
   await page.click('#try');
-  await page.waitForFunction(() => /Nothing listens there/.test(document.getElementById('tried').textContent));
+  await page.waitForFunction(() => /No program listens there/.test(document.getElementById('tried').textContent));
   const broker = await startBroker();
   if (broker) {
     await page.fill('[id="mqtt.port"]', String(broker));
@@ -97,7 +97,7 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
     assert.match(shown, line);
   }
   assert.doesNotMatch(shown, /very secret/);
-  assert.equal(readFileSync(device.file, 'utf8'), before, 'nothing is written before it was shown');
+  assert.equal(readFileSync(device.file, 'utf8'), before, 'nothing is written before the difference was shown');
   await fits(page);
   await axe(page);
   await picture(page, 'page-setup-changes');
@@ -115,9 +115,9 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   await stateIs(page, 'live');
   await page.waitForFunction(() => document.getElementById('place').textContent === 'north · Room 7b');
   assert.match(await visit.text('#people'), /^\d+$/);
-  assert.ok(await page.locator('#new').isHidden(), 'it is not new any more');
+  assert.ok(await page.locator('#new').isHidden(), 'the device is set up');
 
-  // While it runs: what holds at once, and what waits for a restart.
+  // While the device runs: keys that apply at once, and keys that need a restart.
   await page.goto(`${device.url}/setup`);
   await loaded(page);
   assert.equal(await page.inputValue('[id="room.name"]'), 'Room 7b');
@@ -125,7 +125,7 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   await page.fill('#timetable .title', 'Physics');
   await page.click('#check');
   await page.waitForSelector('#changes:not([hidden])');
-  // Somebody else was quicker.
+  // The file is changed by someone else meanwhile.
   writeFileSync(device.file, after.replace('# Ours.', '# Ours, too.'));
   await page.click('#save');
   await page.waitForFunction(() => /Somebody else changed the file/.test(document.getElementById('refused').textContent));
@@ -133,7 +133,7 @@ const first = ['set-up: from nothing to running, and a change while it runs', as
   await page.waitForSelector('#changes:not([hidden])');
   await page.click('#save');
   await page.waitForFunction(() => /restart of the program .*: room\.name/.test(document.getElementById('outcome').textContent));
-  assert.match(device.log, /taken_over="?lessons\.timetable/);
+  assert.match(device.log, /applied="?lessons\.timetable/);
   assert.match(readFileSync(device.file, 'utf8'), /# Ours, too\.[^]*name = "7c"/);
   await visit.close();
   await device.stop();
@@ -156,7 +156,7 @@ const looks = ['set-up: small, wide, dark and Hindi', async (browser) => {
   await device.stop();
 }];
 
-const foreign = ['set-up: another page can neither see nor change it', async () => {
+const foreign = ['set-up: a page of another origin can neither read nor change it', async () => {
   const device = await unpacked('foreign');
   const body = JSON.stringify({ values: { 'room.name': 'x' }, digest: '' });
   const post = (path, headers) => fetch(device.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body });

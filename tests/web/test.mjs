@@ -1,5 +1,5 @@
-// The page as a teacher meets it: the real program watches a simulated class, a real browser opens its page.
-// Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes pictures of the page.
+// Tests of the page: the real program with a simulated class, and a real browser.
+// Usage: MOODRING=PROGRAM node test.mjs [PART OF A NAME]; PICTURES=FOLDER also takes screenshots.
 import { aiming } from './aiming.mjs';
 import { attention, attentionFirst } from './attention.mjs';
 import { brokers } from './brokers.mjs';
@@ -13,14 +13,14 @@ import { portraitsFirst, portraitsLast } from './portraits.mjs';
 import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
-// What needs minutes begins first and is looked at last.
+// Tests that need minutes are started first and checked last.
 const checks = [
   ...portraitsFirst, ...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...paired, ...attention, ...portraitsLast,
 ];
 const results = [];
 
 const giveUp = setTimeout(async () => {
-  console.error('web: no end after ten minutes');
+  console.error('web: timeout after ten minutes');
   await endAll();
   process.exit(1);
 }, 600_000);

@@ -1,6 +1,6 @@
 """Model cards: what the daemon must know of a model family, read from the files themselves, and what was measured.
 
-Written by the evaluations, never by hand. The daemon refuses keys that it does not know (src/vision/model_card.rs), except
+Written by the evaluations, never by hand. The daemon refuses keys that it does not know (crates/vision/src/model_card.rs), except
 in [training] and [accuracy], which are free: everything that was measured goes there.
 """
 

@@ -1,6 +1,6 @@
-//! What hangs on this board: what its profile expects, what is there, and what keeps it from being used.
+//! Compares the hardware of this board with its profile and the configuration, and reports why a device cannot be used.
 //!
-//! Nothing is written to any device, and nothing is asked but what belongs to the header.
+//! It never writes to a device, and scans only the I2C bus of the display or of the pin header.
 
 use std::fmt::Write;
 use std::fs::OpenOptions;
@@ -8,42 +8,49 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Level};
-use crate::board::thermal::{Sensors, zones};
-use crate::board::{Board, Bus, chips, denied, group_of, i2c};
-use crate::config::{CameraLightKind, Config, DisplayKind, LightsKind};
+use moodring_config::{CameraLightKind, Config, DisplayKind, LightsKind};
+use moodring_hardware::board::thermal::{Sensors, zones};
+use moodring_hardware::board::{Board, Bus, chips, denied, group_of, i2c};
 
-/// More names of lines than these are not listed.
-const MOST_NAMES: usize = 64;
+/// Maximum number of line names listed per GPIO chip.
+const MAX_NAMES: usize = 64;
 
-/// Everything that is worth a line.
+/// Checks all hardware that the board has or the configuration needs.
 pub(super) fn survey(config: &Config, board: &Board) -> Vec<Finding> {
     let mut findings = vec![profile(board)];
     findings.extend(i2c_buses(config, board));
     findings.extend(spi_devices(config, board));
     findings.extend(gpio_chips(config, board));
     findings.extend(led_lights(config));
-    findings.extend(warmth(board));
+    findings.extend(thermal(board));
     findings.extend(groups(board));
     findings
 }
 
 fn profile(board: &Board) -> Finding {
-    let mut what = board.model.clone().unwrap_or_else(|| "no device tree names this board".into());
-    let place = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let mut message =
+        board.model.clone().unwrap_or_else(|| "the model of this board is unknown (no device tree)".into());
+    let name = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let chips = (!board.gpio_chips.is_empty()).then(|| board.gpio_chips.join(" or "));
-    let _ = write!(what, "; profile {} expects ", board.kind.name());
-    let expected = [("I2C", place(&board.i2c)), ("SPI", place(&board.spi)), ("GPIO", chips)];
+    let _ = write!(message, "; profile {} expects ", board.kind.name());
+    let expected = [("I2C", name(&board.i2c)), ("SPI", name(&board.spi)), ("GPIO", chips)];
     let expected: Vec<_> =
-        expected.into_iter().filter_map(|(part, place)| Some(format!("{part} {}", place?))).collect();
-    what += if expected.is_empty() { "nothing" } else { "" };
-    what += &expected.join(", ");
-    Finding::new(Level::Works, "board", what)
+        expected.into_iter().filter_map(|(part, name)| Some(format!("{part} {}", name?))).collect();
+    message += if expected.is_empty() { "nothing" } else { "" };
+    message += &expected.join(", ");
+    Finding::new(Level::Works, "board", message)
 }
 
-/// Whether a device can be opened, and what `user` of the configuration misses if not.
-fn device(board: &Board, part: &'static str, bus: Bus, path: Option<&Path>, user: Option<&str>) -> Finding {
+/// Tries to open a device. `user` is the configuration key that needs it; without a user a problem is only a note.
+fn bus_device(
+    board: &Board,
+    part: &'static str,
+    bus: Bus,
+    path: Option<&Path>,
+    user: Option<&str>,
+) -> Finding {
     let problem = match path {
-        None if user.is_none() => return Finding::new(Level::Note, part, "none is expected"),
+        None if user.is_none() => return Finding::new(Level::Note, part, "the profile expects none"),
         None => format!("board.{part} must name a device"),
         Some(path) => match OpenOptions::new().read(true).write(true).open(path) {
             Ok(_) => return Finding::new(Level::Works, part, path.display().to_string()),
@@ -52,7 +59,7 @@ fn device(board: &Board, part: &'static str, bus: Bus, path: Option<&Path>, user
     };
     match user {
         Some(user) => Finding::new(Level::Fault, part, format!("{problem} ({user} needs it)")),
-        None => Finding::new(Level::Note, part, format!("{problem} (nothing in the configuration needs it)")),
+        None => Finding::new(Level::Note, part, format!("{problem} (not needed by the configuration)")),
     }
 }
 
@@ -60,9 +67,10 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn others(part: &'static str, found: Vec<PathBuf>, expected: Option<&Path>) -> Option<Finding> {
+/// Lists devices of the same kind that the profile does not expect.
+fn other_devices(part: &'static str, found: Vec<PathBuf>, expected: Option<&Path>) -> Option<Finding> {
     let others: Vec<_> = found.into_iter().filter(|path| Some(path.as_path()) != expected).collect();
-    (!others.is_empty()).then(|| Finding::new(Level::Note, part, format!("also there: {}", list(&others))))
+    (!others.is_empty()).then(|| Finding::new(Level::Note, part, format!("also present: {}", list(&others))))
 }
 
 fn i2c_buses(config: &Config, board: &Board) -> Vec<Finding> {
@@ -70,26 +78,26 @@ fn i2c_buses(config: &Config, board: &Board) -> Vec<Finding> {
     let is_oled = matches!(display.kind, DisplayKind::Ssd1306 | DisplayKind::Sh1106);
     let named = Some(display.bus.as_path()).filter(|bus| is_oled && !bus.as_os_str().is_empty());
     let bus = named.or(board.i2c.as_deref());
-    // That a display cannot open its bus is told with the display.
-    let mut findings = vec![device(board, "i2c", Bus::I2c, bus, None)];
+    // A bus that the display cannot open is reported with the display.
+    let mut findings = vec![bus_device(board, "i2c", Bus::I2c, bus, None)];
     if let Some(bus) = bus.filter(|_| findings[0].level == Level::Works) {
         findings.push(match i2c::scan(bus) {
-            Ok(found) => answers(&found, is_oled.then_some(display.address)),
+            Ok(found) => address_finding(&found, is_oled.then_some(display.address)),
             Err(error) => Finding::new(Level::Warn, "i2c", board.explain(Bus::I2c, bus, &error)),
         });
     }
-    findings.extend(others("i2c", board.machine().numbered("/dev", "i2c-"), bus));
+    findings.extend(other_devices("i2c", board.machine().numbered("/dev", "i2c-"), bus));
     findings
 }
 
-/// Who answers on a bus, and whether that is the display which should.
-fn answers(found: &[i2c::Found], display: Option<u8>) -> Finding {
-    let nobody = || "no address answers: check wires and power".to_owned();
-    let all = if found.is_empty() { nobody() } else { addresses(found) };
+/// Reports which addresses answer on an I2C bus, and whether the configured display is one of them.
+fn address_finding(found: &[i2c::Found], display: Option<u8>) -> Finding {
+    let none = || "no device answers: check wiring and power".to_owned();
+    let all = if found.is_empty() { none() } else { addresses(found) };
     match display {
         Some(address) if !found.iter().any(|found| found.address == u16::from(address)) => {
-            let what = format!("no display at 0x{address:02x} (display.address); {all}");
-            Finding::new(Level::Fault, "i2c", what)
+            let message = format!("no display at 0x{address:02x} (display.address); {all}");
+            Finding::new(Level::Fault, "i2c", message)
         }
         _ if found.is_empty() => Finding::new(Level::Note, "i2c", all),
         _ => Finding::new(Level::Works, "i2c", all),
@@ -100,18 +108,18 @@ fn addresses(found: &[i2c::Found]) -> String {
     let name = |found: &i2c::Found| {
         let note = match (found.has_driver, found.address) {
             (true, _) => " (has a driver)",
-            (false, 0x3c | 0x3d) => " (a display, most likely)",
+            (false, 0x3c | 0x3d) => " (probably a display)",
             _ => "",
         };
         format!("0x{:02x}{note}", found.address)
     };
-    format!("answering: {}", found.iter().map(name).collect::<Vec<_>>().join(", "))
+    format!("devices answer at {}", found.iter().map(name).collect::<Vec<_>>().join(", "))
 }
 
 fn spi_devices(config: &Config, board: &Board) -> Vec<Finding> {
     let user = (config.lights.kind == LightsKind::Ring).then_some("lights.kind");
-    let mut findings = vec![device(board, "spi", Bus::Spi, board.spi.as_deref(), user)];
-    findings.extend(others("spi", board.machine().numbered("/dev", "spidev"), board.spi.as_deref()));
+    let mut findings = vec![bus_device(board, "spi", Bus::Spi, board.spi.as_deref(), user)];
+    findings.extend(other_devices("spi", board.machine().numbered("/dev", "spidev"), board.spi.as_deref()));
     findings
 }
 
@@ -125,36 +133,37 @@ fn gpio_chips(config: &Config, board: &Board) -> Vec<Finding> {
     let chips = chips::list(board.machine());
     let mut findings: Vec<_> = chips.iter().map(|chip| gpio_chip(board, chip)).collect();
     if chips.is_empty() {
-        let what = format!("no GPIO chip is there: {}", board.how_to_enable(Bus::Gpio));
-        findings.push(Finding::new(Level::Note, "gpio", what));
+        let message = format!("no GPIO chip found: {}", board.how_to_enable(Bus::Gpio));
+        findings.push(Finding::new(Level::Note, "gpio", message));
     }
     for (_, user, chip) in users.into_iter().filter(|(used, ..)| *used) {
         let wanted = board.gpio_chip(chip);
         if !chips.iter().any(|chip| chip.is_called(&wanted)) {
-            let what = format!("{user}.chip {wanted} is none of the chips above");
-            findings.push(Finding::new(Level::Fault, "gpio", what));
+            let message = format!("{user}.chip {wanted} is not one of the chips above");
+            findings.push(Finding::new(Level::Fault, "gpio", message));
         }
     }
     let lights = &config.lights;
     let by_pins = lights.kind == LightsKind::Gpio && lights.gpio.lines.is_empty();
     let pins = lights.gpio.pins.iter().filter(|_| by_pins);
     findings.extend(pins.filter(|pin| board.line_at_pin(**pin).is_none()).map(|pin| {
-        let what =
+        let message =
             format!("lights.gpio.pins: no line is known at pin {pin} of this board; set lights.gpio.lines");
-        Finding::new(Level::Fault, "gpio", what)
+        Finding::new(Level::Fault, "gpio", message)
     }));
     findings.extend(shared_lines(&lines_in_use(config, board)));
     findings
 }
 
-/// A line that something of the configuration uses.
+/// A GPIO line that the configuration uses.
 struct UsedLine {
     user: String,
     chip: String,
     line: u32,
 }
 
-/// The lines of everything that hangs on one; pins without a known line are told elsewhere.
+/// Returns the GPIO lines of all configured parts. A pin without a known line is left out; [`gpio_chips`] reports
+/// those of the lights.
 fn lines_in_use(config: &Config, board: &Board) -> Vec<UsedLine> {
     let (button, switch, light) = (&config.button, &config.privacy.switch, &config.camera.light);
     let has_light = light.kind == CameraLightKind::Gpio;
@@ -171,17 +180,17 @@ fn lines_in_use(config: &Config, board: &Board) -> Vec<UsedLine> {
             Some(UsedLine { user: user.into(), chip: board.gpio_chip(chip), line })
         })
         .collect();
-    let lamps = &config.lights.gpio;
+    let lights = &config.lights.gpio;
     if config.lights.kind == LightsKind::Gpio {
-        let by_pins = lamps.pins.iter().filter_map(|pin| board.line_at_pin(*pin));
-        let lines = if lamps.lines.is_empty() { by_pins.collect() } else { lamps.lines.clone() };
-        let chip = board.gpio_chip(&lamps.chip);
-        let lamp = |(index, line)| UsedLine {
+        let by_pins = lights.pins.iter().filter_map(|pin| board.line_at_pin(*pin));
+        let lines = if lights.lines.is_empty() { by_pins.collect() } else { lights.lines.clone() };
+        let chip = board.gpio_chip(&lights.chip);
+        let used_line = |(index, line)| UsedLine {
             user: format!("lights.gpio, light {}", index + 1),
             chip: chip.clone(),
             line,
         };
-        used.extend(lines.into_iter().enumerate().map(lamp));
+        used.extend(lines.into_iter().enumerate().map(used_line));
     }
     let display = &config.display;
     if display.kind == DisplayKind::St7789 {
@@ -197,16 +206,16 @@ fn lines_in_use(config: &Config, board: &Board) -> Vec<UsedLine> {
     used
 }
 
-/// Two things on one line, also where one names a pin and the other the line behind it: the kernel gives a line to
-/// whoever comes first.
+/// Reports two parts on one line, also if one names a pin and the other the line behind it. The kernel would give
+/// the line only to the part that requests it first.
 fn shared_lines(used: &[UsedLine]) -> Vec<Finding> {
     let clash = |(index, later): (usize, &UsedLine)| {
         let first =
             used[..index].iter().find(|first| first.chip == later.chip && first.line == later.line)?;
         let (chip, line) = (&later.chip, later.line);
-        let what =
+        let message =
             format!("{} and {} both use line {line} of {chip}: move one of them", first.user, later.user);
-        Some(Finding::new(Level::Fault, "gpio", what))
+        Some(Finding::new(Level::Fault, "gpio", message))
     };
     used.iter().enumerate().filter_map(clash).collect()
 }
@@ -216,18 +225,18 @@ fn gpio_chip(board: &Board, chip: &chips::Chip) -> Finding {
     if let Some(error) = &chip.error {
         return Finding::new(Level::Note, "gpio", format!("{name}: {error}"));
     }
-    let mut what = format!("{name} {}, {} lines", chip.label, chip.lines.len());
+    let mut message = format!("{name} {}, {} lines", chip.label, chip.lines.len());
     if board.gpio_chips.iter().any(|label| chip.is_called(label)) || board.gpio_chips.is_empty() {
         let named = chip.lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
-        let names = named.map(|(number, line)| format!("{number} {}", line.name)).take(MOST_NAMES);
-        what.extend([": ", &names.collect::<Vec<_>>().join(", ")]);
+        let names = named.map(|(number, line)| format!("{number} {}", line.name)).take(MAX_NAMES);
+        message.extend([": ", &names.collect::<Vec<_>>().join(", ")]);
     }
     let used = chip.lines.iter().enumerate().filter(|(_, line)| !line.user.is_empty());
     let used: Vec<_> = used.map(|(number, line)| format!("{number} by {}", line.user)).collect();
     if !used.is_empty() {
-        what.extend(["; in use: ", &used.join(", ")]);
+        message.extend(["; in use: ", &used.join(", ")]);
     }
-    Finding::new(Level::Works, "gpio", what)
+    Finding::new(Level::Works, "gpio", message)
 }
 
 fn led_lights(config: &Config) -> Option<Finding> {
@@ -240,18 +249,19 @@ fn led_lights(config: &Config) -> Option<Finding> {
     Some(match opened {
         Ok(_) => Finding::new(Level::Works, "lights", format!("lights.led.path {name}")),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            let what =
-                format!("lights.led.path {name} may not be written: a udev rule must give it to a group");
-            Finding::new(Level::Fault, "lights", what)
+            let message = format!(
+                "lights.led.path {name} cannot be written: add a udev rule that gives it to a group of the service"
+            );
+            Finding::new(Level::Fault, "lights", message)
         }
         Err(error) => {
-            let what = format!("lights.led.path {name}: {error}; `ls /sys/class/leds` lists what there is");
-            Finding::new(Level::Fault, "lights", what)
+            let message = format!("lights.led.path {name}: {error}; `ls /sys/class/leds` lists the LEDs");
+            Finding::new(Level::Fault, "lights", message)
         }
     })
 }
 
-fn warmth(board: &Board) -> Vec<Finding> {
+fn thermal(board: &Board) -> Vec<Finding> {
     let sensors = Sensors::new(board.machine().clone(), board.thermal_zones.clone());
     let mut findings = Vec::new();
     match sensors.zone() {
@@ -261,42 +271,42 @@ fn warmth(board: &Board) -> Vec<Finding> {
         }
         None => {
             let kinds: Vec<_> = zones(board.machine()).into_iter().map(|zone| zone.kind).collect();
-            let there = if kinds.is_empty() { "no zone is there".into() } else { kinds.join(", ") };
-            let what = format!(
-                "none of {}: {there}; board.thermal_zone names another",
+            let found = if kinds.is_empty() { "no thermal zone".into() } else { kinds.join(", ") };
+            let message = format!(
+                "none of the zones {} exists, found {found}; set board.thermal_zone",
                 board.thermal_zones.join(", ")
             );
-            findings.push(Finding::new(Level::Note, "thermal", what));
+            findings.push(Finding::new(Level::Note, "thermal", message));
         }
     }
     if let Some(throttled) = sensors.read().throttled {
         let (now, since) = (throttled.now(), throttled.since_start());
         findings.push(match (now.is_empty(), since.is_empty()) {
-            (false, _) => Finding::new(Level::Warn, "thermal", format!("now {}", now.join(" and "))),
+            (false, _) => Finding::new(Level::Warn, "thermal", format!("now: {}", now.join("; "))),
             (true, false) => {
-                let what = format!("since the start it happened that {}", since.join(" and that "));
-                Finding::new(Level::Warn, "thermal", what)
+                let message = format!("at least once since boot: {}", since.join("; "));
+                Finding::new(Level::Warn, "thermal", message)
             }
-            (true, true) => Finding::new(Level::Works, "thermal", "never throttled since the start"),
+            (true, true) => Finding::new(Level::Works, "thermal", "never throttled since boot"),
         });
     }
     findings
 }
 
-/// The groups that whoever runs this would have to be in.
+/// Reports device files that the current user may not open, and the group that may.
 fn groups(board: &Board) -> Vec<Finding> {
     let machine = board.machine();
     let kinds = [("video", "video"), ("i2c-", "i2c"), ("spidev", "spi"), ("gpiochip", "gpio")];
     let mut findings = Vec::new();
-    for (prefix, usual) in kinds {
+    for (prefix, default_group) in kinds {
         let refuses = |path: &PathBuf| {
             let opened = OpenOptions::new().read(true).write(true).open(path);
             opened.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
         };
         if let Some(path) = machine.numbered("/dev", prefix).into_iter().find(refuses) {
             let group = group_of(machine, &path).filter(|group| group != "root");
-            let what = denied(&path, &group.unwrap_or_else(|| usual.to_owned()));
-            findings.push(Finding::new(Level::Warn, "groups", what));
+            let message = denied(&path, &group.unwrap_or_else(|| default_group.to_owned()));
+            findings.push(Finding::new(Level::Warn, "groups", message));
         }
     }
     findings
@@ -305,22 +315,33 @@ fn groups(board: &Board) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::Machine;
-    use crate::board::tests::machine;
-    use crate::config;
+    use moodring_config as config;
+    use moodring_hardware::board::Machine;
 
-    fn told(config: &Config, machine: &Machine) -> String {
+    /// A machine whose files are `files`.
+    fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::at(root.path());
+        for (path, text) in files {
+            let path = machine.path(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        (root, machine)
+    }
+
+    fn survey_text(config: &Config, machine: &Machine) -> String {
         let board = Board::of(&config.board, machine);
         let root = machine.path("/").display().to_string();
         let findings = survey(config, &board);
-        let line = |finding: &Finding| format!("{:?} {} {}\n", finding.level, finding.part, finding.what);
+        let line = |finding: &Finding| format!("{:?} {} {}\n", finding.level, finding.part, finding.message);
         findings.iter().map(line).collect::<String>().replace(root.trim_end_matches('/'), "")
     }
 
     const PI: (&str, &str) = ("/proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0");
 
     #[test]
-    fn a_pi_with_everything_in_its_place() {
+    fn devices_of_a_complete_pi_are_reported() {
         let (_root, machine) = machine(&[
             PI,
             ("/dev/i2c-1", ""),
@@ -331,85 +352,90 @@ mod tests {
             ("/sys/class/thermal/thermal_zone0/temp", "51234\n"),
             ("/sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n"),
         ]);
-        let told = told(&Config::default(), &machine);
+        let text = survey_text(&Config::default(), &machine);
         for line in [
             "Works board Raspberry Pi 4 Model B Rev 1.4; profile pi expects I2C /dev/i2c-1, SPI /dev/spidev0.0, GPIO \
              pinctrl-rp1 or pinctrl-bcm2711 or pinctrl-bcm2835",
             "Works i2c /dev/i2c-1",
             "Warn i2c /dev/i2c-1: Inappropriate ioctl for device",
-            "Note i2c also there: /dev/i2c-20",
+            "Note i2c also present: /dev/i2c-20",
             "Works spi /dev/spidev0.0",
-            "Note spi also there: /dev/spidev0.1",
+            "Note spi also present: /dev/spidev0.1",
             "Works thermal cpu-thermal 51.2 °C",
-            "Warn thermal since the start it happened that the supply voltage is too low and that the processor is",
+            "Warn thermal at least once since boot: the supply voltage is too low; the processor is",
         ] {
-            assert!(told.contains(line), "{line} is missing in\n{told}");
+            assert!(text.contains(line), "{line} is missing in\n{text}");
         }
-        assert!(!told.contains("groups"), "{told}");
+        assert!(!text.contains("groups"), "{text}");
     }
 
     #[test]
-    fn what_is_missing_is_a_fault_only_where_something_needs_it() {
+    fn missing_device_is_a_fault_only_if_needed() {
         let (_root, machine) = machine(&[PI]);
         let mut config = Config::default();
-        let idle = told(&config, &machine);
+        let idle = survey_text(&config, &machine);
         assert!(
             idle.contains("Note spi /dev/spidev0.0 is not there: sudo raspi-config nonint do_spi 0"),
             "{idle}"
         );
-        assert!(idle.contains("Note gpio no GPIO chip is there") && !idle.contains("Fault"), "{idle}");
+        assert!(idle.contains("Note gpio no GPIO chip found") && !idle.contains("Fault"), "{idle}");
         config.lights.kind = LightsKind::Ring;
         config.button.enabled = true;
-        let needed = told(&config, &machine);
+        let needed = survey_text(&config, &machine);
         assert!(needed.contains("Fault spi /dev/spidev0.0 is not there"), "{needed}");
-        assert!(needed.contains("Fault gpio button.chip pinctrl-rp1 is none of the chips above"), "{needed}");
+        assert!(
+            needed.contains("Fault gpio button.chip pinctrl-rp1 is not one of the chips above"),
+            "{needed}"
+        );
         config.board.profile = config::Profile::Pc;
-        assert!(told(&config, &machine).contains("Fault spi board.spi must name a device"));
+        assert!(survey_text(&config, &machine).contains("Fault spi board.spi must name a device"));
     }
 
     #[test]
-    fn two_things_on_one_line_are_told_also_where_one_names_its_pin() {
+    fn two_parts_on_one_line_are_reported_even_if_one_names_its_pin() {
         let (_root, machine) = machine(&[PI]);
         let mut config = Config::default();
         config.lights.kind = LightsKind::Gpio;
         config.button.enabled = true;
-        assert!(!told(&config, &machine).contains("both use"));
+        assert!(!survey_text(&config, &machine).contains("both use"));
         config.button.line = Some(6);
-        let clash = told(&config, &machine);
+        let clash = survey_text(&config, &machine);
         let expected = "Fault gpio button and lights.gpio, light 2 both use line 6 of pinctrl-rp1: move one";
         assert!(clash.contains(expected), "{clash}");
         config.button.chip = "/dev/gpiochip1".into();
-        assert!(!told(&config, &machine).contains("both use"));
+        assert!(!survey_text(&config, &machine).contains("both use"));
         config.display.kind = DisplayKind::St7789;
         config.display.reset_line = Some(13);
-        let clash = told(&config, &machine);
+        let clash = survey_text(&config, &machine);
         assert!(clash.contains("lights.gpio, light 3 and display.reset_line both use line 13"), "{clash}");
     }
 
     #[test]
-    fn addresses_are_told_with_what_is_usually_there() {
+    fn addresses_are_reported_with_the_probable_device() {
         let found =
             [(0x3c, false), (0x50, true)].map(|(address, has_driver)| i2c::Found { address, has_driver });
-        assert_eq!(addresses(&found), "answering: 0x3c (a display, most likely), 0x50 (has a driver)");
-        assert_eq!(answers(&found, Some(0x3c)).level, Level::Works);
-        let wrong = answers(&found, Some(0x3d));
+        assert_eq!(addresses(&found), "devices answer at 0x3c (probably a display), 0x50 (has a driver)");
+        assert_eq!(address_finding(&found, Some(0x3c)).level, Level::Works);
+        let wrong = address_finding(&found, Some(0x3d));
         assert_eq!(wrong.level, Level::Fault);
         assert!(
-            wrong.what.starts_with("no display at 0x3d (display.address); answering: 0x3c"),
+            wrong.message.starts_with("no display at 0x3d (display.address); devices answer at 0x3c"),
             "{}",
-            wrong.what
+            wrong.message
         );
-        assert_eq!(answers(&[], None).level, Level::Note);
+        assert_eq!(address_finding(&[], None).level, Level::Note);
     }
 
     #[test]
-    fn a_light_of_the_led_class_must_be_there() {
+    fn led_class_light_must_exist() {
         let (root, machine) = machine(&[("/leds/mood/brightness", "0")]);
         let mut config = Config::default();
         config.lights.kind = LightsKind::Led;
         config.lights.led.path = root.path().join("leds/mood");
-        assert!(told(&config, &machine).contains("Works lights lights.led.path /leds/mood"));
+        assert!(survey_text(&config, &machine).contains("Works lights lights.led.path /leds/mood"));
         config.lights.led.path = root.path().join("leds/other");
-        assert!(told(&config, &machine).contains("Fault lights lights.led.path /leds/other: No such file"));
+        assert!(
+            survey_text(&config, &machine).contains("Fault lights lights.led.path /leds/other: No such file")
+        );
     }
 }

@@ -1,4 +1,4 @@
-"""What the checks of the virtual board share: its devices, the service, the broker, and pictures of its display."""
+"""Helpers for the checks of the virtual board: its devices, the service, the broker, and pictures of its display."""
 import contextlib
 import json
 import os
@@ -25,7 +25,7 @@ PIXEL = 4
 
 
 class Failure(Exception):
-    """A check that does not hold, and what was seen instead."""
+    """A failed check, with the observed state."""
 
 
 def expect(condition, otherwise):
@@ -33,39 +33,39 @@ def expect(condition, otherwise):
         raise Failure(otherwise)
 
 
-def run(*command, patience_s=120):
-    """What a command printed; it must succeed."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience_s, check=False)
+def run(*command, timeout_s=120):
+    """Runs a command, which must succeed; returns its output."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     expect(done.returncode == 0, f"{' '.join(command)}: {(done.stdout + done.stderr).strip()[-400:]}")
     return done.stdout
 
 
-def until(what, condition, patience_s):
-    """Waits until `condition` gives something true, and returns that; an instruction here costs what twenty do
-    elsewhere, so patience is long, and asking is cheap: no process is begun for it where it can be avoided."""
+def until(what, condition, timeout_s):
+    """Waits until `condition` returns a true value, and returns it. The board is about twenty times as slow as a real one:
+    timeouts are long, and conditions should not start processes."""
     begun = time.monotonic()
     while True:
         found = condition()
         if found:
             return found
-        if time.monotonic() - begun > patience_s:
-            raise Failure(f"within {patience_s} s: {what() if callable(what) else what}")
+        if time.monotonic() - begun > timeout_s:
+            raise Failure(f"within {timeout_s} s: {what() if callable(what) else what}")
         time.sleep(1)
 
 
-def hardware(**order):
-    """Gives an order to what is soldered to the board; returns how it is."""
+def hardware(**command):
+    """Sends a command to the emulated hardware; returns its state."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(30)
         connection.connect("/run/board/hardware")
         with connection.makefile("rw") as stream:
-            stream.write(json.dumps(order) + "\n")
+            stream.write(json.dumps(command) + "\n")
             stream.flush()
             return json.loads(stream.readline())
 
 
-def mend():
-    """Brings everything back that a check may have taken away, as far as that is possible."""
+def restore():
+    """Restores, as far as possible, services and hardware that a check may have stopped."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(["systemctl", "start", "mosquitto", "board-hardware", "board-camera"], timeout=300, check=False)
         hardware(answering=DISPLAY_ADDRESS)
@@ -81,8 +81,8 @@ def press(seconds=0.3):
     time.sleep(seconds)
 
 
-def systemctl(*arguments, patience_s=120):
-    return run("systemctl", *arguments, patience_s=patience_s)
+def systemctl(*arguments, timeout_s=120):
+    return run("systemctl", *arguments, timeout_s=timeout_s)
 
 
 def service(name="moodring"):
@@ -93,7 +93,7 @@ def service(name="moodring"):
 
 
 def restart_with(configuration=None, unit=""):
-    """Restarts the service with other lines in its configuration or its unit."""
+    """Restarts the service after replacing text in its configuration and adding lines to its unit."""
     text = (SHARE / "moodring.toml").read_text()
     for old, new in (configuration or {}).items():
         expect(old in text, f"{old!r} is not in the configuration")
@@ -103,11 +103,11 @@ def restart_with(configuration=None, unit=""):
     DROP_IN.write_text(f"[Service]\n{unit}\n")
     systemctl("daemon-reload")
     systemctl("reset-failed", "moodring")
-    systemctl("restart", "moodring", patience_s=300)
+    systemctl("restart", "moodring", timeout_s=300)
 
 
 class Journal:
-    """What the service and its manager said since this was made; story.py has it all written into one file."""
+    """Log lines of the service and its manager since this object was created; story.py writes them to a file."""
 
     def __init__(self):
         self.begin = FOLLOWED.stat().st_size
@@ -117,15 +117,15 @@ class Journal:
             file.seek(self.begin)
             return file.read().decode(errors="replace").splitlines()
 
-    def says(self, *words, patience_s=120):
+    def wait_for(self, *words, timeout_s=120):
         """Waits for a line with all of the words, and returns it."""
         def found():
             return next((line for line in self.lines() if all(word in line for word in words)), None)
-        return until(lambda: f"no line with {' and '.join(words)}; last: {self.lines()[-4:]}", found, patience_s)
+        return until(lambda: f"no line with {' and '.join(words)}; last: {self.lines()[-4:]}", found, timeout_s)
 
 
 def messages(kind="mood"):
-    """Every message of the topic so far, oldest first, as (seconds, payload)."""
+    """All messages of the topic so far, oldest first, as (seconds, payload)."""
     found = []
     for line in MESSAGES.read_text().splitlines():
         at, topic, payload = line.split(" ", 2)
@@ -138,7 +138,7 @@ def moods_since(begun):
     return [mood for at, mood in messages() if at >= begun]
 
 
-def await_mood(what, condition, patience_s=240):
+def await_mood(what, condition, timeout_s=240):
     """Waits for a mood published from now on for which `condition` holds."""
     begun = time.time()
 
@@ -149,11 +149,11 @@ def await_mood(what, condition, patience_s=240):
         seen = moods_since(begun)
         return f"no {what}; {len(seen)} moods, the last {seen[-1]['state']} with {seen[-1]['people']}" if seen \
             else f"no {what}: nothing was published"
-    return until(instead, found, patience_s)
+    return until(instead, found, timeout_s)
 
 
 def users_of(device):
-    """Names of the programs that have `device` open, but the one that feeds it."""
+    """Names of the programs that have `device` open, without the one that feeds it."""
     real = os.path.realpath(device)
     users = set()
     for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
@@ -166,12 +166,12 @@ def users_of(device):
 
 
 def display():
-    """What the display shows: 64 strings of 128 characters 0 and 1."""
+    """The picture on the display: 64 strings of 128 characters 0 and 1."""
     return hardware()["display"]["rows"]
 
 
 def save(name, rows):
-    """Writes a display's picture as PNG, each pixel 4x4, light blue on black as the OLED is."""
+    """Writes a picture of the display as PNG, 4x4 pixels for each one, light blue on black like the OLED."""
     lines = []
     for row in rows:
         line = b"\0" + b"".join((b"\xd8\xf0\xff" if pixel == "1" else b"\x0a\x0c\x10") * PIXEL for pixel in row)
@@ -186,8 +186,8 @@ def save(name, rows):
 
 
 def resemblance(rows, page):
-    """Share of the lit pixels that two pictures have in common, 0 to 1, at the best shift by up to two pixels:
-    a display moves its picture against burn-in."""
+    """Intersection over union of the lit pixels of two pictures, 0 to 1, at the best shift by up to two pixels. The display
+    shifts its picture against burn-in."""
     def lit(picture):
         return {(x, y) for y, row in enumerate(picture) for x, pixel in enumerate(row) if pixel in "1#"}
     shown, expected = lit(rows), lit(page)
@@ -202,15 +202,15 @@ def resemblance(rows, page):
 
 
 def golden(name):
-    """A page as the project's tests expect it."""
+    """A golden page of the project's tests."""
     return (SHARE / "golden" / f"{name}.txt").read_text().splitlines()
 
 
 HEADLINE = slice(0, 27)
 
 
-def expect_page(name, title, part=slice(None), patience_s=60):
-    """The display shows the golden page called `title`, or this part of its rows; its picture is kept as `name`."""
+def expect_page(name, title, part=slice(None), timeout_s=60):
+    """Checks that the display shows the golden page `title`, or the rows `part` of it; saves its picture as `name`."""
     page = golden(title)[part]
     best = []
 
@@ -220,6 +220,6 @@ def expect_page(name, title, part=slice(None), patience_s=60):
         return best[-1] > 0.97 and rows
     rows = None
     try:
-        rows = until(lambda: f"the display does not show {title}: {max(best):.2f} alike", shows, patience_s)
+        rows = until(lambda: f"the display does not show {title}: {max(best):.2f} alike", shows, timeout_s)
     finally:
         save(name, rows or display())

@@ -1,7 +1,7 @@
-"""The cameras of the virtual board: V4L2 loopback devices, each fed with the pictures of one simulated class.
+"""The cameras of the virtual board: V4L2 loopback devices, each with the pictures of one simulated class.
 
-Runs as a service of the guest. /run/board/cameras names them in the order of their numbers, `class other` for
-example; stopping the service takes the devices away, as unplugging does. `camera.py unplug` does only that.
+Runs as a service of the guest. /run/board/cameras has their names in the order of their numbers, such as `class other`.
+Stopping the service removes the devices, like unplugging; `camera.py unplug` only removes them.
 """
 import fcntl
 import os
@@ -33,7 +33,7 @@ def feed(number, pictures):
     struct.pack_into("<IIIIIIII", form, 8, WIDTH, HEIGHT, FOURCC_MJPG, FIELD_NONE, 0, WIDTH * HEIGHT * 2,
                      COLORSPACE_SRGB, 0)
     fcntl.ioctl(file, VIDIOC_S_FMT, form)
-    # Forth and back, so that nobody jumps where the pictures begin anew.
+    # Forward and backward, so that there is no jump at the start of a new pass.
     return file, pictures + pictures[-2:0:-1]
 
 
@@ -46,14 +46,14 @@ def plug(names):
     for number, name in enumerate(names):
         pictures = [path.read_bytes() for path in sorted((PICTURES / name).glob("*.jpg"))]
         cameras.append(feed(number, pictures))
-    # The capability to capture appears with the first writer; udev looks again.
+    # A device gets the capture capability with its first writer, so udev must examine it again.
     subprocess.run(["udevadm", "trigger", "--settle", "--subsystem-match=video4linux"], check=True)
     return cameras
 
 
 def unplug():
-    """A camera in use cannot be removed: its user closes it when no more pictures come. Drivers that others may use
-    stay, as they do when a plug is pulled."""
+    """Removes the cameras. A camera in use cannot be removed: its user closes it when no more pictures arrive. Other drivers
+    stay loaded, as after a real unplugging."""
     for _ in range(UNPLUG_TRIES):
         if subprocess.run(["rmmod", "v4l2loopback"], capture_output=True, check=False).returncode == 0:
             return

@@ -1,7 +1,7 @@
-"""A Silicon Labs CP2112, a USB bridge with eight GPIO lines: the kernel's hid-cp2112 makes a real gpiochip of it.
+"""A Silicon Labs CP2112, a USB bridge with eight GPIO lines: the kernel's hid-cp2112 provides it as a gpiochip.
 
-Chosen because its driver delivers edge events (it asks for the lines' levels itself, 100 times a second).
-Reports are those of AN495. Its SMBus is left alone.
+Chosen because its driver delivers edge events (it polls the levels 100 times a second). The reports follow AN495. The
+SMBus is not emulated.
 """
 import struct
 import time
@@ -19,11 +19,11 @@ class Cp2112(uhid.Device):
     def __init__(self):
         self.outputs = 0
         self.driven = 0
-        # Pulled up, as buttons to ground want it.
+        # Pulled up, for buttons to ground.
         self.pulled = 0xFF
-        # Lines that are held to ground, and until when (monotonic seconds).
+        # Lines held to ground: the end of each, in monotonic seconds.
         self.held = {}
-        # (monotonic seconds, line, level) of what was driven, newest last.
+        # Level changes as (monotonic seconds, line, level), newest last.
         self.changes = []
         super().__init__()
 
@@ -39,11 +39,11 @@ class Cp2112(uhid.Device):
         return self.driven & self.outputs | self.pulled & ~self.outputs & 0xFF
 
     def pull(self, line, level):
-        """Sets what an input is pulled to."""
+        """Sets the level to which an input is pulled."""
         self.pulled = self.pulled | 1 << line if level else self.pulled & ~(1 << line)
 
     def tap(self, line, seconds):
-        """Holds a line to ground for a while. Here, because a busy board may not ask to let go in time."""
+        """Holds a line to ground for `seconds`. Timed here, because a busy board may not send the release in time."""
         self.pull(line, 0)
         self.held[line] = time.monotonic() + seconds
 

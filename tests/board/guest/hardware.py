@@ -1,7 +1,8 @@
-"""What is soldered to the virtual board: an I2C bus with a display at 0x3c, and a GPIO chip.
+"""Emulated hardware of the virtual board: an I2C bus with a display at 0x3c, and a GPIO chip.
 
-Runs as a service of the guest. Who plays the story speaks to it through /run/board/hardware, a line of JSON
-each way: {"tap": LINE, "seconds": S}, {"press": LINE}, {"release": LINE}, {"silent": ADDRESS}, {"answering": ADDRESS}, or {} to look only.
+Runs as a service of the guest. The checks connect to /run/board/hardware and send one command as a line of JSON:
+{"tap": LINE, "seconds": S}, {"press": LINE}, {"release": LINE}, {"silent": ADDRESS}, {"answering": ADDRESS}, or {} for
+none. The answer is the state as a line of JSON.
 """
 import json
 import os
@@ -22,22 +23,22 @@ class Board:
         self.display = Ssd1306()
         self.bus = Mcp2221({DISPLAY_ADDRESS: self.display})
         self.gpio = Cp2112()
-        # The contact that lets the camera be open.
+        # The contact of the privacy switch: at ground, the camera may be opened.
         self.gpio.pull(SWITCH, 0)
 
-    def obey(self, order):
-        if "tap" in order:
-            self.gpio.tap(order["tap"], order["seconds"])
-        if "press" in order:
-            self.gpio.pull(order["press"], 0)
-        if "release" in order:
-            self.gpio.pull(order["release"], 1)
-        if "silent" in order:
-            self.bus.silent.add(order["silent"])
-        if order.get("answering") in self.bus.silent:
-            # Whoever was unplugged comes back dark and empty.
+    def execute(self, command):
+        if "tap" in command:
+            self.gpio.tap(command["tap"], command["seconds"])
+        if "press" in command:
+            self.gpio.pull(command["press"], 0)
+        if "release" in command:
+            self.gpio.pull(command["release"], 1)
+        if "silent" in command:
+            self.bus.silent.add(command["silent"])
+        if command.get("answering") in self.bus.silent:
+            # After a power loss the display is dark and its memory is empty.
             self.display.__init__()
-            self.bus.silent.discard(order["answering"])
+            self.bus.silent.discard(command["answering"])
         return self.state()
 
     def state(self):
@@ -53,7 +54,7 @@ class Board:
 
 
 def ready():
-    """Type=notify: the devices are plugged in."""
+    """Notifies systemd (Type=notify) that the devices are connected."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.connect(os.environ["NOTIFY_SOCKET"])
         notify.send(b"READY=1")
@@ -73,7 +74,7 @@ def main():
     def answer(listener):
         connection, _ = listener.accept()
         with connection, connection.makefile("rw") as stream:
-            stream.write(json.dumps(board.obey(json.loads(stream.readline()))) + "\n")
+            stream.write(json.dumps(board.execute(json.loads(stream.readline()))) + "\n")
 
     selector.register(control, selectors.EVENT_READ, answer)
     ready()

@@ -1,7 +1,7 @@
-"""A Microchip MCP2221, a USB bridge to I2C: the kernel's hid-mcp2221 makes a real /dev/i2c-N of it.
+"""A Microchip MCP2221, a USB bridge to I2C: the kernel's hid-mcp2221 provides it as /dev/i2c-N.
 
-Reports are those of the data sheet DS20005565, chapter 3. Its GPIO lines are left alone: the driver has no
-interrupts for them.
+The reports follow the data sheet DS20005565, chapter 3. The GPIO lines are not emulated: the driver has no interrupts
+for them.
 """
 import uhid
 
@@ -15,7 +15,7 @@ class Mcp2221(uhid.Device):
     name, vendor, product = "board-mcp2221", 0x04D8, 0x00DD
 
     def __init__(self, chips):
-        """`chips`: what answers on the bus, by address; a chip is whatever has `write(bytes)`."""
+        """`chips`: devices on the bus by address; each has a method `write(bytes)`."""
         self.chips = chips
         self.silent = set()
         self.refused = 0
@@ -28,7 +28,7 @@ class Mcp2221(uhid.Device):
         answer = bytearray(64)
         answer[0] = report[0]
         if report[0] == STATUS:
-            # Cancelling and setting the speed succeed.
+            # Cancelling a transfer and setting the speed always succeed.
             answer[2] = 0x10 if report[2] == 0x10 else 0
             answer[3] = 0x20 if report[3] == 0x20 else 0
         elif report[0] in WRITES + READS:

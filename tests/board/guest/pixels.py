@@ -1,10 +1,10 @@
-"""Reads PNG files of up to eight bits a pixel, as far as the project writes them: grey, palette-free, not interlaced."""
+"""Reads the PNG files that the project writes: up to eight bits per channel, no palette, not interlaced."""
 import struct
 import zlib
 
 
 def decode_png(data, wanted_width):
-    """Rows of characters, 1 where a pixel is brighter than half; of a picture that was enlarged, one of each block."""
+    """Rows of characters, 1 where a pixel is brighter than half. Of an enlarged picture, one pixel of each block is used."""
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
     scale = max(1, width // wanted_width)

@@ -1,8 +1,8 @@
-"""An SSD1306 display as its I2C bus sees it: commands are obeyed, its memory can be had as a picture."""
+"""An emulated SSD1306 display on I2C: executes commands, and returns its memory as a picture."""
 
 WIDTH, PAGES = 128, 8
 COMMAND, DATA = 0x00, 0x40
-# Arguments of the commands that have any (data sheet, table 9).
+# Number of arguments of the commands that have some (data sheet, table 9).
 ARGUMENTS = {0x20: 1, 0x21: 2, 0x22: 2, 0x26: 6, 0x27: 6, 0x29: 5, 0x2A: 5, 0x81: 1, 0xA3: 2, 0xA8: 1, 0xAD: 1,
              0xD3: 1, 0xD5: 1, 0xD9: 1, 0xDA: 1, 0xDB: 1, 0x8D: 1}
 
@@ -29,7 +29,7 @@ class Ssd1306:
             for byte in payload:
                 self._command(byte)
         else:
-            # A control byte before every byte.
+            # Each byte has its own control byte before it.
             for kind, byte in zip(message[::2], message[1::2]):
                 self._put(byte) if kind & 0x40 else self._command(byte)
 

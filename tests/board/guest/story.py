@@ -1,7 +1,7 @@
-"""The story of the virtual board: runs in the guest at each of its starts, and switches it off at the end.
+"""The scenario of the virtual board: runs in the guest after each boot, and switches it off at the end.
 
-A check is a function named by what must hold; its outcome is one line of /mnt/board/out/results.jsonl. Chapters
-are separated by reboots; /mnt/board/out/chapter says which comes next.
+Each check is a function; its result is one line of /mnt/board/out/results.jsonl. Chapters are separated by reboots;
+/mnt/board/out/chapter has the number of the next one.
 """
 import json
 import subprocess
@@ -18,27 +18,27 @@ RESULTS = board.OUT / "results.jsonl"
 CHAPTER = board.OUT / "chapter"
 
 
-def play(check):
+def run_check(check):
     begun = time.monotonic()
     try:
-        told = check()
+        detail = check()
         passed = True
     except board.Failure as failure:
-        told, passed = str(failure), False
-    except Exception:  # whatever goes wrong is a failed check, not the end of the story
-        told, passed = traceback.format_exc(limit=3), False
+        detail, passed = str(failure), False
+    except Exception:  # an unexpected exception fails this check only
+        detail, passed = traceback.format_exc(limit=3), False
     result = {"name": chapters.name(check), "passed": passed,
-              "seconds": round(time.monotonic() - begun, 1), "told": told}
+              "seconds": round(time.monotonic() - begun, 1), "detail": detail}
     if not passed:
-        # What a check took away and did not bring back must not fail the next ones.
-        board.mend()
+        # A failed check must not make the next ones fail.
+        board.restore()
     with RESULTS.open("a") as file:
         file.write(json.dumps(result) + "\n")
     print(f"board: {'ok  ' if passed else 'FAIL'} {result['name']} ({result['seconds']} s)", flush=True)
 
 
 def listen(chapter):
-    """Has written down beside the results what the broker gets, what the service says, and what the whole guest says."""
+    """Starts writing MQTT messages, the log of the service and the log of the guest into files beside the results."""
     journal = ["journalctl", "--follow", "--no-pager"]
     return [subprocess.Popen(command, stdout=(board.OUT / file).open("a")) for command, file in (
         (["mosquitto_sub", "-t", "moodring/#", "-F", "%U %t %p"], board.MESSAGES),
@@ -53,7 +53,7 @@ def main():
     listeners = listen(chapter)
     story = chapters.story()
     for check in story[chapter]:
-        play(check)
+        run_check(check)
     for listener in listeners:
         listener.kill()
     goes_on = any(story[chapter + 1:])

@@ -1,4 +1,4 @@
-"""A HID device whose hardware is a Python object: the kernel's drivers attach to it through /dev/uhid.
+"""A HID device emulated by a Python object; the kernel's drivers attach to it through /dev/uhid.
 
 Events are `struct uhid_event` of <linux/uhid.h>, packed.
 """
@@ -10,12 +10,12 @@ OUTPUT, GET_REPORT, GET_REPORT_REPLY, SET_REPORT, SET_REPORT_REPLY = 6, 9, 10, 1
 BUS_USB = 3
 EIO = 5
 EVENT_BYTES = 4380
-# One vendor-defined collection: 64 bytes in, 64 bytes out. The drivers send reports without asking it.
+# One vendor-defined collection: 64 bytes in, 64 bytes out. The drivers send reports without reading it.
 DESCRIPTOR = bytes.fromhex("0600ff0901a101090215 0026ff00750895408102 0903150026ff00750895409102 c0")
 
 
 class Device:
-    """Opens /dev/uhid and plugs the device in; subclasses answer what the driver asks."""
+    """Opens /dev/uhid and connects the device; subclasses answer the reports of the driver."""
 
     name, vendor, product = "", 0, 0
 
@@ -31,7 +31,7 @@ class Device:
         self._write(struct.pack("<I", DESTROY))
 
     def serve(self):
-        """Answers one event."""
+        """Reads and answers one event."""
         event = os.read(self.file, EVENT_BYTES)
         kind, = struct.unpack_from("<I", event)
         if kind == OUTPUT:
@@ -54,10 +54,10 @@ class Device:
         """The answer to an output report, or None."""
 
     def get_report(self, number):
-        """The feature report, or None where there is none."""
+        """The feature report, or None if the device has none with this number."""
 
     def set_report(self, number, report):
-        """Takes a feature report."""
+        """Handles a feature report."""
 
     def _write(self, event):
         os.write(self.file, event)

@@ -20,7 +20,7 @@ from moodtrain.expression.targets import build_targets, split
 from moodtrain.heads.boxes import longer_side
 from moodtrain.heads.samples import Samples
 
-LEAST_PEOPLE = 5  # as in src/vision/figures.rs
+LEAST_PEOPLE = 5  # as in crates/vision/src/scale_outliers.rs
 COLOURS = {Face.UNKNOWN: (255, 0, 255), Face.HIDDEN: (0, 255, 255), Face.VISIBLE: (0, 255, 0)}  # BGR
 
 
@@ -44,7 +44,7 @@ def show_faces(faces: Faces, page: report.Page) -> None:
 
 def below_gap(sizes: np.ndarray, gap: float) -> int:
     """How many of the heads with these `sizes` the program would take for printed figures if they were `gap` times smaller than
-    everybody else and fewer: the rule of src/vision/figures.rs."""
+    everybody else and fewer: the rule of crates/vision/src/scale_outliers.rs."""
     sizes = np.sort(sizes)
     for first in range(len(sizes) - 1, 0, -1):
         people = len(sizes) - first

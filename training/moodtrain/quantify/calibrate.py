@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-# Half a step of the INT8 softmax, as in src/mood/quantify.rs.
+# Half a step of the INT8 softmax, as in crates/mood/src/quantify.rs.
 FLOOR = 1 / 512
 # Each row of the confusion is a mean over the faces of one class and so many more of the kind that the network itself
 # expects: rare classes (disgust: six held-out faces) would be left to chance otherwise.

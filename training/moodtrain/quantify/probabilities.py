@@ -26,7 +26,7 @@ HEADER = ["part", "fer2013", "ferplus", *(name.lower() for name in FER2013_CLASS
 
 
 class Reader:
-    """The network of a card, read as the daemon reads it (src/vision/expression.rs)."""
+    """The network of a card, read as the daemon reads it (crates/vision/src/expression.rs)."""
 
     def __init__(self, card: Path):
         content = tomllib.loads(card.read_text())

@@ -1,0 +1,413 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::*;
+use crate::{Frame, PixelFormat, Size};
+use moodring_runtime::{Lamp, LampError, Taken};
+use proptest::prelude::*;
+
+/// What each opening does: fail, or deliver these pictures (their sequence numbers) and failures.
+type Script = VecDeque<Result<VecDeque<Result<u64, CameraError>>, CameraError>>;
+
+struct ScriptedSource {
+    script: Script,
+    /// Requested at the end of the script.
+    stop: Stop,
+    /// The mailbox. Each opening takes the frame in it, as a reader would.
+    frames: Arc<Frames>,
+    seen: Arc<Mutex<Vec<u64>>>,
+    recycled: Arc<AtomicU64>,
+}
+
+struct ScriptedCamera {
+    script: VecDeque<Result<u64, CameraError>>,
+    recycled: Arc<AtomicU64>,
+}
+
+impl CameraSource for ScriptedSource {
+    fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
+        if let Taken::Value(frame) = self.frames.take(Duration::ZERO) {
+            self.seen.lock().unwrap().push(frame.sequence);
+        }
+        match self.script.pop_front() {
+            Some(opened) => opened.map(|script| {
+                Box::new(ScriptedCamera { script, recycled: Arc::clone(&self.recycled) }) as Box<dyn Camera>
+            }),
+            None => {
+                self.stop.request();
+                Err(gone("the script is over"))
+            }
+        }
+    }
+}
+
+impl Camera for ScriptedCamera {
+    fn capture(&mut self, mut buffer: Vec<u8>) -> Result<Frame, CameraError> {
+        self.recycled.fetch_add(u64::from(buffer.capacity() >= 64), Ordering::Relaxed);
+        let sequence = self.script.pop_front().unwrap_or_else(|| Err(gone("pulled out")))?;
+        buffer.resize(64, 0);
+        let (format, size) = (PixelFormat::Grey, Size::new(8, 8));
+        Ok(Frame { captured_at: Instant::now(), sequence, format, size, stride: 8, data: buffer })
+    }
+}
+
+fn gone(why: &str) -> CameraError {
+    CameraError::Gone(why.into())
+}
+
+struct Outcome {
+    seen: Vec<u64>,
+    recycled: u64,
+    health: CameraHealth,
+    counters: Counters,
+}
+
+/// Runs the loop until it stops. Returns its health and counters.
+fn capture(
+    source: &mut dyn CameraSource,
+    frames: &Frames,
+    switch: &CameraSwitch,
+    stop: &Stop,
+) -> (CameraHealth, Counters) {
+    let (health, counters) = (CameraHealth::default(), Counters::default());
+    let heartbeat = &Heartbeat::default();
+    let preview = &CameraPreview::default();
+    let parts =
+        CaptureLoop { frames, health: &health, switch, preview, counters: &counters, heartbeat, stop };
+    parts.run(source, &mut CameraLight::none(), Backoff::new(Duration::ZERO, Duration::ZERO));
+    (health, counters)
+}
+
+fn play(script: Script) -> Outcome {
+    let stop = Stop::default();
+    let frames = Arc::new(Frames::default());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recycled = Arc::new(AtomicU64::new(0));
+    let mut source = ScriptedSource {
+        script,
+        stop: stop.clone(),
+        frames: Arc::clone(&frames),
+        seen: Arc::clone(&seen),
+        recycled: Arc::clone(&recycled),
+    };
+    let (health, counters) = capture(&mut source, &frames, &CameraSwitch::default(), &stop);
+    let seen = seen.lock().unwrap().clone();
+    Outcome { seen, recycled: recycled.load(Ordering::Relaxed), health, counters }
+}
+
+#[test]
+fn a_lost_camera_is_opened_again() {
+    let played = play(Script::from([
+        Ok(VecDeque::from([Ok(1), Err(gone("unplugged"))])),
+        Err(gone("not there")),
+        Err(CameraError::Unsupported("no format".into())),
+        Ok(VecDeque::from([Ok(2)])),
+    ]));
+    assert_eq!(played.seen, [1, 2]);
+    assert_eq!(played.counters.frames_captured.get(), 2);
+    assert_eq!(played.counters.camera_losses.get(), 2);
+    assert_eq!(played.health.state(), CameraState::Away("camera gone: pulled out".into()));
+}
+
+#[test]
+fn buffers_of_unread_frames_are_reused_and_the_newest_frame_is_kept() {
+    let played = play(Script::from([Ok((1..=5).map(Ok).collect())]));
+    assert_eq!(played.seen, [5]);
+    // All captures except the first two (no frame was replaced yet) got the buffer of a replaced frame.
+    assert_eq!(played.recycled, 4);
+    assert_eq!(played.counters.frames_replaced.get(), 4);
+}
+
+#[test]
+fn off_closes_the_camera_and_on_opens_it_again() {
+    struct Probe(Arc<AtomicU64>, Arc<CameraSwitch>);
+    impl Drop for Probe {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            self.1.resume();
+        }
+    }
+    struct PausingCamera(Probe, Stop);
+    impl Camera for PausingCamera {
+        fn capture(&mut self, data: Vec<u8>) -> Result<Frame, CameraError> {
+            // The first opening is paused during the capture, the second is stopped.
+            match self.0.0.load(Ordering::SeqCst) {
+                0 => self.0.1.pause(),
+                _ => self.1.request(),
+            }
+            let (format, size) = (PixelFormat::Grey, Size::new(0, 0));
+            Ok(Frame { captured_at: Instant::now(), sequence: 7, format, size, stride: 0, data })
+        }
+    }
+    struct PausingSource(Arc<AtomicU64>, Arc<CameraSwitch>, Stop, u64);
+    impl CameraSource for PausingSource {
+        fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
+            self.3 += 1;
+            let probe = Probe(Arc::clone(&self.0), Arc::clone(&self.1));
+            Ok(Box::new(PausingCamera(probe, self.2.clone())))
+        }
+    }
+    let (closed, switch, stop) = (Arc::default(), Arc::new(CameraSwitch::default()), Stop::default());
+    let mut source = PausingSource(Arc::clone(&closed), Arc::clone(&switch), stop.clone(), 0);
+    let (_, counters) = capture(&mut source, &Frames::default(), &switch, &stop);
+    assert_eq!((source.3, closed.load(Ordering::SeqCst)), (2, 2));
+    // The picture that was captured during the pause was discarded.
+    assert_eq!(counters.frames_captured.get(), 1);
+    assert_eq!(counters.camera_losses.get(), 0);
+}
+
+#[test]
+fn no_camera_is_opened_while_off() {
+    let (switch, stop, health) = (CameraSwitch::default(), Stop::default(), CameraHealth::default());
+    switch.pause();
+    std::thread::scope(|scope| {
+        let (switch, stop, health) = (&switch, &stop, &health);
+        scope.spawn(move || {
+            struct Never;
+            impl CameraSource for Never {
+                fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
+                    panic!("opened while off");
+                }
+            }
+            let (frames, counters) = (&Frames::default(), &Counters::default());
+            let heartbeat = &Heartbeat::default();
+            let preview = &CameraPreview::default();
+            let parts = CaptureLoop { frames, health, switch, preview, counters, heartbeat, stop };
+            parts.run(&mut Never, &mut CameraLight::none(), Backoff::default());
+        });
+        while health.state() != CameraState::Paused {
+            std::thread::yield_now();
+        }
+        stop.request();
+    });
+}
+
+proptest! {
+    #[test]
+    fn waits_grow_stay_within_limits_and_reset(
+        shortest_ms in 0u64..2000, longest_ms in 0u64..20_000,
+        jitters in prop::collection::vec(-1.0f64..2.0, 1..40),
+    ) {
+        let (shortest, longest) = (Duration::from_millis(shortest_ms), Duration::from_millis(longest_ms));
+        let mut back_off = Backoff::new(shortest, longest);
+        let fresh = back_off.clone();
+        for (failures, jitter) in jitters.iter().enumerate() {
+            let whole = shortest.saturating_mul(1 << failures.min(20)).min(longest);
+            let wait = back_off.after_failure(*jitter);
+            prop_assert!(wait >= whole / 2 && wait <= whole, "{wait:?} of {whole:?}");
+        }
+        back_off.reset();
+        prop_assert_eq!(back_off, fresh);
+    }
+}
+
+/// Actions of light and camera, in order.
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+fn note(log: &Log, what: &'static str) {
+    log.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+}
+
+/// A lamp that logs its actions. Its script says which attempts to switch it on fail.
+struct ScriptedLamp {
+    log: Log,
+    failures: VecDeque<bool>,
+}
+
+impl Lamp for ScriptedLamp {
+    fn set(&mut self, lit: bool) -> Result<(), LampError> {
+        if lit && self.failures.pop_front().unwrap_or(false) {
+            note(&self.log, "cannot be lit");
+            return Err(LampError("camera.light.path /sys/class/leds/camera does not exist".into()));
+        }
+        note(&self.log, if lit { "lit" } else { "dark" });
+        Ok(())
+    }
+}
+
+/// What happens during one capture of the watched camera.
+#[derive(Clone, Copy)]
+enum Event {
+    /// A picture, this many seconds after the previous one.
+    Picture(u64),
+    Pause,
+    Stop,
+    Unplug,
+    Panic,
+}
+
+/// A camera that logs when it is opened and closed. Each opening plays one list of events.
+struct WatchedSource {
+    log: Log,
+    openings: VecDeque<Vec<Event>>,
+    switch: Arc<CameraSwitch>,
+    stop: Stop,
+}
+
+struct WatchedCamera {
+    log: Log,
+    events: VecDeque<Event>,
+    switch: Arc<CameraSwitch>,
+    stop: Stop,
+    at: Instant,
+}
+
+impl CameraSource for WatchedSource {
+    fn open(&mut self) -> Result<Box<dyn Camera>, CameraError> {
+        let Some(events) = self.openings.pop_front() else {
+            note(&self.log, "not there");
+            self.stop.request();
+            return Err(gone("not there"));
+        };
+        note(&self.log, "open");
+        Ok(Box::new(WatchedCamera {
+            log: Arc::clone(&self.log),
+            events: events.into(),
+            switch: Arc::clone(&self.switch),
+            stop: self.stop.clone(),
+            at: Instant::now(),
+        }))
+    }
+}
+
+impl Camera for WatchedCamera {
+    fn capture(&mut self, data: Vec<u8>) -> Result<Frame, CameraError> {
+        match self.events.pop_front() {
+            Some(Event::Picture(seconds)) => self.at += Duration::from_secs(seconds),
+            Some(Event::Pause) => self.switch.pause(),
+            Some(Event::Stop) => self.stop.request(),
+            Some(Event::Panic) => panic!("expected in this test"),
+            Some(Event::Unplug) | None => return Err(gone("unplugged")),
+        }
+        let (format, size) = (PixelFormat::Grey, Size::new(0, 0));
+        Ok(Frame { captured_at: self.at, sequence: 0, format, size, stride: 0, data })
+    }
+}
+
+impl Drop for WatchedCamera {
+    fn drop(&mut self) {
+        note(&self.log, "closed");
+        // A pause lasts until the camera is closed.
+        self.switch.resume();
+    }
+}
+
+/// Plays `openings` with a lamp that fails as `failures` says, and returns the actions in order.
+fn watch(openings: &[&[Event]], failures: &[bool], required: bool) -> Vec<&'static str> {
+    watch_while(&CameraPreview::default(), openings, failures, required)
+}
+
+/// The same with this camera preview.
+fn watch_while(
+    preview: &CameraPreview,
+    openings: &[&[Event]],
+    failures: &[bool],
+    required: bool,
+) -> Vec<&'static str> {
+    let (log, switch, stop) = (Log::default(), Arc::new(CameraSwitch::default()), Stop::default());
+    let lamp = ScriptedLamp { log: Arc::clone(&log), failures: failures.iter().copied().collect() };
+    let mut light = CameraLight::new(Box::new(lamp), required);
+    let mut source = WatchedSource {
+        log: Arc::clone(&log),
+        openings: openings.iter().map(|events| events.to_vec()).collect(),
+        switch: Arc::clone(&switch),
+        stop: stop.clone(),
+    };
+    let (frames, counters, health) = (Frames::default(), Counters::default(), CameraHealth::default());
+    let heartbeat = Heartbeat::default();
+    let parts = CaptureLoop {
+        frames: &frames,
+        health: &health,
+        switch: &switch,
+        preview,
+        counters: &counters,
+        heartbeat: &heartbeat,
+        stop: &stop,
+    };
+    let run = || parts.run(&mut source, &mut light, Backoff::new(Duration::ZERO, Duration::ZERO));
+    // The supervisor catches panics in the same way.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+const ONCE: [&str; 4] = ["lit", "open", "closed", "dark"];
+
+#[test]
+fn the_light_is_on_from_before_opening_until_after_closing() {
+    use Event::{Panic, Pause, Picture, Stop, Unplug};
+    for events in [&[Picture(0), Stop][..], &[Picture(0), Panic], &[Panic]] {
+        assert_eq!(watch(&[events], &[], true), ONCE);
+    }
+    for events in [&[Picture(0), Pause][..], &[Picture(0), Unplug], &[Pause]] {
+        assert_eq!(watch(&[events, &[Stop]], &[], true), [ONCE, ONCE].concat());
+    }
+}
+
+#[test]
+fn the_light_is_off_after_a_failed_opening() {
+    assert_eq!(watch(&[], &[], true), ["lit", "not there", "dark"]);
+}
+
+#[test]
+fn the_camera_stays_closed_until_its_light_works() {
+    let events: &[Event] = &[Event::Stop];
+    let two_failures = ["cannot be lit", "dark", "cannot be lit", "dark"];
+    assert_eq!(watch(&[events], &[true, true], true), [two_failures, ONCE].concat());
+    assert_eq!(
+        watch(&[events], &[true], false),
+        ["cannot be lit", "open", "closed", "dark"],
+        "the configuration allows a camera without its light"
+    );
+}
+
+#[test]
+fn a_light_failure_closes_an_open_camera_within_a_second() {
+    let events: &[Event] = &[Event::Picture(0), Event::Picture(1), Event::Picture(1), Event::Stop];
+    let first = ["lit", "open", "lit", "cannot be lit", "closed", "dark"];
+    assert_eq!(watch(&[events, &[Event::Stop]], &[false, false, true], true), [&first[..], &ONCE].concat());
+}
+
+#[test]
+fn the_light_blinks_while_the_preview_is_offered_and_is_steady_afterwards() {
+    let preview = CameraPreview::default();
+    preview.offer(Instant::now() + Duration::from_secs(600));
+    let events: &[Event] =
+        &[Event::Picture(0), Event::Picture(1), Event::Picture(2), Event::Picture(3), Event::Stop];
+    assert_eq!(watch_while(&preview, &[events], &[], true), ["lit", "open", "dark", "lit", "dark", "closed"]);
+    preview.end();
+    assert_eq!(
+        watch_while(&preview, &[events], &[], true),
+        ["lit", "open", "lit", "lit", "lit", "closed", "dark"]
+    );
+}
+
+#[test]
+fn a_paused_start_switches_a_leftover_light_off_and_opens_nothing() {
+    let (log, switch, stop) = (Log::default(), CameraSwitch::default(), Stop::default());
+    switch.pause();
+    std::thread::scope(|scope| {
+        let (log, switch, stop) = (&log, &switch, &stop);
+        scope.spawn(move || {
+            let lamp = ScriptedLamp { log: Arc::clone(log), failures: VecDeque::new() };
+            let mut source = WatchedSource {
+                log: Arc::clone(log),
+                openings: VecDeque::new(),
+                switch: Arc::default(),
+                stop: stop.clone(),
+            };
+            let (frames, counters, health) =
+                (&Frames::default(), &Counters::default(), &CameraHealth::default());
+            let heartbeat = &Heartbeat::default();
+            let preview = &CameraPreview::default();
+            let parts = CaptureLoop { frames, health, switch, preview, counters, heartbeat, stop };
+            parts.run(&mut source, &mut CameraLight::new(Box::new(lamp), true), Backoff::default());
+        });
+        while log.lock().unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        stop.request();
+    });
+    assert_eq!(*log.lock().unwrap(), ["dark"]);
+}

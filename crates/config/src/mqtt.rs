@@ -1,0 +1,195 @@
+//! `[mqtt]`: the broker, the security of the connection, and what is published.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::fault::FaultCollector;
+
+/// Kinds of broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BrokerKind {
+    /// No MQTT.
+    Off,
+    /// A broker in this process, on loopback only.
+    Embedded,
+    /// The broker at `host` and `port`.
+    External,
+}
+
+/// Version of the MQTT protocol, identified by the protocol level in the CONNECT packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+pub enum Protocol {
+    /// MQTT 3.1.1, which every broker supports.
+    V4,
+    /// MQTT 5.
+    V5,
+}
+
+impl Protocol {
+    /// The protocol level.
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+            Self::V5 => 5,
+        }
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.level())
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            4 => Ok(Self::V4),
+            5 => Ok(Self::V5),
+            other => Err(serde::de::Error::custom(format!(
+                "protocol is {other}, but must be 4 (MQTT 3.1.1) or 5 (MQTT 5)"
+            ))),
+        }
+    }
+}
+
+/// Publishing to an MQTT broker.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mqtt {
+    /// Kind of broker: `off`, `embedded` (in this process, on loopback) or `external`.
+    pub broker: BrokerKind,
+    /// Host name or IP address of an external broker.
+    pub host: String,
+    /// TCP port of the broker; with TLS usually 8883. For the embedded broker the port that it opens on loopback (0:
+    /// any free port).
+    pub port: u16,
+    /// Protocol level: 4 is MQTT 3.1.1, which every broker supports; 5 is MQTT 5, with message expiry and reason
+    /// codes. The embedded broker supports only 4.
+    #[schemars(with = "u8")]
+    pub protocol: Protocol,
+    /// User name at the broker. Empty: no user name.
+    pub username: String,
+    /// File whose first line is the password. Empty: the credential `mqtt-password` of the service, if there is one.
+    /// Never write a password into the configuration file.
+    pub password_file: PathBuf,
+    /// Keep-alive interval of an idle connection in seconds, 5 to 600.
+    pub keep_alive_s: u16,
+    /// Longest wait between two attempts to connect in seconds, 2 to 600. Each wait is uniformly random: from zero to
+    /// half of this value after the first failure, from zero to this value after further failures. 5: including the
+    /// timeout of an attempt, the room is back on the dashboard within ten seconds. If several hundred devices share
+    /// a broker, 60 spreads their reconnections.
+    pub reconnect_within_s: u32,
+    /// Seconds between two health messages, 10 to 3600.
+    pub health_every_s: u32,
+    /// Largest number of messages (lessons and device events) that wait while the broker cannot be reached, 10 to
+    /// 100000. The oldest are dropped first. 5000 is about ten days of lessons and 6 MB.
+    pub spool_entries: u32,
+    /// Whether the titles of lessons are published. A title may contain a person's name.
+    pub lesson_titles: bool,
+    /// Whether commands through the broker are accepted (pause, resume, lessons, identify). Every client that may
+    /// write to the device's `cmd` topics can then resume a paused camera; only the privacy switch overrides it.
+    pub commands: bool,
+    /// Whether the device announces itself to Home Assistant, on topics that begin with `discovery_prefix`.
+    pub discovery: bool,
+    /// First level of Home Assistant's discovery topics.
+    pub discovery_prefix: String,
+    /// Encrypted connection to an external broker. The broker's certificate is always checked against its name or
+    /// address.
+    pub tls: Tls,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            broker: BrokerKind::Off,
+            host: "localhost".into(),
+            port: 1883,
+            protocol: Protocol::V4,
+            username: String::new(),
+            password_file: PathBuf::new(),
+            keep_alive_s: 30,
+            reconnect_within_s: 5,
+            health_every_s: 60,
+            spool_entries: 5000,
+            lesson_titles: false,
+            commands: true,
+            discovery: false,
+            discovery_prefix: "homeassistant".into(),
+            tls: Tls::default(),
+        }
+    }
+}
+
+/// Encrypted connection to an external broker. The broker's certificate is always checked against its name or address.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Whether the connection is encrypted.
+    pub enabled: bool,
+    /// PEM file with the certificate authorities for the broker's certificate. Empty: the authorities that the system
+    /// trusts.
+    pub ca_file: PathBuf,
+    /// PEM file with the certificate of this device, for brokers that require client certificates.
+    pub certificate_file: PathBuf,
+    /// PEM file with the private key of the certificate. Empty while `certificate_file` is set: the credential
+    /// `mqtt-key` of the service.
+    pub key_file: PathBuf,
+}
+
+impl Mqtt {
+    pub(super) fn check(&self, faults: &mut FaultCollector) {
+        faults.range("mqtt.keep_alive_s", f64::from(self.keep_alive_s), 5.0, 600.0);
+        faults.range("mqtt.reconnect_within_s", f64::from(self.reconnect_within_s), 2.0, 600.0);
+        faults.range("mqtt.health_every_s", f64::from(self.health_every_s), 10.0, 3600.0);
+        faults.range("mqtt.spool_entries", f64::from(self.spool_entries), 10.0, 100_000.0);
+        faults.topic_level("mqtt.discovery_prefix", &self.discovery_prefix);
+        match self.broker {
+            BrokerKind::External => {
+                if self.host.is_empty() {
+                    faults.add("mqtt.host", "is needed if mqtt.broker is \"external\"");
+                }
+                if self.port == 0 {
+                    faults.add("mqtt.port", "must not be 0 for an external broker; the default port is 1883");
+                }
+            }
+            BrokerKind::Embedded if self.protocol == Protocol::V5 => {
+                faults.add(
+                    "mqtt.protocol",
+                    "must be 4 for the embedded broker, which supports only MQTT 3.1.1",
+                );
+            }
+            BrokerKind::Embedded if self.tls.enabled => {
+                faults.add(
+                    "mqtt.tls.enabled",
+                    "must be false for the embedded broker, which listens only on loopback",
+                );
+            }
+            BrokerKind::Embedded | BrokerKind::Off => {}
+        }
+        if self.username.is_empty() && !self.password_file.as_os_str().is_empty() {
+            faults.add("mqtt.username", "is needed if mqtt.password_file is set");
+        }
+        self.check_tls(faults);
+    }
+
+    fn check_tls(&self, faults: &mut FaultCollector) {
+        let tls = &self.tls;
+        let files = [
+            ("mqtt.tls.ca_file", &tls.ca_file),
+            ("mqtt.tls.certificate_file", &tls.certificate_file),
+            ("mqtt.tls.key_file", &tls.key_file),
+        ];
+        for (key, _) in files.iter().filter(|(_, path)| !tls.enabled && !path.as_os_str().is_empty()) {
+            let message = "is set, but mqtt.tls.enabled is false, so the connection would not be encrypted; set \
+                           it to true";
+            faults.add(*key, message);
+        }
+        if tls.certificate_file.as_os_str().is_empty() && !tls.key_file.as_os_str().is_empty() {
+            faults.add("mqtt.tls.certificate_file", "is needed if mqtt.tls.key_file is set");
+        }
+    }
+}

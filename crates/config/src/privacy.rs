@@ -1,0 +1,48 @@
+//! `[privacy]`: smallest group, noise that protects a single person, and when the camera may be open.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::PrivacySwitch;
+
+/// Protection of single people in the aggregates of the class, and when the camera stays closed.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// Allows `mood.min_people` and `attention.region_people` of 3 or 4, and `attention.detail = "seat"`. In groups
+    /// that small, the expression of one person is easily guessed from the shares.
+    pub i_accept_small_groups: bool,
+    /// Privacy budget of one lesson (the ε of differential privacy), 0.1 to 1000; at least `epsilon_each`. If it is
+    /// set, Laplace noise is added to expressions. A smaller value is more private. Not set: no noise. For this
+    /// budget a lesson is over after five minutes with fewer than `mood.min_people`.
+    pub epsilon: Option<f64>,
+    /// With `epsilon`: part of the budget that one release of new shares spends, 0.01 to 100. The noise has a scale of
+    /// 2 / (people × `epsilon_each`).
+    pub epsilon_each: f64,
+    /// With `epsilon`: shortest time in seconds between two releases of new shares, 10 to 3600. When the budget is
+    /// spent, no expressions are published for the rest of the lesson.
+    pub new_shares_every_s: f64,
+    /// Whether the device is paused after every start until somebody resumes it. If false, the device keeps its last
+    /// state: a paused device stays paused after a reboot or a power cut.
+    pub start_paused: bool,
+    /// Whether the camera preview for aiming is allowed: small pictures with unrecognisable heads, for ten minutes
+    /// after somebody at the device has started it (docs/reference/web.md). If false, no such picture is ever made.
+    pub aiming: bool,
+    /// A hardware switch that overrides every command: while it is in the closed position, the camera cannot be
+    /// opened. A line that cannot be read counts as closed.
+    pub switch: PrivacySwitch,
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self {
+            i_accept_small_groups: false,
+            epsilon: None,
+            epsilon_each: 1.0,
+            new_shares_every_s: 60.0,
+            start_paused: false,
+            aiming: true,
+            switch: PrivacySwitch::default(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Announces the device to Home Assistant: one retained message that describes the device and all its entities.
+//!
+//! The announced topic is stored on the disk, so that the device is removed from Home Assistant when discovery is
+//! turned off or its prefix is changed. [`announcement`] is a pure function; its test lists the rules of Home
+//! Assistant.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use moodring_config::Mqtt;
+use moodring_contract::Topics;
+use moodring_contract::lesson::Metric;
+use moodring_runtime::{DeviceId, atomic_file};
+
+use crate::spool::Kind;
+use crate::target::Target;
+
+/// Name of the file that holds the topic on which the device was announced.
+const FILE_NAME: &str = "discovery-topic";
+/// Seconds without a mood after which its entities are unavailable: three times the longest interval between moods.
+const EXPIRE_AFTER_S: u32 = 180;
+/// The names of the seven mood words, in the order of the type.
+const WORDS: [&str; 7] = ["bright", "attentive", "calm", "restless", "strained", "drowsy", "unsure"];
+/// Topic on which a campus may publish, retained, the newest released version. Devices do not read it.
+const LATEST_VERSION_TOPIC: &str = "moodring/latest_version";
+
+/// Whether and where the device is announced.
+#[derive(Debug)]
+pub(crate) struct Discovery {
+    enabled: bool,
+    topic: String,
+    birth_topic: String,
+    storage: Option<PathBuf>,
+    /// The topic on which the device is announced.
+    announced_on: Option<String>,
+    /// The effect of the message in flight.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Announced,
+    Removed,
+}
+
+impl Discovery {
+    /// Discovery of `device` as `config` says; reads the last announced topic from `storage`.
+    pub(super) fn new(config: &Mqtt, device: &DeviceId, storage: Option<PathBuf>) -> Self {
+        let remembered = storage.as_ref().and_then(|folder| {
+            let text = std::fs::read_to_string(folder.join(FILE_NAME)).ok()?;
+            Some(text.trim().to_owned()).filter(|topic| !topic.is_empty() && topic.len() < 1024)
+        });
+        Self {
+            enabled: config.discovery,
+            topic: topic(config, device),
+            birth_topic: format!("{}/status", config.discovery_prefix),
+            storage,
+            announced_on: remembered,
+            pending: None,
+        }
+    }
+
+    /// The topic on which Home Assistant publishes that it has started.
+    pub(super) fn birth_topic(&self) -> Option<&str> {
+        self.enabled.then_some(&*self.birth_topic)
+    }
+
+    /// Whether the message says that Home Assistant has just started, so that the device must be announced again.
+    pub(super) fn is_birth(&self, retained: bool, topic: &str, payload: &[u8]) -> bool {
+        self.enabled && !retained && topic == self.birth_topic && payload == b"online"
+    }
+
+    /// Whether an announcement or a removal is due on a new connection.
+    pub(super) fn is_due(&self) -> bool {
+        self.enabled || self.announced_on.is_some()
+    }
+
+    /// Topic and payload of the next message; an empty payload removes the device.
+    pub(super) fn message(&mut self, target: &Target, topics: &Topics) -> (String, Vec<u8>) {
+        if let Some(old) = self.announced_on.clone().filter(|old| !self.enabled || *old != self.topic) {
+            self.pending = Some(Pending::Removed);
+            return (old, Vec::new());
+        }
+        self.pending = Some(Pending::Announced);
+        // Stored before it is published: it must be removable later, even after a power cut.
+        if self.announced_on.is_none() {
+            self.remember(Some(&self.topic));
+        }
+        (self.topic.clone(), announcement(target, topics).to_string().into_bytes())
+    }
+
+    /// The broker has acknowledged the last message. True if another is due.
+    pub(super) fn acknowledged(&mut self) -> bool {
+        let now = match self.pending.take() {
+            Some(Pending::Announced) => Some(self.topic.clone()),
+            Some(Pending::Removed) => None,
+            None => return false,
+        };
+        if now.is_none() {
+            self.remember(None);
+        }
+        let more = now.is_none() && self.enabled;
+        self.announced_on = now;
+        more
+    }
+
+    fn remember(&self, topic: Option<&str>) {
+        let Some(folder) = &self.storage else { return };
+        let path = folder.join(FILE_NAME);
+        let done = match topic {
+            Some(topic) => atomic_file::write(&path, topic.as_bytes()),
+            None => std::fs::remove_file(&path),
+        };
+        if let Err(error) = done {
+            tracing::warn!(path = %path.display(), %error, "the topic of the announcement to Home Assistant cannot be stored: the device cannot be removed from there later");
+        }
+    }
+}
+
+/// The topic on which `device` is announced.
+pub(super) fn topic(config: &Mqtt, device: &DeviceId) -> String {
+    format!("{}/device/{device}/config", config.discovery_prefix)
+}
+
+/// The announcement to Home Assistant (MQTT device discovery, as of 2026.11).
+fn announcement(target: &Target, topics: &Topics) -> Value {
+    let room = &target.room;
+    json!({
+        "device": {
+            "identifiers": [target.device.as_str()],
+            "name": format!("moodring {}", room.name),
+            "manufacturer": "moodring",
+            "model": "moodring",
+            "sw_version": env!("CARGO_PKG_VERSION"),
+            "suggested_area": room.name,
+        },
+        "origin": { "name": "moodring", "sw_version": env!("CARGO_PKG_VERSION") },
+        "availability": [{
+            "topic": topics.status(),
+            "value_template": "{{ value_json.status }}",
+            "payload_available": "online",
+            "payload_not_available": "offline",
+        }],
+        "availability_mode": "all",
+        "state_topic": topics.mood(),
+        "qos": 1,
+        "components": Value::Object(components(target, topics)),
+    })
+}
+
+/// The entities by key; each has its own `unique_id`.
+fn components(target: &Target, topics: &Topics) -> serde_json::Map<String, Value> {
+    let mut all = metrics();
+    all.extend(device_entities(topics));
+    if target.config.commands {
+        all.extend(controls(topics));
+    }
+    let with_id = |(key, mut component): (String, Value)| {
+        component["unique_id"] = format!("{}-{key}", target.device).into();
+        component["default_entity_id"] =
+            format!("{}.moodring_{}_{key}", component["platform"].as_str().unwrap_or_default(), slug(target))
+                .into();
+        (key, component)
+    };
+    all.into_iter().map(with_id).collect()
+}
+
+/// The room, reduced to the characters that entity ids may have.
+fn slug(target: &Target) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    target.room.name.chars().map(letter).collect()
+}
+
+fn metrics() -> Vec<(String, Value)> {
+    let share = |path: &str| {
+        format!("{{{{ (value_json.{path} * 100) | round(0) if value_json.{} else None }}}}", owner(path))
+    };
+    let percent = |name: &str, template: String| {
+        json!({
+            "platform": "sensor", "name": name, "value_template": template, "unit_of_measurement": "%",
+            "state_class": "measurement", "suggested_display_precision": 0, "expire_after": EXPIRE_AFTER_S,
+        })
+    };
+    let mut all = vec![
+        (
+            "word".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Mood", "device_class": "enum", "options": WORDS, "icon": "mdi:school",
+                "value_template": "{{ value_json.word if value_json.state == 'live' else 'unsure' }}",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
+        (
+            "people".to_owned(),
+            json!({
+                "platform": "sensor", "name": "People", "value_template": "{{ value_json.people }}",
+                "unit_of_measurement": "people", "state_class": "measurement", "icon": "mdi:account-group",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
+        ("facing".to_owned(), percent("Facing", share("facing.share"))),
+        ("engagement".to_owned(), percent("Engagement", share("engagement.value"))),
+        (
+            "pace".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Pace", "device_class": "enum",
+                "options": ["fine", "too_fast", "too_slow", "unsure"], "value_template": "{{ value_json.pace }}",
+                "expire_after": EXPIRE_AFTER_S,
+            }),
+        ),
+    ];
+    for metric in Metric::EXPRESSIONS {
+        let name = metric.name();
+        let mut component = percent(&format!("Share {name}"), share(&format!("expressions.{name}.share")));
+        component["entity_category"] = "diagnostic".into();
+        component["enabled_by_default"] = false.into();
+        all.push((name.to_owned(), component));
+    }
+    all
+}
+
+/// The first part of `path`: null if the value is absent.
+fn owner(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
+}
+
+fn device_entities(topics: &Topics) -> Vec<(String, Value)> {
+    vec![
+        (
+            "camera".to_owned(),
+            json!({
+                "platform": "sensor", "name": "Camera", "device_class": "enum", "entity_category": "diagnostic",
+                "options": ["starting", "streaming", "paused", "away"], "state_topic": topics.health(),
+                "value_template": "{{ value_json.camera }}",
+            }),
+        ),
+        (
+            "problem".to_owned(),
+            json!({
+                "platform": "binary_sensor", "name": "Problem", "device_class": "problem",
+                "entity_category": "diagnostic", "state_topic": topics.health(),
+                "value_template": "{{ 'ON' if value_json.problems else 'OFF' }}",
+                "json_attributes_topic": topics.health(), "json_attributes_template": "{{ value_json.problems | tojson }}",
+            }),
+        ),
+        (
+            "lesson".to_owned(),
+            json!({
+                "platform": "event", "name": "Lesson", "state_topic": topics.leaf(Kind::Lesson.name()),
+                "event_types": ["begun", "ended"],
+                "value_template": "{{ {'event_type': value_json.kind, 'lesson': value_json.lesson} | tojson }}",
+            }),
+        ),
+        (
+            "update".to_owned(),
+            json!({
+                "platform": "update", "name": "Program", "entity_category": "diagnostic", "state_topic": topics.status(),
+                "value_template": "{{ {'installed_version': value_json.version} | tojson }}",
+                "latest_version_topic": LATEST_VERSION_TOPIC,
+            }),
+        ),
+    ]
+}
+
+fn controls(topics: &Topics) -> Vec<(String, Value)> {
+    vec![
+        (
+            "pause".to_owned(),
+            json!({
+                "platform": "switch", "name": "Pause", "icon": "mdi:pause", "command_topic": topics.command("pause"),
+                "payload_on": "{\"paused\":true}", "payload_off": "{\"paused\":false}",
+                "value_template": "{{ 'ON' if value_json.state == 'paused' else 'OFF' }}",
+                "state_on": "ON", "state_off": "OFF", "retain": false,
+            }),
+        ),
+        (
+            "identify".to_owned(),
+            json!({
+                "platform": "button", "name": "Identify", "device_class": "identify", "entity_category": "config",
+                "command_topic": topics.command("identify"), "payload_press": "{\"for_s\":10}", "retain": false,
+            }),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Password, certificates and key. They are read again for each connection, so a corrected file needs no restart.
+//!
+//! Files named in the configuration take precedence; otherwise the credentials of the service manager are used
+//! (systemd.exec(5), `LoadCredential=` and `LoadCredentialEncrypted=`).
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::client::rustls::{
+    self, ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use moodring_config::{BrokerKind, Mqtt, Tls};
+
+/// Maximum size of a password file; the rest is not read.
+const MAX_PASSWORD_BYTES: u64 = 4096;
+/// Maximum size of a PEM file; the rest is not read. The certificates of a system have about 230 kB.
+const MAX_PEM_BYTES: u64 = 1024 * 1024;
+/// Name of the service's credential with the password.
+const PASSWORD: &str = "mqtt-password";
+/// Name of the service's credential with the key of the device's certificate.
+const KEY: &str = "mqtt-key";
+
+/// The source of secrets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets {
+    /// Folder of the service's credentials.
+    credentials: Option<PathBuf>,
+}
+
+impl Secrets {
+    /// The secrets of this process.
+    pub(crate) fn detect() -> Self {
+        Self { credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) }
+    }
+
+    /// User name and password for the broker, if they are configured.
+    ///
+    /// # Errors
+    /// The password cannot be read; one line that names the file.
+    pub(super) fn login(&self, config: &Mqtt) -> Result<Option<(String, String)>, String> {
+        if config.username.is_empty() || config.broker != BrokerKind::External {
+            return Ok(None);
+        }
+        let path = self.path("mqtt.password_file", &config.password_file, PASSWORD);
+        let password = path.map_or_else(|| Ok(String::new()), |(key, path)| first_line(key, &path))?;
+        Ok(Some((config.username.clone(), password)))
+    }
+
+    /// The TLS configuration, if the connection is to be encrypted.
+    ///
+    /// # Errors
+    /// A file cannot be read or has invalid content; one line that names the file.
+    pub(super) fn tls(&self, config: &Mqtt) -> Result<Option<Arc<ClientConfig>>, String> {
+        let tls = &config.tls;
+        if !tls.enabled || config.broker != BrokerKind::External {
+            return Ok(None);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS: {error}"))?
+            .with_root_certificates(authorities(tls)?);
+        if tls.certificate_file.as_os_str().is_empty() {
+            return Ok(Some(Arc::new(builder.with_no_client_auth())));
+        }
+        let chain = certificates("mqtt.tls.certificate_file", &tls.certificate_file)?;
+        let (key, path) = self
+            .path("mqtt.tls.key_file", &tls.key_file, KEY)
+            .ok_or("mqtt.tls.key_file is needed beside mqtt.tls.certificate_file")?;
+        let private = PrivateKeyDer::from_pem_slice(&pem(key, &path)?)
+            .map_err(|error| format!("{key} {} holds no key in PEM: {error}", path.display()))?;
+        let with_key = builder.with_client_auth_cert(chain, private);
+        let with_key = with_key
+            .map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
+        Ok(Some(Arc::new(with_key)))
+    }
+
+    /// The configured file, otherwise the service's credential `name`; with its name for error messages.
+    pub(crate) fn path<'a>(
+        &self,
+        key: &'a str,
+        configured: &Path,
+        name: &'a str,
+    ) -> Option<(&'a str, PathBuf)> {
+        if !configured.as_os_str().is_empty() {
+            return Some((key, configured.to_owned()));
+        }
+        let credential = self.credentials.as_ref()?.join(name);
+        credential.exists().then_some((name, credential))
+    }
+}
+
+fn authorities(tls: &Tls) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates = if tls.ca_file.as_os_str().is_empty() {
+        rustls_native_certs::load_native_certs().certs
+    } else {
+        certificates("mqtt.tls.ca_file", &tls.ca_file)?
+    };
+    // A few old certificates of a system cannot be parsed; the others are enough.
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err(
+            "the broker's certificate cannot be checked: no usable CA certificate in mqtt.tls.ca_file or in the system"
+                .into(),
+        );
+    }
+    Ok(roots)
+}
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// One line that names `key` and the file.
+pub(crate) fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bytes = pem(key, path)?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all),
+        Ok(_) => Err(format!("{key} {} holds no certificate in PEM", path.display())),
+        Err(error) => Err(format!("{key} {} is no PEM file: {error}", path.display())),
+    }
+}
+
+fn pem(key: &str, path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut bytes));
+    read.map_err(|error| format!("{key} {} cannot be read: {error}", path.display()))?;
+    Ok(bytes)
+}
+
+/// The first line of a file, without its end.
+///
+/// # Errors
+/// One line that names `key` and the file.
+pub(crate) fn first_line(key: &str, path: &Path) -> Result<String, String> {
+    let problem = |error| format!("{key} {} cannot be read: {error}", path.display());
+    let file = std::fs::File::open(path).map_err(problem)?;
+    let mut line = String::new();
+    BufReader::new(file.take(MAX_PASSWORD_BYTES)).read_line(&mut line).map_err(problem)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn external(username: &str) -> Mqtt {
+        Mqtt { broker: BrokerKind::External, username: username.into(), ..Mqtt::default() }
+    }
+
+    #[test]
+    fn the_configured_password_file_precedes_the_service_s_credential() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets { credentials: Some(folder.path().into()) };
+        assert_eq!(secrets.login(&external("")), Ok(None));
+        assert_eq!(secrets.login(&external("me")), Ok(Some(("me".into(), String::new()))));
+        std::fs::write(folder.path().join(PASSWORD), "from systemd\nnot this").unwrap();
+        assert_eq!(secrets.login(&external("me")), Ok(Some(("me".into(), "from systemd".into()))));
+        let file = folder.path().join("own");
+        std::fs::write(&file, "own\r\n").unwrap();
+        let named = Mqtt { password_file: file, ..external("me") };
+        assert_eq!(secrets.login(&named), Ok(Some(("me".into(), "own".into()))));
+        let embedded = Mqtt { broker: BrokerKind::Embedded, ..named };
+        assert_eq!(secrets.login(&embedded), Ok(None), "the embedded broker needs no password");
+    }
+
+    #[test]
+    fn an_error_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.pem");
+        std::fs::write(&empty, "nothing\n").unwrap();
+        let problem_of = |tls: Tls| {
+            let config = Mqtt { tls: Tls { enabled: true, ..tls }, ..external("") };
+            Secrets::default().tls(&config).unwrap_err()
+        };
+        let missing = problem_of(Tls { ca_file: "/nonexistent/ca.pem".into(), ..Tls::default() });
+        assert!(missing.contains("mqtt.tls.ca_file /nonexistent/ca.pem cannot be read"), "{missing}");
+        let empty = problem_of(Tls { ca_file: empty, ..Tls::default() });
+        assert!(empty.contains("holds no certificate"), "{empty}");
+    }
+}

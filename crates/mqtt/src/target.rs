@@ -1,0 +1,34 @@
+//! The broker, and the device that publishes to it.
+
+use moodring_config as config;
+use moodring_contract::payload::Place;
+use moodring_runtime::DeviceId;
+
+/// The address of the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// A device and the broker to which it publishes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The broker.
+    pub address: Address,
+    /// The room of the topics.
+    pub room: config::Room,
+    /// The device; its name is also the client id.
+    pub device: DeviceId,
+    /// Configuration of the connection and of what is published.
+    pub config: config::Mqtt,
+}
+
+impl Target {
+    /// Site, room and device for the payloads.
+    pub(crate) fn place(&self) -> Place {
+        Place::new(&self.room.site, &self.room.name, self.device.as_str())
+    }
+}

@@ -1,0 +1,140 @@
+//! The vision thread: takes the newest frame, runs one vision cycle and sends the observation to the mood task.
+//!
+//! A broken frame is skipped; a failure of the inference engine ends the thread.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tracing::{info, trace, warn};
+
+use super::Observation;
+use super::cycle::VisionError;
+use super::observer::Vision;
+use moodring_camera::Frames;
+use moodring_config::Settings;
+use moodring_runtime::Taken;
+use moodring_runtime::ThermalState;
+use moodring_runtime::{Counters, Heartbeat, Stop};
+
+/// Maximum wait for a frame before the heartbeat and the stop request are handled.
+const WAIT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// The inputs and outputs of the vision thread.
+#[derive(Debug)]
+pub struct VisionLoop<'a> {
+    /// Source of the frames.
+    pub frames: &'a Frames,
+    /// Destination of the observations.
+    pub observations: mpsc::Sender<Observation>,
+    /// Minimum time between the starts of two cycles.
+    pub every: Duration,
+    /// Slowdown factor of a warm device.
+    pub thermal: &'a ThermalState,
+    /// Changes when all seats must be deleted: at the start and end of a lesson or a pause.
+    pub resets: watch::Receiver<u64>,
+    /// The live configuration.
+    pub settings: Settings,
+    /// Metrics of the cycles.
+    pub counters: &'a Counters,
+    /// Beats for each frame and while waiting for one.
+    pub heartbeat: &'a Heartbeat,
+    /// Request to end the thread.
+    pub stop: &'a Stop,
+}
+
+impl VisionLoop<'_> {
+    /// Processes the newest frame until a stop is requested or the frames end. An observation is dropped and
+    /// counted when the channel is full; a broken frame is skipped and counted.
+    ///
+    /// # Errors
+    /// When the inference engine fails; the process must restart.
+    pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
+        let (mut broken, mut delegated) = (false, None);
+        while !self.stop.is_requested() {
+            self.heartbeat.beat();
+            let begun = Instant::now();
+            let taken = self.frames.take(WAIT_TIMEOUT);
+            // After the wait, because a reset requested during the wait also applies to the frame just taken.
+            if self.resets.has_changed().unwrap_or(false) {
+                self.resets.mark_unchanged();
+                vision.forget();
+            }
+            if self.settings.has_changed().unwrap_or(false) {
+                vision.set_zones(&self.settings.borrow_and_update().zone);
+            }
+            let frame = match taken {
+                Taken::Value(frame) => frame,
+                Taken::Timeout => continue,
+                Taken::Closed => return Ok(()),
+            };
+            let observed_from = Instant::now();
+            match vision.observe(&frame) {
+                Ok(observation) => {
+                    if std::mem::take(&mut broken) {
+                        info!("frames can be decoded again");
+                    }
+                    self.counters.cycle_time.set(observed_from.elapsed());
+                    count(vision, self.counters);
+                    let works = vision.delegation().fault().is_none();
+                    if delegated.replace(works) != Some(works) {
+                        self.counters.engine.set(vision.delegation().state());
+                    }
+                    trace!(sequence = frame.sequence, heads = observation.people.len(), "observed");
+                    if self.observations.try_send(observation).is_err() {
+                        self.counters.observations_dropped.increment();
+                    }
+                }
+                Err(error @ VisionError::Engine(_)) => return Err(error.into()),
+                Err(error) => {
+                    self.counters.frames_broken.increment();
+                    if !std::mem::replace(&mut broken, true) {
+                        warn!(%error, "frame cannot be decoded; frames are skipped");
+                    }
+                }
+            }
+            self.frames.give_back(frame);
+            let busy = begun.elapsed();
+            pause(begun + cycle(self.every, busy, self.thermal.slowdown()), self.heartbeat, self.stop);
+        }
+        Ok(())
+    }
+}
+
+fn count(vision: &Vision, counters: &Counters) {
+    let stages = vision.stages();
+    counters.cycles.increment();
+    counters.heads_found.add(stages.heads as u64);
+    counters.faces_read.add(stages.faces_read as u64);
+}
+
+/// Duration of a cycle whose work took `busy`. The slowdown applies to the larger of `every` and `busy`, so that a
+/// board that is always busy is slowed down, too.
+fn cycle(every: Duration, busy: Duration, slowdown: f64) -> Duration {
+    every.max(busy).mul_f64(slowdown)
+}
+
+/// Waits until `due` with a beating heart, because a cycle may last a minute.
+fn pause(due: Instant, heartbeat: &Heartbeat, stop: &Stop) {
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() || stop.wait(left.min(WAIT_TIMEOUT)) {
+            return;
+        }
+        heartbeat.beat();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_board_pauses_even_when_always_busy() {
+        let (every, short, long) =
+            (Duration::from_millis(500), Duration::from_millis(200), Duration::from_secs(2));
+        assert_eq!(cycle(every, short, 1.0), every);
+        assert_eq!(cycle(every, long, 1.0), long, "no pause beyond the work itself");
+        assert_eq!(cycle(every, short, 4.0), Duration::from_secs(2));
+        assert_eq!(cycle(every, long, 4.0), Duration::from_secs(8));
+    }
+}

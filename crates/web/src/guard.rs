@@ -1,0 +1,209 @@
+//! Checks of every request: `Host` names this machine, changes come from the device's own page, bodies are bounded in
+//! size and time.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+/// Maximum size of a request body; the longest that the page sends is a note.
+pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
+/// A request that changes something must arrive and be handled within this time.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Content security policy: no foreign sources, nothing inline, no embedding in frames.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const FIXED_HEADERS: [(header::HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    // Foreign pages in the same browser must not embed the display's picture.
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Accepted values of `Host`: this machine's address and its own names. An attacker can point only foreign names at it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Names(Vec<String>);
+
+impl Names {
+    /// Names of a page that listens on `address`; `named` is its name in multicast DNS, if it has one.
+    pub(super) fn of(address: IpAddr, named: Option<String>) -> Self {
+        if address.is_loopback() {
+            return Self(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec());
+        }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let mut names = Self::on_lan(address, host.trim());
+        names.0.extend(named);
+        names
+    }
+
+    /// Answer to a request with another `Host`.
+    fn refuse(&self) -> Response {
+        (StatusCode::FORBIDDEN, format!("only {} are served here\n", self.0.join(", "))).into_response()
+    }
+
+    /// All names; IPv6 addresses are in brackets.
+    pub(super) fn all(&self) -> &[String] {
+        &self.0
+    }
+
+    fn on_lan(address: IpAddr, host: &str) -> Self {
+        let address = match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        let mut names = vec![address];
+        if !host.is_empty() {
+            let host = host.to_ascii_lowercase();
+            names.extend([format!("{host}.local"), host]);
+        }
+        Self(names)
+    }
+
+    /// Whether `Host` is one of the names, with or without a port.
+    fn accept(&self, headers: &HeaderMap) -> bool {
+        let Some(host) = text(headers, header::HOST.as_str()) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        self.0.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Refuses requests with a foreign `Host` and changes from foreign pages, and adds the fixed headers to every answer.
+pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = if !names.accept(request.headers()) {
+        names.refuse()
+    } else if changes && !is_from_own_page(request.headers()) {
+        (StatusCode::FORBIDDEN, "changes are accepted from the device's own page only\n").into_response()
+    } else if changes {
+        tokio::time::timeout(CHANGE_TIMEOUT, next.run(request))
+            .await
+            .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response())
+    } else {
+        next.run(request).await
+    };
+    for (name, value) in FIXED_HEADERS {
+        // A report has its own policy, which names its style.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Redirects a plain HTTP request to the same address by HTTPS.
+pub(super) async fn to_https(State(names): State<Arc<Names>>, request: Request) -> Response {
+    let host = text(request.headers(), header::HOST.as_str()).unwrap_or_default();
+    if !names.accept(request.headers()) {
+        return names.refuse();
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    Redirect::permanent(&format!("https://{host}{path}")).into_response()
+}
+
+/// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with each of these
+/// requests, and newer ones `Sec-Fetch-Site` too. Without both the client is no browser, so no foreign page can abuse
+/// it.
+fn is_from_own_page(headers: &HeaderMap) -> bool {
+    let same_site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
+    let same_origin = headers.get(header::ORIGIN).is_none() || {
+        let host = text(headers, header::HOST.as_str());
+        let origin = text(headers, header::ORIGIN.as_str());
+        let authority = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+        matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host))
+    };
+    same_site && same_origin
+}
+
+/// The value of the header `name`; `None` if it occurs more than once, which no browser sends.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn on_loopback_only_its_names_are_accepted() {
+        let names = Names::of([127, 0, 0, 1].into(), None);
+        let accepts = |host: &str| names.accept(&headers(&[("host", host)]));
+        for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
+            assert!(accepts(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.org",
+            "localhost.example.org",
+            "127.0.0.1.example.org:80",
+            "::1",
+            "localhost:x",
+            "[::1",
+        ] {
+            assert!(!accepts(host), "{host}");
+        }
+        assert!(!names.accept(&HeaderMap::new()));
+        assert!(!names.accept(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn in_the_lan_its_address_and_its_own_names_are_accepted() {
+        let names = Names::on_lan([192, 168, 1, 20].into(), "Classroom");
+        let accepts = |host: &str| names.accept(&headers(&[("host", host)]));
+        for host in ["192.168.1.20", "192.168.1.20:8080", "classroom.local:8080", "CLASSROOM"] {
+            assert!(accepts(host), "{host}");
+        }
+        for host in
+            ["localhost", "192.168.1.21", "192.168.1.20.example.org", "classroom.local.example.org", "local"]
+        {
+            assert!(!accepts(host), "{host}");
+        }
+        assert!(Names::on_lan("fd00::1".parse().unwrap(), "").accept(&headers(&[("host", "[fd00::1]:80")])));
+    }
+
+    #[test]
+    fn changes_come_from_the_devices_own_page_only() {
+        let accepts = |lines: &[(&str, &str)]| {
+            let mut all = vec![("host", "127.0.0.1:8080")];
+            all.extend(lines);
+            is_from_own_page(&headers(&all))
+        };
+        assert!(accepts(&[]));
+        assert!(accepts(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]));
+        for lines in [
+            &[("origin", "null")][..],
+            &[("origin", "http://127.0.0.1:9090")],
+            &[("origin", "http://127.0.0.1")],
+            &[("origin", "http://example.org")],
+            &[("origin", "http://example.org/127.0.0.1:8080")],
+            &[("origin", "127.0.0.1:8080")],
+            &[("origin", "http://127.0.0.1:8080"), ("origin", "http://example.org")],
+            &[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "none")],
+        ] {
+            assert!(!accepts(lines), "{lines:?}");
+        }
+    }
+}
