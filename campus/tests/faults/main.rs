@@ -2,7 +2,7 @@
 //!
 //! `make fault-test` carries out every fault in full, `make test` a short selection. Each fault has a broker (real
 //! Mosquitto), devices (`moodring-campus loadgen`, a process) and a witness of its own, so that they run side by side;
-//! all on loopback. docs/reference/reliability.md says what is checked, and what came of it.
+//! all on loopback. docs/reference/reliability.md lists the checks and their results.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

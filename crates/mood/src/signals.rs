@@ -145,7 +145,7 @@ fn counted_faces(shares: &[Share; 7]) -> f64 {
 }
 
 /// Facing times the weight of the expressions, as Sharma et al. (arXiv 1909.12913) multiply gaze by emotion: a person
-/// who has turned away adds nothing. The interval follows from the propagation of error for a product.
+/// turned away adds nothing. The interval follows from the propagation of error for a product.
 fn engagement(facing: Level, weight: Level) -> Level {
     let half =
         |facing_half: f64, weight_half: f64| (weight.value * facing_half).hypot(facing.value * weight_half);

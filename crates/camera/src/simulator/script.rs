@@ -121,7 +121,7 @@ impl Script {
         Self { events, repeat_every: Some(at(60)) }
     }
 
-    /// State at `at`, for a class that begins with `people` of whom the share `facing` faces the front.
+    /// State at `at`. The class begins with `people` people; the share `facing` of them faces the front.
     pub(super) fn state(&self, at: Duration, people: u32, facing: f64) -> SceneState {
         let mut state = SceneState {
             expressions: CALM,
