@@ -11,7 +11,6 @@ mod demo;
 mod doctor;
 mod lessons;
 mod light_off;
-mod logging;
 mod mqtt;
 mod notice;
 mod overlay;

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use moodring_camera::CameraSwitch;
 use moodring_config::{Config, Room};
 use moodring_contract::{
-    Command, CommandSource, DIM_FOR, LessonCommand, Refusal, Sensitivity, SwitchPosition,
+    Command, CommandSource, DIM_DURATION, LessonCommand, Refusal, Sensitivity, SwitchPosition,
 };
-use moodring_runtime::{CameraPreview, CommandRequests, PREVIEW_FOR, Pairing, StatusBoard, Stop};
+use moodring_runtime::{CameraPreview, CommandRequests, PREVIEW_DURATION, Pairing, StatusBoard, Stop};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -31,7 +31,7 @@ struct Inner {
     /// Whether the device is paused, by command or by the switch.
     paused: watch::Sender<bool>,
     /// Whether the device was paused by command. This state must survive a power cut.
-    paused_by_hand: watch::Sender<bool>,
+    paused_by_command: watch::Sender<bool>,
     /// Counts how often a lesson began or ended, or a pause began. Tracking of people restarts at each of these.
     resets: watch::Sender<u64>,
     sensitivity: watch::Sender<Sensitivity>,
@@ -88,7 +88,7 @@ impl Control {
         }
         let requires_code = config.web.enabled && !config.web.listen.ip().is_loopback();
         board.update(|status| {
-            (status.paused_by_hand, status.switch) = (by_hand, switch);
+            (status.paused_by_command, status.switch) = (by_hand, switch);
             status.records_lessons = lessons.is_some();
             status.is_new = config.room == Room::default();
         });
@@ -96,7 +96,7 @@ impl Control {
             camera,
             pause: Mutex::new(pause),
             paused: watch::Sender::new(pause.is_paused()),
-            paused_by_hand: watch::Sender::new(by_hand),
+            paused_by_command: watch::Sender::new(by_hand),
             resets: watch::Sender::default(),
             sensitivity: watch::Sender::default(),
             pairing: Pairing::new(requires_code, Duration::from_secs_f64(config.button.pairing_s)),
@@ -118,8 +118,8 @@ impl Control {
     }
 
     /// Whether the device was paused by command. This state must survive a power cut.
-    pub fn paused_by_hand(&self) -> watch::Receiver<bool> {
-        self.0.paused_by_hand.subscribe()
+    pub fn paused_by_command(&self) -> watch::Receiver<bool> {
+        self.0.paused_by_command.subscribe()
     }
 
     /// Counts resets: the control counts each begin of a pause, the lesson recorder each begin and end of a lesson.
@@ -174,7 +174,7 @@ impl Control {
             }
             Command::Dim(dim) => {
                 info!(?source, dim, "night mode");
-                self.0.board.update(|status| status.dim_until = dim.then(|| now + DIM_FOR));
+                self.0.board.update(|status| status.dim_until = dim.then(|| now + DIM_DURATION));
                 Ok(())
             }
             Command::SetSensitivity(sensitivity) => {
@@ -185,8 +185,8 @@ impl Control {
                 Ok(())
             }
             Command::OfferPairing => self.offer_pairing(now, source),
-            Command::OfferAiming => self.offer_aiming(now, source),
-            Command::EndAiming => {
+            Command::OfferPreview => self.offer_aiming(now, source),
+            Command::EndPreview => {
                 if self.0.preview.until(now).is_some() {
                     info!(?source, "aiming ended");
                 }
@@ -200,7 +200,7 @@ impl Control {
     pub fn set_switch(&self, position: SwitchPosition) {
         let mut pause = self.lock();
         if pause.switch != position {
-            info!(?position, paused_by_hand = pause.by_hand, "privacy switch");
+            info!(?position, paused_by_command = pause.by_hand, "privacy switch");
         }
         pause.switch = position;
         self.apply(*pause);
@@ -233,7 +233,7 @@ impl Control {
                     request.answer_by(|(command, source)| self.execute(command, source));
                 }
                 Some(until) = preview.next() => {
-                    self.0.board.update(|status| status.aim_until = until);
+                    self.0.board.update(|status| status.preview_until = until);
                 }
                 () = &mut keep_time => {}
             }
@@ -253,14 +253,14 @@ impl Control {
     /// Accepts only sources at the device: button and console.
     fn offer_aiming(&self, now: Instant, source: CommandSource) -> Result<(), Refusal> {
         if !self.0.aiming_enabled || !matches!(source, CommandSource::Button | CommandSource::Console) {
-            return Err(Refusal::NoAiming);
+            return Err(Refusal::PreviewDisabled);
         }
         // The lock is held until the offer is made. A pause before the offer refuses it, a pause after it ends it.
         let pause = self.lock();
         if pause.is_paused() {
             return Err(Refusal::Paused);
         }
-        self.0.preview.offer(now + PREVIEW_FOR);
+        self.0.preview.offer(now + PREVIEW_DURATION);
         info!(?source, "aiming is offered for ten minutes");
         Ok(())
     }
@@ -293,9 +293,9 @@ impl Control {
             self.0.preview.end();
         }
         let changed = set(&self.0.paused, paused);
-        set(&self.0.paused_by_hand, pause.by_hand);
+        set(&self.0.paused_by_command, pause.by_hand);
         self.0.board.update(|status| {
-            (status.paused_by_hand, status.switch) = (pause.by_hand, pause.switch);
+            (status.paused_by_command, status.switch) = (pause.by_hand, pause.switch);
         });
         if paused && changed {
             self.0.resets.send_modify(|count| *count += 1);

@@ -150,7 +150,7 @@ async fn serve(
     let overlays = options.overlays.clone().map(|overlays| device.overlays(overlays, &events));
     let event_sources = device_events::EventSources {
         camera: camera_health.subscribe(),
-        paused_by_hand: control.paused_by_hand(),
+        paused_by_command: control.paused_by_command(),
         status: device.status.clone(),
         thermal: Arc::clone(&telemetry.thermal),
     };
@@ -248,10 +248,10 @@ impl Device<'_> {
             PanelChannels { commands: commands.clone(), switch, status_board: self.status.clone() };
         self.panel(&channels);
         if !options.ephemeral {
-            let paused_by_hand = control.paused_by_hand();
+            let paused_by_command = control.paused_by_command();
             self.supervisor.task(
                 "persisted-pause",
-                control::persist(config.storage.clone(), paused_by_hand, stop.clone()),
+                control::persist(config.storage.clone(), paused_by_command, stop.clone()),
             );
             let console = console::serve(
                 commands.clone(),

@@ -62,7 +62,7 @@ pub enum Refusal {
     #[error("not a valid {SCHEMA} message: {0}")]
     Malformed(String),
     /// Signed with another key, or for another topic.
-    #[error("not signed with the key of fleet.overlay_key for {topic}")]
+    #[error("not signed with the key of overlays.public_key for {topic}")]
     Signature {
         /// The topic from which it was received.
         topic: String,
@@ -189,9 +189,9 @@ pub struct Overlays {
 }
 
 impl Overlays {
-    /// The overlays of a device with the configuration file `base`. `None`: `fleet.overlay_key` is not set.
+    /// The overlays of a device with the configuration file `base`. `None`: `overlays.public_key` is not set.
     pub fn from_config(base: &Config) -> Option<Self> {
-        let key = PublicKey::parse(&base.fleet.overlay_key)?;
+        let key = PublicKey::parse(&base.overlays.public_key)?;
         Some(Self { base: base.clone(), key, folder: base.storage.directory().join("overlays") })
     }
 

@@ -26,16 +26,16 @@ const MAX_REQUESTS: usize = 4;
 /// Whether a service manager restarts the program when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceManager {
-    /// A service manager restarts it on exit code 75.
-    Restarts,
+    /// systemd, which restarts the program on exit code 75.
+    Systemd,
     /// Nothing restarts it.
-    Nobody,
+    None,
 }
 
 impl ServiceManager {
     /// Detects the service manager of this process: only service managers set a notification socket (sd_notify(3)).
     pub fn detect() -> Self {
-        if std::env::var_os("NOTIFY_SOCKET").is_some() { Self::Restarts } else { Self::Nobody }
+        if std::env::var_os("NOTIFY_SOCKET").is_some() { Self::Systemd } else { Self::None }
     }
 }
 
@@ -185,7 +185,7 @@ fn apply(
 ) -> Outcome {
     let now = with_live_keys(running, &wanted);
     let left = changed(&now, &wanted);
-    let restart = !left.is_empty() && reload.manager == ServiceManager::Restarts;
+    let restart = !left.is_empty() && reload.manager == ServiceManager::Systemd;
     let applied = changed(running, &now);
     if !restart {
         if now.log != running.log {
@@ -302,7 +302,7 @@ mod tests {
     fn live_keys_apply_at_once() {
         let (settings, held) = watch::channel(Arc::new(Config::default()));
         let wanted = parsed(LIVE_KEYS);
-        let outcome = apply(&reload(ServiceManager::Restarts), &Config::default(), wanted.clone(), &settings);
+        let outcome = apply(&reload(ServiceManager::Systemd), &Config::default(), wanted.clone(), &settings);
         let keys = [
             "display.glance_s",
             "lessons.keep_days",
@@ -320,7 +320,7 @@ mod tests {
     fn other_keys_wait_for_a_restart_or_cause_it() {
         let running = Config::default();
         let wanted = parsed("[room]\nname = \"7b\"\n[lessons]\nenabled = false\n[night]\nlights = 0.5\n");
-        for (manager, restart) in [(ServiceManager::Nobody, false), (ServiceManager::Restarts, true)] {
+        for (manager, restart) in [(ServiceManager::None, false), (ServiceManager::Systemd, true)] {
             let (settings, held) = watch::channel(Arc::new(running.clone()));
             let outcome = apply(&reload(manager), &running, wanted.clone(), &settings);
             assert_eq!(
@@ -344,7 +344,7 @@ mod tests {
         let (handle, requests) = ReloadHandle::channel();
         let (events, mut reported) = DeviceEvents::channel();
         let stop = Stop::default();
-        let reload = Reload { file: file.clone(), ..reload(ServiceManager::Nobody) };
+        let reload = Reload { file: file.clone(), ..reload(ServiceManager::None) };
         let task = tokio::spawn(run(reload, settings, requests, events, stop.clone()));
         for (text, expected) in [
             (format!("{declared}[night]\nlights = 7\n"), "moodring.toml:6:10: night.lights"),

@@ -7,7 +7,7 @@ use moodring_camera::CameraSource;
 use moodring_camera::PixelBox;
 use moodring_camera::simulator::SimulatorSource;
 use moodring_config::{Config, Zone, ZoneKind};
-use moodring_runtime::{CameraPreview, NotShown, PREVIEW_FOR, PreviewImage};
+use moodring_runtime::{CameraPreview, PREVIEW_DURATION, PreviewImage, PreviewRefusal};
 use moodring_vision::Vision;
 
 fn class() -> Config {
@@ -50,7 +50,7 @@ async fn no_face_in_the_preview_is_recognisable_and_every_head_has_a_box() {
     let config = class();
     let preview = CameraPreview::default();
     assert!(preview_image(&config, &preview).await.is_none(), "the preview was not offered");
-    preview.offer(Instant::now() + PREVIEW_FOR);
+    preview.offer(Instant::now() + PREVIEW_DURATION);
     let image = preview_image(&config, &preview).await.unwrap();
     assert_eq!(image.frame, (1280, 720));
     let seen = image::load_from_memory(&image.jpeg).unwrap();
@@ -105,12 +105,12 @@ async fn ignored_heads_are_boxed_and_pixelated_in_the_preview_and_are_not_counte
     let left = vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]];
     config.zone = vec![Zone { name: "left".into(), kind: ZoneKind::Ignore, points: left }];
     let preview = CameraPreview::default();
-    preview.offer(Instant::now() + PREVIEW_FOR);
+    preview.offer(Instant::now() + PREVIEW_DURATION);
     let with_zone = preview_image(&config, &preview).await.unwrap();
     let on_the_left = with_zone.heads.iter().filter(|head| head.x + head.width / 2.0 < 0.5).count();
     assert!(on_the_left > 4, "{on_the_left}");
     preview.end();
-    assert_eq!(preview.next("test", 0).await.err(), Some(NotShown::NotOffered));
+    assert_eq!(preview.next("test", 0).await.err(), Some(PreviewRefusal::NotOffered));
     let mut camera = SimulatorSource::new(&config.camera.simulator).unpaced().open().unwrap();
     let mut vision = Vision::new(&config).unwrap().with_preview(preview);
     let people = vision.observe(&camera.capture(Vec::new()).unwrap()).unwrap().people.len();

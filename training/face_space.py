@@ -30,7 +30,7 @@ LEFT_OUT = (0.4, 0.15, 0.3, 0.4, 0.4, 0.4, 0.4)
 EMPHASIS = np.array([2.0, 2.2, 3.0, 1.2, 2.4, 1.5, 1.0], np.float32)
 # Weight of a picture in its mean: this much for all, the rest by the probability that the network reads its label.
 # Disgust has few pictures that are read well, and no mean may rest on a few pictures.
-LEAST_WEIGHT = np.array([0.02, 0.25, 0.0, 0.02, 0.02, 0.02, 0.02])
+MIN_WEIGHT = np.array([0.02, 0.25, 0.0, 0.02, 0.02, 0.02, 0.02])
 VARIETY = 0.45  # standard deviation of a person's coefficients: VARIETY in crates/camera/src/simulator/head.rs
 WINDOW = (slice(10, 37), slice(6, 42))  # rows and columns in which faces are compared: brows to upper lip
 
@@ -164,7 +164,7 @@ def grey(faces: np.ndarray) -> np.ndarray:
 def means(laid: np.ndarray, labels: np.ndarray, reader: Reader) -> tuple[np.ndarray, np.ndarray]:
     """The symmetrical mean of each expression [7, 48, 48], and the effective number of pictures in each [7]."""
     clear = reader.read(grey(laid))[np.arange(len(labels)), labels]
-    least = LEAST_WEIGHT[labels]
+    least = MIN_WEIGHT[labels]
     weights = least + (1 - least) * clear**2
     planes, counts = [], []
     for expression in range(EXPRESSIONS):

@@ -17,7 +17,7 @@ create table if not exists moodring.setting (
     keep_lesson interval not null default '1 year',
     keep_event interval not null default '1 year',
     keep_health interval not null default '14 days',
-    most_rejected integer not null default 1000
+    max_rejected integer not null default 1000
 );
 insert into moodring.setting default values on conflict do nothing;
 
@@ -64,7 +64,7 @@ create table if not exists moodring.lesson (
     site text not null, room text not null,
     kind text not null, lesson timestamptz not null, title text, mode text not null,
     begun_by text not null, ended_at timestamptz, ended_by text,
-    minutes integer, live real, people real, word text, pace text, figures jsonb,
+    minutes integer, live real, people real, word text, pace text, metrics jsonb,
     primary key (device, spool, sequence)
 );
 create index if not exists lesson_begin on moodring.lesson (device, lesson);
@@ -93,7 +93,7 @@ create table if not exists moodring.health (
 ) partition by range (at);
 create table if not exists moodring.health_other partition of moodring.health default;
 
--- What could not be read, to find out who sends it: the newest setting.most_rejected of them.
+-- What could not be read, to find out who sends it: the newest setting.max_rejected of them.
 create table if not exists moodring.rejected (
     id bigint generated always as identity primary key,
     at timestamptz not null default now(),
@@ -104,7 +104,7 @@ create table if not exists moodring.rejected (
 create table if not exists moodring.summary (
     span text not null check (span in ('hour', 'day')),
     site text not null, room text not null, begins timestamptz not null,
-    minutes integer not null, live_minutes integer not null, people real, most_people real, coverage real,
+    minutes integer not null, live_minutes integer not null, people real, max_people real, coverage real,
     facing real, facing_low real, facing_high real,
     angry real, angry_low real, angry_high real,
     disgust real, disgust_low real, disgust_high real,
@@ -195,7 +195,7 @@ begin
     if jsonb_array_length(batch -> 'rejected') > 0 then
         insert into rejected (at, topic, reason, payload)
         select now, topic, reason, payload from jsonb_populate_recordset(null::rejected, batch -> 'rejected');
-        delete from rejected where id <= (select max(id) from rejected) - (select most_rejected from setting);
+        delete from rejected where id <= (select max(id) from rejected) - (select max_rejected from setting);
     end if;
     return next;
 end $$;
@@ -234,7 +234,7 @@ begin
     select coalesce(jsonb_agg(taken), '[]') into days from taken;
     delete from summary s using jsonb_to_recordset(days) as d (site text, room text, day date)
     where s.site = d.site and s.room = d.room and s.begins >= midnight(d.day) and s.begins < midnight(d.day + 1);
-    insert into summary (span, site, room, begins, minutes, live_minutes, people, most_people, coverage,
+    insert into summary (span, site, room, begins, minutes, live_minutes, people, max_people, coverage,
         facing, facing_low, facing_high,
         angry, angry_low, angry_high,
         disgust, disgust_low, disgust_high,
@@ -352,7 +352,7 @@ order by device, lesson, (kind = 'ended') desc, at desc;
 
 -- One row a device: how it is, and whatever an administrator should look at. A device that tells nothing for 10 minutes
 -- is taken for offline even if its broker went down before it could say so.
-create or replace view moodring.fleet as
+create or replace view moodring.inventory as
 select d.device, d.site, d.room, coalesce(h.version, d.version) as version, d.seen_at,
        case when d.status = 'offline' then coalesce(d.reason, 'offline')
             when d.seen_at < now() - interval '10 minutes' or d.seen_at is null then 'silent'

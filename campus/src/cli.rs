@@ -2,7 +2,6 @@
 
 pub(crate) mod ingest;
 pub(crate) mod loadgen;
-mod logging;
 
 use std::time::Duration;
 

@@ -72,7 +72,7 @@ struct PersonReport {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut config = arguments.config.load()?;
-    super::logging::start("warn")?;
+    moodring_runtime::logging::start("warn")?;
     if arguments.min_score.is_some() {
         config.vision.head_score = arguments.min_score;
     }

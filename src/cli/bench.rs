@@ -75,7 +75,7 @@ struct Report {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut config = arguments.config.load()?;
-    super::logging::start("warn")?;
+    moodring_runtime::logging::start("warn")?;
     config.camera.simulator.people = arguments.people;
     (config.camera.simulator.width, config.camera.simulator.height) = arguments.size;
     config.camera.simulator.format = arguments.format;

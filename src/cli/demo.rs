@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = config(arguments);
-    super::logging::start("warn")?;
+    moodring_runtime::logging::start("warn")?;
     let options = Options { run_for: arguments.run_for, ephemeral: true, ..Options::default() };
     let report = daemon::run(&config, &options, |endpoints| print_endpoints(endpoints, &config))?;
     let class_size =

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.config.load()?;
-    super::logging::start("error")?;
+    moodring_runtime::logging::start("error")?;
     let mut report = Report::default();
     purpose(&config, &mut report);
     library(&config, &mut report);

@@ -97,7 +97,7 @@ fn date(text: &str) -> Result<Date, String> {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = arguments.location.config.load()?;
-    super::logging::start("warn")?;
+    moodring_runtime::logging::start("warn")?;
     let directory = arguments.location.directory.clone().unwrap_or_else(|| config.storage.directory());
     let zone = config.clock.zone();
     match &arguments.command {
@@ -164,7 +164,7 @@ fn line(report: &Report, zone: &TimeZone) -> String {
     let (lesson, summary) = (&report.lesson, &report.summary);
     let begin = lesson.begun_at.to_zoned(zone.clone());
     let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
-    let facing = summary.figures.get(Metric::Facing);
+    let facing = summary.metrics.get(Metric::Facing);
     let facing = facing.map_or("-".into(), |facing| format!("{:.0}%", facing.value * 100.0));
     let span = format!("{}-{}", begin.strftime("%H:%M"), end(lesson, zone));
     let (day, word) = (begin.strftime("%Y-%m-%d"), summary.word.name());
@@ -206,7 +206,7 @@ fn details(report: &Report, zone: &TimeZone) -> String {
     let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
     let _ = writeln!(text, "people       {people:>4}");
     for metric in Metric::ALL {
-        if let Some(level) = summary.figures.get(metric) {
+        if let Some(level) = summary.metrics.get(metric) {
             let (name, Level { value, low, high }) = (metric.name(), level);
             let _ = if metric.is_share() {
                 let [value, low, high] = [value, low, high].map(|value| value * 100.0);
@@ -219,7 +219,7 @@ fn details(report: &Report, zone: &TimeZone) -> String {
     let facing: Vec<Option<f64>> = (0..summary.length_min)
         .map(|number| {
             let minute = report.minutes.iter().find(|minute| minute.number == number)?;
-            minute.figures.get(Metric::Facing).map(|share| share.value)
+            minute.metrics.get(Metric::Facing).map(|share| share.value)
         })
         .collect();
     let _ = writeln!(text, "\nfacing, minute by minute\n{}", sparkline(&facing));

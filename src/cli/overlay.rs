@@ -10,7 +10,7 @@ use moodring_contract::OverlayScope;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Arguments {
-    /// Create a signing key and print its public part, the value of fleet.overlay_key on each device
+    /// Create a signing key and print its public part, the value of overlays.public_key on each device
     Key {
         /// New file for the private key
         #[arg(value_name = "FILE")]
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Arguments::Key { file } => {
             let key = PrivateKey::create(file)?;
             let public = key.public().ok_or_else(|| anyhow!("the new key cannot be used"))?;
-            println!("overlay_key = \"{public}\"");
+            println!("public_key = \"{public}\"");
             Ok(())
         }
         Arguments::Sign(arguments) => sign(arguments),

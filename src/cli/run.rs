@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::Restart;
-use super::logging::Filter;
+use moodring_runtime::logging::Filter;
 use crate::daemon;
 use crate::law::{self, Refusal};
 use crate::overlay::Overlays;
@@ -57,12 +57,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if !(undeclared && arguments.set_up && loaded.config.web.enabled) {
         law::permit(&loaded.config)?;
     }
-    let filter = super::logging::start(&loaded.config.log.filter)?;
+    let filter = moodring_runtime::logging::start(&loaded.config.log.filter)?;
     while matches!(law::permit(&loaded.config), Err(Refusal::Undeclared { .. })) {
         if !set_up(&arguments.config, loaded.config.web.listen.port())? {
             return Ok(());
         }
-        if ServiceManager::detect() == ServiceManager::Restarts {
+        if ServiceManager::detect() == ServiceManager::Systemd {
             return Err(Restart.into());
         }
         loaded = load(&arguments.config)?;

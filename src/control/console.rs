@@ -137,7 +137,7 @@ async fn answer(mut stream: UnixStream, commands: &CommandSender, pairing: &Pair
     BufReader::new((&mut stream).take(MAX_REQUEST_BYTES)).read_line(&mut request).await?;
     let offered = match request.trim_end_matches('\n') {
         AIM => {
-            let executed = commands.execute(Command::OfferAiming, CommandSource::Console).await;
+            let executed = commands.execute(Command::OfferPreview, CommandSource::Console).await;
             executed.map(|()| OFFERED.to_owned())
         }
         PAIR => commands.execute(Command::OfferPairing, CommandSource::Console).await.map(|()| {

@@ -78,14 +78,14 @@ fn write(path: &Path, paused: bool) -> io::Result<()> {
     atomic_file::write(path, &serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)
 }
 
-/// Stores every change of `paused_by_hand` until `stop` is requested. A change that arrives with the stop is stored
+/// Stores every change of `paused_by_command` until `stop` is requested. A change that arrives with the stop is stored
 /// too.
 ///
 /// # Errors
 /// Never. A failed write is logged and retried.
 pub async fn persist(
     storage: Storage,
-    mut paused_by_hand: watch::Receiver<bool>,
+    mut paused_by_command: watch::Receiver<bool>,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let path = path(&storage);
@@ -94,7 +94,7 @@ pub async fn persist(
         let stopping = tokio::select! {
             // A change that arrives together with the stop must still be written.
             biased;
-            changed = paused_by_hand.changed() => {
+            changed = paused_by_command.changed() => {
                 pending |= changed.is_ok();
                 changed.is_err()
             }
@@ -102,7 +102,7 @@ pub async fn persist(
             _ = tokio::time::sleep(RETRY_AFTER), if pending => false,
         };
         if pending {
-            let paused = *paused_by_hand.borrow_and_update();
+            let paused = *paused_by_command.borrow_and_update();
             pending = !log_result(&path, write_blocking(path.clone(), paused).await, &mut failing);
         }
         if stopping {

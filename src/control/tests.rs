@@ -47,9 +47,9 @@ fn starts_in_the_persisted_state_and_paused_if_that_is_unreadable() {
 fn every_source_pauses_and_resumes() {
     let control = control(false, &PersistedPause::Nothing);
     control.execute(Command::Pause, CommandSource::Signal).unwrap();
-    assert!(is_paused(&control) && *control.paused_by_hand().borrow());
+    assert!(is_paused(&control) && *control.paused_by_command().borrow());
     control.execute(Command::TogglePause, CommandSource::Button).unwrap();
-    assert!(!is_paused(&control) && !*control.paused_by_hand().borrow());
+    assert!(!is_paused(&control) && !*control.paused_by_command().borrow());
     control.send_from_page(Command::TogglePause).unwrap();
     control.send_from_page(Command::Pause).unwrap();
     control.execute(Command::Resume, CommandSource::Mqtt).unwrap();
@@ -80,11 +80,11 @@ fn a_closed_switch_overrides_every_command() {
 fn aiming_is_offered_at_the_device_and_ends_with_a_pause_or_the_switch() {
     let control = control(true, &PersistedPause::Running);
     let is_on = || control.preview().until(Instant::now()).is_some();
-    let offer = |source| control.execute(Command::OfferAiming, source);
+    let offer = |source| control.execute(Command::OfferPreview, source);
     assert_eq!(offer(CommandSource::Button), Err(Refusal::Paused), "the switch was not read yet");
     control.set_switch(SwitchPosition::Open);
     for source in [CommandSource::Page, CommandSource::Mqtt, CommandSource::Signal] {
-        assert_eq!(offer(source), Err(Refusal::NoAiming), "{source:?}");
+        assert_eq!(offer(source), Err(Refusal::PreviewDisabled), "{source:?}");
     }
     assert!(!is_on());
     offer(CommandSource::Console).unwrap();
@@ -100,18 +100,18 @@ fn aiming_is_offered_at_the_device_and_ends_with_a_pause_or_the_switch() {
     let mut config = Config::default();
     config.privacy.aiming = false;
     let control = control_of(&config, &PersistedPause::Nothing);
-    let refused = control.execute(Command::OfferAiming, CommandSource::Button);
-    assert_eq!(refused, Err(Refusal::NoAiming));
+    let refused = control.execute(Command::OfferPreview, CommandSource::Button);
+    assert_eq!(refused, Err(Refusal::PreviewDisabled));
     assert!(control.preview().until(Instant::now()).is_none());
 }
 
 #[test]
 fn the_switch_is_not_persisted() {
     let control = control(true, &PersistedPause::Running);
-    let paused_by_hand = control.paused_by_hand();
+    let paused_by_command = control.paused_by_command();
     control.set_switch(SwitchPosition::Open);
     control.set_switch(SwitchPosition::Closed);
-    assert!(!paused_by_hand.has_changed().unwrap() && !*paused_by_hand.borrow());
+    assert!(!paused_by_command.has_changed().unwrap() && !*paused_by_command.borrow());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn dimming_and_identifying_are_published_on_the_status_board() {
     let control = control(false, &PersistedPause::Nothing);
     let now = Instant::now();
     control.send_from_page(Command::Dim(true)).unwrap();
-    assert!(control.0.board.now().is_dimmed_at(now + DIM_FOR - Duration::from_secs(1)));
+    assert!(control.0.board.now().is_dimmed_at(now + DIM_DURATION - Duration::from_secs(1)));
     control.send_from_page(Command::Dim(false)).unwrap();
     assert!(!control.0.board.now().is_dimmed_at(now));
     control.send_from_page(Command::Identify(Duration::from_secs(10))).unwrap();

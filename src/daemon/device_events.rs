@@ -18,7 +18,7 @@ const MIN_CLOCK_STEP_S: f64 = 5.0;
 #[derive(Debug)]
 pub(super) struct EventSources {
     pub(super) camera: watch::Receiver<CameraState>,
-    pub(super) paused_by_hand: watch::Receiver<bool>,
+    pub(super) paused_by_command: watch::Receiver<bool>,
     pub(super) status: StatusBoard,
     pub(super) thermal: Arc<ThermalState>,
 }
@@ -28,7 +28,7 @@ pub(super) struct EventSources {
 /// # Errors
 /// Never.
 pub(super) async fn report(events: DeviceEvents, sources: EventSources, stop: Stop) -> anyhow::Result<()> {
-    let EventSources { mut camera, mut paused_by_hand, status, thermal } = sources;
+    let EventSources { mut camera, mut paused_by_command, status, thermal } = sources;
     let mut updates = status.subscribe();
     let mut switch = updates.borrow_and_update().switch;
     let mut clock = Clock { wall: Timestamp::now(), monotonic: Instant::now() };
@@ -44,8 +44,8 @@ pub(super) async fn report(events: DeviceEvents, sources: EventSources, stop: St
                     events.report(kind, detail);
                 }
             }
-            Ok(()) = paused_by_hand.changed() => {
-                let paused = *paused_by_hand.borrow_and_update();
+            Ok(()) = paused_by_command.changed() => {
+                let paused = *paused_by_command.borrow_and_update();
                 events.report(if paused { EventKind::Paused } else { EventKind::Resumed }, None);
             }
             Ok(()) = updates.changed() => {
@@ -144,10 +144,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pause_switch_and_camera_are_reported() {
         let (camera, states) = watch::channel(CameraState::Starting);
-        let (paused, paused_by_hand) = watch::channel(false);
+        let (paused, paused_by_command) = watch::channel(false);
         let (events, mut reported) = DeviceEvents::channel();
         let (status, thermal) = (StatusBoard::default(), Arc::new(ThermalState::default()));
-        let sources = EventSources { camera: states, paused_by_hand, status: status.clone(), thermal };
+        let sources = EventSources { camera: states, paused_by_command, status: status.clone(), thermal };
         let _task = tokio::spawn(report(events, sources, Stop::default()));
         tokio::task::yield_now().await;
         paused.send_replace(true);

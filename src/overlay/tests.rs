@@ -23,7 +23,7 @@ impl Administrator {
     fn device(&self) -> Config {
         let room = Room { site: "north".into(), name: "b-214".into() };
         let mut config = Config { room, ..Config::default() };
-        config.fleet.overlay_key = self.key.public().unwrap().to_string();
+        config.overlays.public_key = self.key.public().unwrap().to_string();
         config.storage.directory = self.folder.path().join("state");
         config
     }
@@ -73,7 +73,7 @@ fn overlays_of_others_are_refused() {
     let fine = "mood.publish_every_s = 5";
     let refusal = refused(&overlays, OverlayScope::Site, &stranger.message(SITE, 1, fine));
     assert!(
-        refusal.contains("not signed with the key of fleet.overlay_key for moodring/north/overlay"),
+        refusal.contains("not signed with the key of overlays.public_key for moodring/north/overlay"),
         "{refusal}"
     );
     // The overlay of another room that is replayed to this one, and one in which a character was changed.
@@ -136,7 +136,7 @@ fn a_stored_overlay_that_is_no_longer_acceptable_is_left_out_and_reported() {
     assert_eq!(config.mood.min_people, 20);
     assert!(messages[0].contains("left out: mood.min_people can be made stricter"), "{messages:?}");
     // The file names another administrator's key.
-    file.fleet.overlay_key = Administrator::new().key.public().unwrap().to_string();
+    file.overlays.public_key = Administrator::new().key.public().unwrap().to_string();
     let (_, messages) = Overlays::from_config(&file).unwrap().configuration();
     assert!(messages[0].contains("not signed"), "{messages:?}");
 }

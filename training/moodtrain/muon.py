@@ -30,12 +30,12 @@ def orthogonalized(update: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Kernels and matrices by Muon with decoupled weight decay, the rest by Adam without.
 
-    The rest is biases, batch norm, and matrices of fewer than `least_rows` outputs, which have no spectrum to speak of.
+    The rest is biases, batch norm, and matrices of fewer than `min_rows` outputs, which have no spectrum to speak of.
     """
 
-    def __init__(self, net: nn.Module, lr: float, momentum: float = 0.95, weight_decay: float = 0.05, least_rows: int = 1):
+    def __init__(self, net: nn.Module, lr: float, momentum: float = 0.95, weight_decay: float = 0.05, min_rows: int = 1):
         def is_matrix(parameter: Tensor) -> bool:
-            return parameter.ndim > 1 and len(parameter) >= least_rows
+            return parameter.ndim > 1 and len(parameter) >= min_rows
 
         kernels = [p for p in net.parameters() if is_matrix(p)]
         others = [p for p in net.parameters() if not is_matrix(p)]

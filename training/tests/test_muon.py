@@ -35,12 +35,12 @@ def steps(model: nn.Module, optimizer: Muon, count: int) -> list[float]:
 
 def test_it_learns_and_goes_on_from_its_state() -> None:
     model = net()
-    optimizer = Muon(model, 0.01, least_rows=8)
+    optimizer = Muon(model, 0.01, min_rows=8)
     assert [len(group["params"]) for group in optimizer.param_groups] == [1, 5], "the last layer has three rows: Adam"
     losses = steps(model, optimizer, 30)
     assert losses[-1] < 0.5 * losses[0]
     again = net()
     again.load_state_dict(model.state_dict())
-    other = Muon(again, 0.01, least_rows=8)
+    other = Muon(again, 0.01, min_rows=8)
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     assert steps(again, other, 3) == steps(model, optimizer, 3)

@@ -31,7 +31,7 @@ export function mood(room, state = room.state ?? 'live') {
     people: shown ? room.people : null, facing: shown && room.facing ? { share: room.facing, ...level(room.facing) } : null,
     expressions: shown ? expressions(room) : null, dominant: shown ? 'neutral' : null, coverage: shown ? 0.79 : null, unread: null,
     valence: null, arousal: null, engagement: shown && room.engagement ? { value: room.engagement, ...level(room.engagement) } : null,
-    restlessness: shown ? 0.2 : null, trend: null, word: shown ? room.word : 'unsure', pace: shown ? room.pace : 'unsure', pace_reason: 'following', compared_to_usual: null,
+    restlessness: shown ? 0.2 : null, trend: null, word: shown ? room.word : 'unsure', pace: shown ? room.pace : 'unsure', pace_reason: 'following', compared_to_baseline: null,
   };
 }
 

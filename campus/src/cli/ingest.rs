@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    super::logging::start("info")?;
+    moodring_runtime::logging::start("info")?;
     super::runtime()?.block_on(ingest(arguments))
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let plan = plan(arguments)?;
-    super::logging::start("warn")?;
+    moodring_runtime::logging::start("warn")?;
     loadgen::allow_files(plan.open_files())?;
     let journal = arguments.journal.as_deref().map(Journal::open).transpose()?;
     let (runtime, stop) = (super::runtime()?, Stop::default());

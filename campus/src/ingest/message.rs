@@ -151,9 +151,9 @@ fn check_counts(counts: &[(&str, u64)]) -> Result<()> {
     })
 }
 
-fn check_figures(figures: &Metrics) -> Result<()> {
+fn check_metrics(metrics: &Metrics) -> Result<()> {
     for metric in Metric::ALL {
-        let Some(Level { value, low, high }) = figures.get(metric) else { continue };
+        let Some(Level { value, low, high }) = metrics.get(metric) else { continue };
         let (min, max) = metric.scale();
         ensure([value, low, high].iter().all(|value| (min..=max).contains(value)), || {
             format!("{} is not from {min} to {max}", metric.name())
@@ -213,13 +213,13 @@ impl Payload for MinuteReport {
         within("live", Some(self.live), 1.0)?;
         within("people", self.people, 10_000.0)?;
         within("coverage", self.coverage, 1.0)?;
-        check_figures(&self.figures)
+        check_metrics(&self.metrics)
     }
 
     fn spread(&self, columns: &mut Map<String, Value>) {
-        columns.remove("figures");
+        columns.remove("metrics");
         for metric in Metric::ALL {
-            let Some(level) = self.figures.get(metric) else { continue };
+            let Some(level) = self.metrics.get(metric) else { continue };
             for (ending, value) in [("", level.value), ("_low", level.low), ("_high", level.high)] {
                 columns.insert(format!("{}{ending}", metric.name()), value.into());
             }
@@ -246,7 +246,7 @@ impl Payload for LessonReport {
         ensure(summary.minutes <= 100_000, || "minutes are over 100000".into())?;
         within("live", Some(summary.live), 1.0)?;
         within("people", summary.people, 10_000.0)?;
-        check_figures(&summary.figures)
+        check_metrics(&summary.metrics)
     }
 
     /// The fields of the summary are columns.

@@ -85,7 +85,7 @@ impl Class {
             word,
             pace,
             pace_reason,
-            compared_to_usual: Some(usual()),
+            compared_to_baseline: Some(usual()),
         }
     }
 

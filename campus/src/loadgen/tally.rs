@@ -39,7 +39,7 @@ pub struct Attempts {
     /// See `first_s`.
     pub last_s: Option<u64>,
     /// Most within one second.
-    pub most_a_second: u64,
+    pub max_per_second: u64,
     /// Attempts by the second since the start; seconds without any are left out.
     pub by_second: BTreeMap<u64, u64>,
 }
@@ -54,7 +54,7 @@ impl Attempts {
         self.last_s = Some(second);
         let in_second = self.by_second.entry(second).or_default();
         *in_second += count;
-        self.most_a_second = self.most_a_second.max(*in_second);
+        self.max_per_second = self.max_per_second.max(*in_second);
     }
 }
 
@@ -153,7 +153,7 @@ mod tests {
             attempts.add(second, count);
         }
         assert_eq!(
-            (attempts.total, attempts.first_s, attempts.last_s, attempts.most_a_second),
+            (attempts.total, attempts.first_s, attempts.last_s, attempts.max_per_second),
             (9, Some(0), Some(7), 5)
         );
         assert_eq!(attempts.by_second, [(0, 5), (7, 4)].into());

@@ -27,18 +27,18 @@ pub(crate) fn facing(number: u32) -> f64 {
     0.5 + f64::from(number % 5) / 10.0
 }
 
-/// The figures of minute `number`; without expressions where `number` is a multiple of 7, as when too few were read.
-fn figures(number: u32) -> Value {
+/// The metrics of minute `number`; without expressions where `number` is a multiple of 7, as when too few were read.
+fn metrics_of(number: u32) -> Value {
     let level = |value: f64| json!({"value": value, "low": value - 0.05, "high": value + 0.05});
     let read = !number.is_multiple_of(7);
-    let mut figures = json!({"facing": level(facing(number)), "restlessness": level(0.2)});
+    let mut metrics = json!({"facing": level(facing(number)), "restlessness": level(0.2)});
     for name in EXPRESSIONS {
-        figures[name] = if read { level(if name == "neutral" { 0.4 } else { 0.1 }) } else { Value::Null };
+        metrics[name] = if read { level(if name == "neutral" { 0.4 } else { 0.1 }) } else { Value::Null };
     }
     for (name, value) in [("valence", 0.15), ("arousal", 0.2), ("engagement", 0.62)] {
-        figures[name] = if read { level(value) } else { Value::Null };
+        metrics[name] = if read { level(value) } else { Value::Null };
     }
-    figures
+    metrics
 }
 
 impl Device {
@@ -74,7 +74,7 @@ impl Device {
 
     fn lesson_message(&mut self, at: Timestamp, begun_at: Timestamp, ended_after: Option<u32>) -> Message {
         let summary = ended_after.map(|minutes| {
-            json!({"minutes": minutes, "live": 0.97, "people": 28.1, "figures": figures(1), "word": "attentive", "pace": "fine"})
+            json!({"minutes": minutes, "live": 0.97, "people": 28.1, "metrics": metrics_of(1), "word": "attentive", "pace": "fine"})
         });
         let ended = ended_after.map(|_| at.to_string());
         let payload = json!({
@@ -89,7 +89,7 @@ impl Device {
         let at = begun_at + SignedDuration::from_mins(number.into());
         let payload = json!({
             "lesson": begun_at.to_string(), "number": number, "state": "live", "live": 0.98, "people": 28.0, "coverage": 0.79,
-            "word": "attentive", "pace": "fine", "figures": figures(number),
+            "word": "attentive", "pace": "fine", "metrics": metrics_of(number),
         });
         self.spooled("minute", at, payload)
     }

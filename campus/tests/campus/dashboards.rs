@@ -109,8 +109,9 @@ fn every_panel_and_variable_of_every_dashboard_yields_rows() {
 
 /// What the stat panels of the fleet would say.
 fn shown_values(postgres: &Postgres) {
-    let count =
-        |condition: &str| postgres.value(&format!("select count(*) from moodring.fleet where {condition}"));
+    let count = |condition: &str| {
+        postgres.value(&format!("select count(*) from moodring.inventory where {condition}"))
+    };
     assert_eq!(
         [count("connection = 'online'"), count("camera = 'away'"), count("spool_waiting > 60")],
         ["2", "1", "2"]

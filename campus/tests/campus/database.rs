@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::process::ingest;
+use crate::servers::ingest;
 use crate::servers::{self, POSTGRES, Postgres, campus, output};
 
 /// A row of moodring.minute.
@@ -64,7 +64,7 @@ fn hours_and_days_are_means_in_the_campus_time_zone_and_late_minutes_count() {
     assert_eq!(take(&postgres, "minutes", &rows), "4");
     assert_eq!(postgres.value("select moodring.roll_up()"), "2");
     let summary = "select span, to_char(begins at time zone 'Asia/Kolkata', 'DD HH24:MI'), minutes, live_minutes,
-        round(facing::numeric, 3), round(people::numeric, 3), most_people from moodring.summary order by begins, span";
+        round(facing::numeric, 3), round(people::numeric, 3), max_people from moodring.summary order by begins, span";
     let expected = [
         ["day", "23 00:00", "3", "2", "0.600", "23.000", "27"],
         ["hour", "23 23:00", "3", "2", "0.600", "23.000", "27"],
@@ -164,7 +164,7 @@ fn a_device_can_be_forgotten_and_roles_may_do_what_they_need_and_no_more() {
     assert_eq!(postgres.value("select string_agg(device, ',') from moodring.device"), "moodring-b");
 
     let may = |user: &str, sql: &str| postgres.rows_as(user, sql).is_ok();
-    assert!(may("moodring_read", "select * from moodring.fleet"));
+    assert!(may("moodring_read", "select * from moodring.inventory"));
     assert!(!may("moodring_read", "select moodring.forget_device('moodring-b')"));
     assert!(!may("moodring_read", "select * from moodring.rejected"));
     assert!(!may("moodring_ingest", "select * from moodring.minute"));

@@ -65,7 +65,7 @@ fn every_row_arrives_once_though_sent_twice_and_though_the_database_is_cut_off()
     );
     assert_eq!(
         values(
-            "select kind, minutes, begun_by, figures -> 'facing' ->> 'value' from moodring.lessons where room = 'b-215'"
+            "select kind, minutes, begun_by, metrics -> 'facing' ->> 'value' from moodring.lessons where room = 'b-215'"
         ),
         [["ended", "45", "timetable", "0.6"]]
     );

@@ -11,6 +11,7 @@ mod dashboards;
 mod database;
 mod ingest;
 mod nats;
+#[path = "../../../tests/common/process.rs"]
 mod process;
 mod servers;
 mod sizes;

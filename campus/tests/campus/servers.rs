@@ -10,7 +10,7 @@ use rumqttc_v4::{Client, Event, MqttOptions, Packet, PublishOptions};
 use tempfile::TempDir;
 
 use crate::contract::Message;
-use crate::process::{Process, TIMEOUT, free_port, ingest, skipped, wait_for_port};
+use crate::process::{Process, TIMEOUT, free_port, skipped, wait_for_port};
 
 /// The folder that is shipped.
 pub(crate) fn campus(path: &str) -> PathBuf {
@@ -55,6 +55,13 @@ pub(crate) fn output(command: &mut Command) -> String {
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert!(output.status.success(), "{command:?} failed:\n{out}{err}");
     out
+}
+
+/// `moodring-campus ingest` with `arguments`.
+pub(crate) fn ingest(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moodring-campus"));
+    command.arg("ingest").args(arguments).env_remove("MOODRING_LOG");
+    command
 }
 
 /// A PostgreSQL cluster of the test's own.

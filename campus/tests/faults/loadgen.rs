@@ -95,7 +95,7 @@ pub(crate) struct Attempts {
     pub(crate) total: u64,
     pub(crate) first: u64,
     pub(crate) last: u64,
-    pub(crate) most_a_second: u64,
+    pub(crate) max_per_second: u64,
 }
 
 impl Attempts {
@@ -107,7 +107,7 @@ impl Attempts {
                 attempts.total += count;
                 attempts.first = attempts.first.min(second);
                 attempts.last = attempts.last.max(second);
-                attempts.most_a_second = attempts.most_a_second.max(count);
+                attempts.max_per_second = attempts.max_per_second.max(count);
             }
         }
         attempts

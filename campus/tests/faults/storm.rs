@@ -24,8 +24,8 @@ pub(crate) fn quick() -> Result<Measured, String> {
     restarts(5, 0)
 }
 
-/// `least_spread`: seconds over which the attempts after a restart must be spread.
-fn restarts(reconnect_within_s: u64, least_spread: u64) -> Result<Measured, String> {
+/// `min_spread`: seconds over which the attempts after a restart must be spread.
+fn restarts(reconnect_within_s: u64, min_spread: u64) -> Result<Measured, String> {
     let mut measured = Measured::new();
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Broker::start(folder.path(), port(), "autosave_interval 0");
@@ -58,10 +58,10 @@ fn restarts(reconnect_within_s: u64, least_spread: u64) -> Result<Measured, Stri
         let spread = attempts.spread();
         measured.say(format!(
             "attempts: {} over {spread} s, at most {} a second",
-            attempts.total, attempts.most_a_second
+            attempts.total, attempts.max_per_second
         ));
         measured.expect(attempts.total >= DEVICES, || "not everybody had to come back".to_owned());
-        measured.expect(spread >= least_spread, || format!("spread over {spread} s only"));
+        measured.expect(spread >= min_spread, || format!("spread over {spread} s only"));
     }
     let (waiting, dropped) = (totals["waiting"].as_u64().unwrap(), totals["dropped"].as_u64().unwrap());
     std::thread::sleep(Duration::from_secs(2));

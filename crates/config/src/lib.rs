@@ -14,12 +14,12 @@ mod clock;
 mod display;
 mod engine;
 mod fault;
-mod fleet;
 mod layer;
 mod lessons;
 mod lights;
 mod mqtt;
 mod night;
+mod overlays;
 mod panel;
 mod parse;
 mod privacy;
@@ -46,13 +46,13 @@ pub use clock::Clock;
 pub use display::{Display, DisplayKind};
 pub use engine::{Delegate, Engine, ExternalDelegate};
 pub use fault::{ConfigError, Fault};
-pub use fleet::Fleet;
 pub use layer::{PAGE_KEYS, setup_file_path};
 pub use layer::{collect_keys, merge};
 pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use lights::{GpioLights, LedLight, Lights, LightsKind, PwmLights, RingLights};
 pub use mqtt::{BrokerKind, Mqtt, Protocol, Tls};
 pub use night::{ClockTime, Night};
+pub use overlays::OverlaySettings;
 pub use panel::{Button, CameraLight, CameraLightKind, Level, PrivacySwitch};
 pub use privacy::Privacy;
 pub use purpose::{Institution, Purpose};
@@ -116,7 +116,7 @@ pub struct Config {
     /// Posting messages to a server over HTTP.
     pub webhook: Vec<Webhook>,
     /// Overlays: settings that the administrator of many devices applies on top of this file.
-    pub fleet: Fleet,
+    pub overlays: OverlaySettings,
     /// Web page and API.
     pub web: Web,
     /// Display on the wall.

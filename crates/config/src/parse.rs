@@ -216,11 +216,11 @@ impl Config {
         faults.range("seats.new_look_s", seats.new_look_s, 0.1, 600.0);
         faults.range("seats.facing_half_life_s", seats.facing_half_life_s, 0.1, 600.0);
         let readability = &self.readability;
-        faults.range("readability.least_face_px", readability.least_face_px, 4.0, 200.0);
-        faults.range("readability.least_light", readability.least_light, 0.0, 128.0);
-        faults.range("readability.least_contrast", readability.least_contrast, 0.0, 64.0);
-        faults.range("readability.least_sharpness", readability.least_sharpness, 0.0, 1.0);
-        faults.range("readability.most_hidden", readability.most_hidden, 0.05, 1.0);
+        faults.range("readability.min_face_px", readability.min_face_px, 4.0, 200.0);
+        faults.range("readability.min_light", readability.min_light, 0.0, 128.0);
+        faults.range("readability.min_contrast", readability.min_contrast, 0.0, 64.0);
+        faults.range("readability.min_sharpness", readability.min_sharpness, 0.0, 1.0);
+        faults.range("readability.max_hidden", readability.max_hidden, 0.05, 1.0);
         for fault in zone::faults(&self.zone) {
             faults.add(fault.key, fault.message);
         }
@@ -306,7 +306,7 @@ impl Config {
     fn validate_outputs(&self, faults: &mut FaultCollector) {
         self.mqtt.check(faults);
         webhook::check(&self.webhook, faults);
-        self.fleet.check(faults);
+        self.overlays.check(faults);
         self.web.check(faults);
         self.display.check(faults);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {

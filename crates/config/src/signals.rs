@@ -31,7 +31,7 @@ pub struct Signals {
     pub trend_significance: f64,
     /// Smallest change over the time window that counts as a trend, 0.01 to 1. A lesson has many tests, and some are
     /// significant by chance; a chance trend rarely changes by 0.1.
-    pub trend_least_change: f64,
+    pub trend_min_change: f64,
     /// Weight of each expression in the engagement.
     pub engagement_weights: EngagementWeights,
 }
@@ -44,7 +44,7 @@ impl Default for Signals {
             restless_motion: 0.5,
             trend_window_s: 300.0,
             trend_significance: 0.05,
-            trend_least_change: 0.1,
+            trend_min_change: 0.1,
             engagement_weights: EngagementWeights::default(),
         }
     }
@@ -60,7 +60,7 @@ impl Signals {
         }
         faults.range("signals.trend_window_s", self.trend_window_s, 240.0, 600.0);
         faults.range("signals.trend_significance", self.trend_significance, 0.001, 0.2);
-        faults.range("signals.trend_least_change", self.trend_least_change, 0.01, 1.0);
+        faults.range("signals.trend_min_change", self.trend_min_change, 0.01, 1.0);
         let weights = &self.engagement_weights;
         for (key, weight) in [
             ("signals.engagement_weights.angry", weights.angry),
@@ -113,7 +113,7 @@ pub struct Pace {
     /// exercise. With a longer one the result comes too late to react.
     pub window_s: f64,
     /// Smallest part of the window that must have been observed before a pace is published, 0.5 to 1.
-    pub least_seen: f64,
+    pub min_seen: f64,
     /// Too fast: smallest share that looks strained (angry, disgust, fear, sad), 0.05 to 0.95. The lower bound of the
     /// interval must reach it; in a class of 30 that is more than half of the faces. Fine and too slow: the upper bound
     /// must be below it; that is at most a quarter of the faces.
@@ -136,7 +136,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             window_s: 240.0,
-            least_seen: 0.75,
+            min_seen: 0.75,
             strained_from: 0.4,
             following_from: 0.5,
             turned_below: 0.5,
@@ -150,7 +150,7 @@ impl Default for Pace {
 impl Pace {
     pub(super) fn check(&self, faults: &mut FaultCollector) {
         faults.range("pace.window_s", self.window_s, 180.0, 300.0);
-        faults.range("pace.least_seen", self.least_seen, 0.5, 1.0);
+        faults.range("pace.min_seen", self.min_seen, 0.5, 1.0);
         faults.range("pace.strained_from", self.strained_from, 0.05, 0.95);
         faults.range("pace.following_from", self.following_from, 0.0, 1.0);
         faults.range("pace.turned_below", self.turned_below, 0.05, 0.95);
@@ -186,7 +186,7 @@ pub struct Word {
     pub attentive_from: f64,
     /// Smallest share of the class whose expressions must have been read, 0 to 1. Below it the shares describe only a
     /// few people in the front.
-    pub least_coverage: f64,
+    pub min_coverage: f64,
     /// Hysteresis: the word is kept until its values miss their thresholds by this much, 0 to 0.3. The default is
     /// twice the standard deviation of a share within a window in a class of 30, so that noise alone does not change
     /// the word.
@@ -207,7 +207,7 @@ impl Default for Word {
             drowsy_restlessness_to: 0.15,
             drowsy_arousal_to: -0.05,
             attentive_from: 0.75,
-            least_coverage: 0.25,
+            min_coverage: 0.25,
             margin: 0.08,
             hold_s: 5.0,
         }
@@ -229,7 +229,7 @@ impl Word {
         faults.range("word.drowsy_restlessness_to", self.drowsy_restlessness_to, 0.0, 1.0);
         faults.range("word.drowsy_arousal_to", self.drowsy_arousal_to, -1.0, 1.0);
         faults.range("word.attentive_from", self.attentive_from, 0.0, 1.0);
-        faults.range("word.least_coverage", self.least_coverage, 0.0, 1.0);
+        faults.range("word.min_coverage", self.min_coverage, 0.0, 1.0);
         faults.range("word.margin", self.margin, 0.0, Self::MAX_MARGIN);
         faults.range("word.hold_s", self.hold_s, 0.0, Self::MAX_HOLD_S);
     }
@@ -247,37 +247,31 @@ pub struct Baseline {
     pub half_life_h: f64,
     /// Minutes that must have been observed before anything is compared, 30 to 6000; not longer than `half_life_h`.
     /// 180 covers several lessons and usually several classes.
-    pub least_minutes: f64,
+    pub min_minutes: f64,
     /// Number of standard deviations of the room's minutes from which a value counts as above or below the baseline,
     /// 0.5 to 5. At 1.5 about one minute in eight is outside by chance, both sides together.
     pub deviations: f64,
     /// Smallest difference from the baseline that counts, 0 to 1. In a room with little variation a small difference
     /// has no meaning.
-    pub least_difference: f64,
+    pub min_difference: f64,
 }
 
 impl Default for Baseline {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            half_life_h: 20.0,
-            least_minutes: 180.0,
-            deviations: 1.5,
-            least_difference: 0.05,
-        }
+        Self { enabled: true, half_life_h: 20.0, min_minutes: 180.0, deviations: 1.5, min_difference: 0.05 }
     }
 }
 
 impl Baseline {
     pub(super) fn check(&self, faults: &mut FaultCollector) {
         faults.range("baseline.half_life_h", self.half_life_h, 1.0, 1000.0);
-        faults.range("baseline.least_minutes", self.least_minutes, 30.0, 6000.0);
-        if self.least_minutes > self.half_life_h * 60.0 {
+        faults.range("baseline.min_minutes", self.min_minutes, 30.0, 6000.0);
+        if self.min_minutes > self.half_life_h * 60.0 {
             // With a shorter half-life the weighted sum never reaches that many minutes.
-            faults.add("baseline.least_minutes", "must not be longer than baseline.half_life_h");
+            faults.add("baseline.min_minutes", "must not be longer than baseline.half_life_h");
         }
         faults.range("baseline.deviations", self.deviations, 0.5, 5.0);
-        faults.range("baseline.least_difference", self.least_difference, 0.0, 1.0);
+        faults.range("baseline.min_difference", self.min_difference, 0.0, 1.0);
     }
 }
 
@@ -379,7 +373,7 @@ mod tests {
             "x.toml:7:10: pace.hold_s is 10, but must be from 60 to 600",
             "word.margin is 1, but must be from 0 to 0.3",
             "baseline.deviations is 0, but must be from 0.5 to 5",
-            "baseline.least_minutes must not be longer than baseline.half_life_h",
+            "baseline.min_minutes must not be longer than baseline.half_life_h",
             "attention.region_people is 1, but must be from 3 to 30",
             "attention.after_minutes is NaN, but must be from 2 to 30",
         ] {

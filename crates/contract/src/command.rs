@@ -14,11 +14,11 @@ use crate::Sensitivity;
 /// Name and version of the schema of command payloads.
 pub const COMMAND_SCHEMA: &str = "moodring.command/1";
 /// How long [`Command::Dim`] lasts: longer than a film, and it ends without another command.
-pub const DIM_FOR: Duration = Duration::from_secs(3 * 3600);
+pub const DIM_DURATION: Duration = Duration::from_secs(3 * 3600);
 /// Maximum length of a lesson's title, in characters.
-pub const MAX_TITLE: usize = 100;
+pub const MAX_TITLE_CHARS: usize = 100;
 /// Maximum length of a command's id, in characters. A longer id is not repeated in the reply.
-pub const MAX_ID: usize = 64;
+pub const MAX_ID_CHARS: usize = 64;
 
 /// A command to the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +33,16 @@ pub enum Command {
     Lesson(LessonCommand),
     /// Show on lights and display which device this is, for this long.
     Identify(Duration),
-    /// `true`: dim lights and display for [`DIM_FOR`]. `false`: end that; the clock decides again.
+    /// `true`: dim lights and display for [`DIM_DURATION`]. `false`: end that; the clock decides again.
     Dim(bool),
     /// Set how quickly the word follows the class.
     SetSensitivity(Sensitivity),
     /// Offer pairing; with a code if the page is reachable over the network.
     OfferPairing,
     /// Show the camera preview to an administrator who aims the camera.
-    OfferAiming,
+    OfferPreview,
     /// End the camera preview.
-    EndAiming,
+    EndPreview,
 }
 
 /// A command about the lesson.
@@ -94,7 +94,7 @@ pub enum Refusal {
     NoLessons,
     /// The camera preview is disabled.
     #[error("aiming is switched off (privacy.aiming)")]
-    NoAiming,
+    PreviewDisabled,
     /// The camera is closed.
     #[error("the device is paused: resume it first")]
     Paused,
@@ -124,11 +124,11 @@ pub enum CommandError {
     #[error("invalid payload: {0}")]
     Malformed(String),
     /// The title is too long or has control characters.
-    #[error("title must be one line of at most {MAX_TITLE} characters")]
+    #[error("title must be one line of at most {MAX_TITLE_CHARS} characters")]
     Title,
     /// The duration is outside its range.
     #[error("for_s is {0}, but must be from 1 to 60")]
-    Span(u32),
+    Duration(u32),
 }
 
 /// Payload of `cmd/pause`.
@@ -252,7 +252,7 @@ impl TryFrom<AnyCommand> for Command {
             AnyCommand::Pause(Pause { paused: false, .. }) => Self::Resume,
             AnyCommand::Lesson(Lesson { action, title, .. }) => {
                 // Before the trim, which would remove control characters such as U+0085 from the ends.
-                if title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
+                if title.chars().count() > MAX_TITLE_CHARS || title.chars().any(char::is_control) {
                     return Err(CommandError::Title);
                 }
                 Self::Lesson(match action {
@@ -263,7 +263,7 @@ impl TryFrom<AnyCommand> for Command {
             AnyCommand::Identify(Identify { for_s, .. }) if (1..=60).contains(&for_s) => {
                 Self::Identify(Duration::from_secs(for_s.into()))
             }
-            AnyCommand::Identify(Identify { for_s, .. }) => return Err(CommandError::Span(for_s)),
+            AnyCommand::Identify(Identify { for_s, .. }) => return Err(CommandError::Duration(for_s)),
             AnyCommand::Night(Night { dim, .. }) => Self::Dim(dim),
             AnyCommand::SetSensitivity(SetSensitivity { sensitivity, .. }) => {
                 Self::SetSensitivity(sensitivity)
@@ -272,10 +272,10 @@ impl TryFrom<AnyCommand> for Command {
     }
 }
 
-/// The id in `payload`, even if the payload is not a valid command. `None`: no JSON, no id, or longer than [`MAX_ID`].
+/// The id in `payload`, even if the payload is not a valid command. `None`: no JSON, no id, or longer than [`MAX_ID_CHARS`].
 pub fn id_of(payload: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(payload).ok()?;
-    value["id"].as_str().filter(|id| id.chars().count() <= MAX_ID).map(str::to_owned)
+    value["id"].as_str().filter(|id| id.chars().count() <= MAX_ID_CHARS).map(str::to_owned)
 }
 
 fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CommandError> {
@@ -312,8 +312,8 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_a_reason() {
         assert_eq!(parse("reboot", "{}"), Err(CommandError::UnknownName));
-        assert_eq!(parse("identify", r#"{"for_s":61}"#), Err(CommandError::Span(61)));
-        for title in ["x".repeat(MAX_TITLE + 1), "two\\nlines".into(), "\\u0085".into()] {
+        assert_eq!(parse("identify", r#"{"for_s":61}"#), Err(CommandError::Duration(61)));
+        for title in ["x".repeat(MAX_TITLE_CHARS + 1), "two\\nlines".into(), "\\u0085".into()] {
             for action in ["begin", "end"] {
                 let payload = format!(r#"{{"action":"{action}","title":"{title}"}}"#);
                 assert_eq!(parse("lesson", &payload), Err(CommandError::Title));

@@ -203,7 +203,7 @@ pub struct Minute {
     /// The most frequent pace of its live moods; `unsure` without a live mood.
     pub pace: Pace,
     /// Means of the metrics over its live moods.
-    pub figures: Metrics,
+    pub metrics: Metrics,
 }
 
 /// The begin, a minute or the end of a lesson; values of the class only.
@@ -258,7 +258,7 @@ pub struct Totals {
     /// Mean number of people; `None` without a live mood.
     pub people: Option<f64>,
     /// Means of the metrics and of their intervals.
-    pub figures: Metrics,
+    pub metrics: Metrics,
     /// The most frequent word of the minutes with a live mood; `unsure` without one.
     pub word: Word,
     /// The most frequent pace of the minutes with a live mood; `unsure` without one.

@@ -69,7 +69,7 @@ pub struct Mood {
     /// The reason for `pace`.
     pub pace_reason: PaceReason,
     /// Comparison with the baseline of this room. Null until the baseline is learned and unless the state is `live`.
-    pub compared_to_usual: Option<ComparedToUsual>,
+    pub compared_to_baseline: Option<ComparedToUsual>,
 }
 
 /// Whether a mood has values, and how current they are.

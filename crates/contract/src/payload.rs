@@ -225,7 +225,7 @@ pub struct MinuteReport {
     /// The most frequent pace of its live moods; `unsure` without a live mood.
     pub pace: Pace,
     /// Means of the metrics over its live moods.
-    pub figures: Metrics,
+    pub metrics: Metrics,
 }
 
 /// Payload of the topic `lesson`: the begin or the end of a lesson.
@@ -284,7 +284,7 @@ pub struct Summary {
     /// Mean number of people; null without a live mood.
     pub people: Option<f64>,
     /// Means of the metrics over the minutes.
-    pub figures: Metrics,
+    pub metrics: Metrics,
     /// The most frequent word of the minutes with a live mood; `unsure` without one.
     pub word: Word,
     /// The most frequent pace of the minutes with a live mood; `unsure` without one.
@@ -293,8 +293,8 @@ pub struct Summary {
 
 impl From<Totals> for Summary {
     fn from(totals: Totals) -> Self {
-        let Totals { minutes, live, people, figures, word, pace } = totals;
-        Self { minutes, live, people, figures, word, pace }
+        let Totals { minutes, live, people, metrics, word, pace } = totals;
+        Self { minutes, live, people, metrics, word, pace }
     }
 }
 

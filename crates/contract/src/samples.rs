@@ -53,7 +53,7 @@ pub fn live() -> Mood {
         word: Word::Attentive,
         pace: Pace::Fine,
         pace_reason: PaceReason::Following,
-        compared_to_usual: Some(ComparedToUsual {
+        compared_to_baseline: Some(ComparedToUsual {
             facing: Some(Comparison::Usual),
             valence: Some(Comparison::Usual),
             arousal: Some(Comparison::Usual),
@@ -95,7 +95,7 @@ fn without_values(state: State) -> Mood {
         word: Word::Unsure,
         pace: Pace::Unsure,
         pace_reason: PaceReason::NoFigures,
-        compared_to_usual: None,
+        compared_to_baseline: None,
         ..live()
     }
 }
@@ -129,7 +129,7 @@ pub fn occupancy() -> Mood {
         trend: live().trend.map(|trend| Trend { of: TrendOf::Facing, ..trend }),
         pace: Pace::Unsure,
         pace_reason: PaceReason::NotRead,
-        compared_to_usual: live().compared_to_usual.map(|compared| ComparedToUsual {
+        compared_to_baseline: live().compared_to_baseline.map(|compared| ComparedToUsual {
             valence: None,
             arousal: None,
             engagement: None,

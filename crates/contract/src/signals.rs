@@ -68,11 +68,11 @@ pub enum TrendOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Upward, significant, and by at least `signals.trend_least_change`.
+    /// Upward, significant, and by at least `signals.trend_min_change`.
     Rising,
     /// Neither rising nor falling.
     Steady,
-    /// Downward, significant, and by at least `signals.trend_least_change`.
+    /// Downward, significant, and by at least `signals.trend_min_change`.
     Falling,
 }
 
@@ -192,11 +192,11 @@ pub struct ComparedToUsual {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
-    /// Less, by at least `baseline.deviations` standard deviations and `baseline.least_difference`.
+    /// Less, by at least `baseline.deviations` standard deviations and `baseline.min_difference`.
     Less,
     /// Neither less nor more.
     Usual,
-    /// More, by at least `baseline.deviations` standard deviations and `baseline.least_difference`.
+    /// More, by at least `baseline.deviations` standard deviations and `baseline.min_difference`.
     More,
 }
 

@@ -145,7 +145,7 @@ fn minute() -> MinuteReport {
         coverage: Some(0.79),
         word: Word::Attentive,
         pace: Pace::Fine,
-        figures: metrics,
+        metrics,
     }
 }
 
@@ -162,7 +162,7 @@ fn the_schema_of_the_minute_refuses_other_payloads() {
         ("/sequence", json!(0)),
         ("/live", json!(1.5)),
         ("/word", json!("happy")),
-        ("/figures/facing", json!(0.8)),
+        ("/metrics/facing", json!(0.8)),
     ] {
         assert!(!validator.is_valid(&with(&payload, pointer, wrong)), "{pointer}");
     }
@@ -170,7 +170,7 @@ fn the_schema_of_the_minute_refuses_other_payloads() {
     person["name"] = "somebody".into();
     assert!(!validator.is_valid(&person));
     person = payload;
-    person["figures"]["anger_of_somebody"] = Value::Null;
+    person["metrics"]["anger_of_somebody"] = Value::Null;
     assert!(!validator.is_valid(&person));
 }
 
@@ -178,7 +178,7 @@ fn the_schema_of_the_minute_refuses_other_payloads() {
 fn a_payload_with_fields_of_a_later_version_parses() {
     let mut payload = serde_json::to_value(minute()).unwrap();
     payload["field_of_tomorrow"] = json!([1, 2]);
-    payload["figures"]["figure_of_tomorrow"] = json!({"value": 7.0, "low": 7.0, "high": 7.0});
+    payload["metrics"]["figure_of_tomorrow"] = json!({"value": 7.0, "low": 7.0, "high": 7.0});
     let read: MinuteReport = serde_json::from_value(payload.clone()).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), serde_json::to_value(minute()).unwrap());
     payload["schema"] = "moodring.minute/2".into();

@@ -112,7 +112,7 @@ fn execute(press: Press, commands: &CommandSender) {
         Press::Short => Command::TogglePause,
         Press::Long => Command::Lesson(LessonCommand::Toggle),
         Press::VeryLong => Command::OfferPairing,
-        Press::Preview => Command::OfferAiming,
+        Press::Preview => Command::OfferPreview,
     };
     if let Err(refusal) = commands.execute_blocking(command, CommandSource::Button) {
         info!(?press, %refusal, "button command refused");

@@ -53,7 +53,7 @@ impl RoomBaseline {
         let facing_at = |number: u32| {
             let of_lesson = |minutes: &&Vec<Minute>| {
                 let minute = minutes.iter().find(|minute| minute.number == number)?;
-                minute.figures.get(Metric::Facing).map(|share| share.value)
+                minute.metrics.get(Metric::Facing).map(|share| share.value)
             };
             let shares: Vec<f64> = lessons.iter().filter_map(of_lesson).collect();
             if shares.len() < MIN_LESSONS { None } else { mean(shares.into_iter()) }
@@ -61,9 +61,9 @@ impl RoomBaseline {
         Some(Self {
             lessons: lessons.len(),
             people: spread_of(|minute| minute.people),
-            facing: spread_of(|minute| minute.figures.get(Metric::Facing).map(|share| share.value)),
-            pleasant: spread_of(|minute| minute.figures.sum(&Metric::PLEASANT).map(|share| share.value)),
-            strained: spread_of(|minute| minute.figures.sum(&Metric::STRAINED).map(|share| share.value)),
+            facing: spread_of(|minute| minute.metrics.get(Metric::Facing).map(|share| share.value)),
+            pleasant: spread_of(|minute| minute.metrics.sum(&Metric::PLEASANT).map(|share| share.value)),
+            strained: spread_of(|minute| minute.metrics.sum(&Metric::STRAINED).map(|share| share.value)),
             facing_by_minute: (0..=longest.unwrap_or(0)).map(facing_at).collect(),
         })
     }

@@ -21,13 +21,13 @@ fn a_minute_is_the_mean_of_its_live_moods() {
     let minute = minute.finish();
     assert_eq!((minute.number, minute.state, minute.word), (3, State::Live, Word::Bright));
     assert_eq!((minute.live, minute.people), (0.75, Some(28.7)));
-    let facing = minute.figures.get(Metric::Facing).unwrap();
+    let facing = minute.metrics.get(Metric::Facing).unwrap();
     assert!((facing.value - (0.8 + 0.6 + 0.8) / 3.0).abs() < 1e-3, "{facing:?}");
     assert!(facing.low < facing.value && facing.value < facing.high);
-    assert_eq!(minute.figures.get(Metric::Happy).unwrap().value, 0.2);
-    assert_eq!(minute.figures.get(Metric::Valence).unwrap().value, -0.2);
-    assert_eq!(minute.figures.get(Metric::Restlessness), Some(Level::exact(0.3)));
-    let pleasant = minute.figures.sum(&Metric::PLEASANT).unwrap();
+    assert_eq!(minute.metrics.get(Metric::Happy).unwrap().value, 0.2);
+    assert_eq!(minute.metrics.get(Metric::Valence).unwrap().value, -0.2);
+    assert_eq!(minute.metrics.get(Metric::Restlessness), Some(Level::exact(0.3)));
+    let pleasant = minute.metrics.sum(&Metric::PLEASANT).unwrap();
     assert!((pleasant.value - 0.2).abs() < 1e-9 && pleasant.low < 0.2 && pleasant.high > 0.2);
 }
 
@@ -39,6 +39,6 @@ fn unpublished_values_are_not_stored() {
         minute.add(&mood);
         let minute = minute.finish();
         assert_eq!((minute.state, minute.live), (state, 0.0));
-        assert_eq!((minute.people, minute.coverage, minute.figures), (None, None, Metrics::default()));
+        assert_eq!((minute.people, minute.coverage, minute.metrics), (None, None, Metrics::default()));
     }
 }

@@ -78,9 +78,9 @@ pub(super) fn percent(share: f64) -> String {
 
 /// The moments of these minutes, in chronological order.
 pub(super) fn moments(minutes: &[Minute]) -> Vec<Moment> {
-    let pleasant = |figures: &Metrics| figures.sum(&Metric::PLEASANT);
-    let strained = |figures: &Metrics| figures.sum(&Metric::STRAINED);
-    let facing = |figures: &Metrics| figures.get(Metric::Facing);
+    let pleasant = |metrics: &Metrics| metrics.sum(&Metric::PLEASANT);
+    let strained = |metrics: &Metrics| metrics.sum(&Metric::STRAINED);
+    let facing = |metrics: &Metrics| metrics.get(Metric::Facing);
     let mut candidates: Vec<(f64, Moment)> = Vec::new();
     candidates.extend(extreme(minutes, MomentKind::Brightest, 1.0, pleasant));
     candidates.extend(extreme(minutes, MomentKind::MostStrained, 1.0, strained));
@@ -108,7 +108,7 @@ fn extreme(
     metric: impl Fn(&Metrics) -> Option<Level>,
 ) -> Option<(f64, Moment)> {
     let levels: Vec<(&Minute, Level)> =
-        minutes.iter().filter_map(|minute| Some((minute, metric(&minute.figures)?))).collect();
+        minutes.iter().filter_map(|minute| Some((minute, metric(&minute.metrics)?))).collect();
     let lesson_mean = mean(levels.iter().map(|(_, share)| share.value))?;
     let moments = levels.windows(3).filter_map(|three| {
         let (first, middle, last) = (three[0].0, three[1].0, three[2].0);

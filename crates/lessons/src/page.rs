@@ -109,7 +109,7 @@ fn overview(report: &Report) -> Markup {
 
 /// The lesson in one or two sentences.
 fn headline(report: &Report) -> String {
-    let Some(facing) = report.summary.figures.get(Metric::Facing) else {
+    let Some(facing) = report.summary.metrics.get(Metric::Facing) else {
         return "No results for this lesson: there were never enough people in the picture.".into();
     };
     let mut text = format!("{} faced the front", percent(facing.value));
@@ -180,7 +180,7 @@ fn metrics(report: &Report) -> Markup {
     markup! {
         section.figures aria-label="Metrics" {
             (card("People", people, baseline.and_then(|b| b.people).map(|p| format!("{:.0}", p.mean)), None))
-            (share_card("Facing the front", summary.figures.get(Metric::Facing), usually(baseline.and_then(|b| b.facing))))
+            (share_card("Facing the front", summary.metrics.get(Metric::Facing), usually(baseline.and_then(|b| b.facing))))
             @if report.lesson.mode == Mode::Mood {
                 (share_card("Happy or surprised", summary.pleasant, usually(baseline.and_then(|b| b.pleasant))))
                 (share_card("Strained", summary.strained, usually(baseline.and_then(|b| b.strained))))

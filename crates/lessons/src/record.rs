@@ -113,7 +113,7 @@ mod tests {
         // The fourth minute began after the end of the lesson.
         assert_eq!((totals.minutes, totals.live, totals.people), (3, 1.0, Some(28.0)));
         assert_eq!((totals.word, totals.pace), (Word::Calm, Pace::Fine));
-        assert!((totals.figures.get(Metric::Facing).unwrap().value - 0.6).abs() < 1e-9);
+        assert!((totals.metrics.get(Metric::Facing).unwrap().value - 0.6).abs() < 1e-9);
         assert_eq!(builder.apply(&Write::End { at, cause: Cause::Command }), None, "it has ended");
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let Some(Record::Ended(ending)) = builder.apply(&Write::End { at, cause: Cause::People }) else {
             panic!("no end")
         };
-        let facing = ending.totals.unwrap().figures.get(Metric::Facing).unwrap().value;
+        let facing = ending.totals.unwrap().metrics.get(Metric::Facing).unwrap().value;
         assert!((facing - 0.7).abs() < 1e-9, "{facing}");
     }
 }

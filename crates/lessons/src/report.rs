@@ -59,7 +59,7 @@ pub struct Summary {
     /// Share of angry, disgusted, fearful and sad faces.
     pub strained: Option<Level>,
     /// Mean and mean interval of each metric.
-    pub figures: Metrics,
+    pub metrics: Metrics,
 }
 
 /// Consecutive minutes in which the pace seemed too fast or too slow.
@@ -143,9 +143,9 @@ fn summary(lesson: &Lesson, minutes: &[Minute]) -> Summary {
         }
     }
     words.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let mut figures = Metrics::default();
+    let mut metrics = Metrics::default();
     for metric in Metric::ALL {
-        figures.set(metric, mean_level(minutes, |figures| figures.get(metric)));
+        metrics.set(metric, mean_level(minutes, |metrics| metrics.get(metric)));
     }
     let people = mean(minutes.iter().filter_map(|minute| minute.people));
     Summary {
@@ -153,9 +153,9 @@ fn summary(lesson: &Lesson, minutes: &[Minute]) -> Summary {
         people: people.map(|people| (people * 10.0).round() / 10.0),
         word: words.first().map_or(Word::Unsure, |(word, _)| *word),
         words,
-        pleasant: mean_level(minutes, |figures| figures.sum(&Metric::PLEASANT)),
-        strained: mean_level(minutes, |figures| figures.sum(&Metric::STRAINED)),
-        figures,
+        pleasant: mean_level(minutes, |metrics| metrics.sum(&Metric::PLEASANT)),
+        strained: mean_level(minutes, |metrics| metrics.sum(&Metric::STRAINED)),
+        metrics,
     }
 }
 
@@ -180,7 +180,7 @@ fn quality(length_min: u32, minutes: &[Minute]) -> Quality {
     let not_live = |minute: &Minute| minute.live <= 0.0;
     let half_width = |metrics: &[Metric]| {
         let widths = metrics.iter().flat_map(|metric| {
-            minutes.iter().filter_map(|minute| minute.figures.get(*metric)).map(|s| (s.high - s.low) / 2.0)
+            minutes.iter().filter_map(|minute| minute.metrics.get(*metric)).map(|s| (s.high - s.low) / 2.0)
         });
         mean(widths).map(|width| (width * 1000.0).round() / 1000.0)
     };
@@ -209,14 +209,14 @@ mod tests {
         let mut rows = minutes(10, |_| 0.8);
         for (index, state) in [(2, State::Paused), (3, State::TooFew), (4, State::Stale)] {
             let row = &mut rows[index];
-            (row.state, row.live, row.people, row.figures) = (state, 0.0, None, Metrics::default());
+            (row.state, row.live, row.people, row.metrics) = (state, 0.0, None, Metrics::default());
         }
         rows.remove(7);
         let report = Report::of(lesson(10), rows, &[]);
         let Quality { live_min, too_few_min, paused_min, no_picture_min, off_min, .. } = report.quality;
         assert_eq!((live_min, too_few_min, paused_min, no_picture_min, off_min), (6, 1, 1, 1, 1));
         assert_eq!(report.summary.length_min, 10);
-        assert!((report.summary.figures.get(Metric::Facing).unwrap().value - 0.8).abs() < 1e-9);
+        assert!((report.summary.metrics.get(Metric::Facing).unwrap().value - 0.8).abs() < 1e-9);
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let json = serde_json::to_value(Report::of(lesson(3), minutes(3, |_| 0.8), &[])).unwrap();
         assert_eq!(json["schema"], LessonExportSchema::ID);
         assert!(json["note"].as_str().unwrap().contains("not of any person"));
-        assert_eq!(json["minutes"][1]["figures"]["facing"]["value"], 0.8);
+        assert_eq!(json["minutes"][1]["metrics"]["facing"]["value"], 0.8);
         assert_eq!(json["lesson"]["begun_by"], "timetable");
         assert!(json["usual"].is_null());
     }

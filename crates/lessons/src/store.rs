@@ -288,7 +288,7 @@ fn insert_minute(transaction: &Transaction<'_>, minute: &Minute) -> rusqlite::Re
     // A restart within a minute repeats the number; the later row replaces the earlier one.
     let sql =
         format!("INSERT OR REPLACE INTO minute (lesson, {}) VALUES ({placeholders})", columns.join(", "));
-    let Minute { number, at, state, live, people, coverage, word, pace, figures } = minute;
+    let Minute { number, at, state, live, people, coverage, word, pace, metrics } = minute;
     let fixed = params![
         id,
         number,
@@ -301,7 +301,7 @@ fn insert_minute(transaction: &Transaction<'_>, minute: &Minute) -> rusqlite::Re
         pace_name(*pace)
     ];
     let levels = Metric::ALL.iter().flat_map(|metric| {
-        let level = figures.get(*metric);
+        let level = metrics.get(*metric);
         [level.map(|level| level.value), level.map(|level| level.low), level.map(|level| level.high)]
     });
     let levels: Vec<Option<f64>> = levels.collect();
@@ -310,11 +310,11 @@ fn insert_minute(transaction: &Transaction<'_>, minute: &Minute) -> rusqlite::Re
 }
 
 fn read_minute(row: &Row<'_>) -> rusqlite::Result<Minute> {
-    let mut figures = Metrics::default();
+    let mut metrics = Metrics::default();
     for (index, metric) in Metric::ALL.into_iter().enumerate() {
         let value = |offset: usize| row.get::<_, Option<f64>>(8 + 3 * index + offset);
         let level = value(0)?.zip(value(1)?).zip(value(2)?);
-        figures.set(metric, level.map(|((value, low), high)| Level { value, low, high }));
+        metrics.set(metric, level.map(|((value, low), high)| Level { value, low, high }));
     }
     Ok(Minute {
         number: row.get(0)?,
@@ -325,7 +325,7 @@ fn read_minute(row: &Row<'_>) -> rusqlite::Result<Minute> {
         coverage: row.get(5)?,
         word: enum_of(row, 6, &WORDS, Word::name)?,
         pace: enum_of(row, 7, &PACES, pace_name)?,
-        figures,
+        metrics,
     })
 }
 

@@ -28,7 +28,7 @@ pub fn csv(minutes: &[Minute]) -> String {
             pace_name(minute.pace)
         );
         for metric in Metric::ALL {
-            let level = minute.figures.get(metric);
+            let level = minute.metrics.get(metric);
             let [value, low, high] =
                 [level.map(|l| l.value), level.map(|l| l.low), level.map(|l| l.high)].map(field);
             let _ = write!(text, ",{value},{low},{high}");

@@ -44,17 +44,17 @@ pub(super) fn minutes(count: u32, facing: impl Fn(u32) -> f64) -> Vec<Minute> {
 pub(super) fn expressive_minutes(count: u32, of: impl Fn(u32) -> (f64, f64, f64)) -> Vec<Minute> {
     let minute = |number| {
         let (facing, happy, sad) = of(number);
-        let mut figures = Metrics::default();
+        let mut metrics = Metrics::default();
         for metric in Metric::EXPRESSIONS {
-            figures.set(metric, Some(Level { value: 0.0, low: 0.0, high: 0.02 }));
+            metrics.set(metric, Some(Level { value: 0.0, low: 0.0, high: 0.02 }));
         }
         for metric in Metric::SIGNALS {
-            figures.set(metric, Some(Level { value: 0.2, low: 0.1, high: 0.3 }));
+            metrics.set(metric, Some(Level { value: 0.2, low: 0.1, high: 0.3 }));
         }
-        figures.set(Metric::Facing, Some(share(facing).into()));
-        figures.set(Metric::Happy, Some(share(happy).into()));
-        figures.set(Metric::Sad, Some(share(sad).into()));
-        figures.set(Metric::Neutral, Some(share(1.0 - happy - sad).into()));
+        metrics.set(Metric::Facing, Some(share(facing).into()));
+        metrics.set(Metric::Happy, Some(share(happy).into()));
+        metrics.set(Metric::Sad, Some(share(sad).into()));
+        metrics.set(Metric::Neutral, Some(share(1.0 - happy - sad).into()));
         Minute {
             number,
             at: start() + SignedDuration::from_mins(number.into()),
@@ -64,7 +64,7 @@ pub(super) fn expressive_minutes(count: u32, of: impl Fn(u32) -> (f64, f64, f64)
             coverage: Some(0.7),
             word: Word::Calm,
             pace: Pace::Fine,
-            figures,
+            metrics,
         }
     };
     (0..count).map(minute).collect()
@@ -137,7 +137,7 @@ fn a_morning_has_three_lessons_with_one_row_and_at_most_one_write_per_minute() {
         let numbers: Vec<_> = minutes.iter().map(|minute| minute.number).collect();
         assert_eq!(numbers, (0..43).collect::<Vec<_>>());
         assert!(minutes.iter().all(|minute| minute.people == Some(28.0)), "only the class is stored");
-        assert_eq!(minutes[5].figures.get(Metric::Happy).unwrap().value, 0.2);
+        assert_eq!(minutes[5].metrics.get(Metric::Happy).unwrap().value, 0.2);
     }
     // At most one write per clock minute, and hardly more than rows.
     assert!(store.transactions() <= 3 * 60, "{}", store.transactions());
@@ -155,7 +155,7 @@ fn below_min_people_only_the_state_is_stored() {
     let few: Vec<_> = minutes.iter().filter(|minute| minute.state == State::TooFew).collect();
     assert_eq!(few.len(), 2);
     for minute in few {
-        assert_eq!((minute.people, minute.coverage, minute.figures), (None, None, Metrics::default()));
+        assert_eq!((minute.people, minute.coverage, minute.metrics), (None, None, Metrics::default()));
     }
 }
 
@@ -350,7 +350,7 @@ fn each_earlier_schema_version_is_migrated_to_the_newest() {
         let minute = &store.minutes(1).unwrap()[0];
         let facing = Share { share: 0.5, low: 0.4, high: 0.6 };
         assert_eq!(
-            (minute.figures.get(Metric::Facing), minute.figures.get(Metric::Happy)),
+            (minute.metrics.get(Metric::Facing), minute.metrics.get(Metric::Happy)),
             (Some(facing.into()), None)
         );
     }

@@ -38,10 +38,10 @@ fn report(length_min: u32, state: State) -> Report {
 }
 
 fn minute(begun_at: Timestamp, number: u32, state: State) -> Minute {
-    let mut figures = Metrics::default();
+    let mut metrics = Metrics::default();
     if state == State::Live {
         for metric in Metric::ALL {
-            figures.set(metric, Some(Level { value: 0.2, low: 0.1, high: 0.3 }));
+            metrics.set(metric, Some(Level { value: 0.2, low: 0.1, high: 0.3 }));
         }
     }
     let is_live = state == State::Live;
@@ -54,7 +54,7 @@ fn minute(begun_at: Timestamp, number: u32, state: State) -> Minute {
         coverage: is_live.then_some(0.7),
         word: Word::Calm,
         pace: if number < 20 { Pace::TooFast } else { Pace::Fine },
-        figures,
+        metrics,
     }
 }
 

@@ -80,7 +80,7 @@ impl Aggregator {
             CameraView::Room => Window::new(span),
             CameraView::Gallery => Window::for_gallery(span),
         };
-        let min_face_px = config.readability.least_face_px.round() as u32;
+        let min_face_px = config.readability.min_face_px.round() as u32;
         aggregator.readability = ReadabilityStatistics::new(span, Some(min_face_px));
         aggregator.monitor = AttentionMonitor::new(config);
         Ok(aggregator.with_baseline(config, Baseline::default()))
@@ -195,7 +195,7 @@ impl Aggregator {
             word: Word::Unsure,
             pace: Pace::Unsure,
             pace_reason: PaceReason::NoFigures,
-            compared_to_usual: None,
+            compared_to_baseline: None,
         };
         let summary = self.window.summary();
         // The cohort must track arrivals and departures even while the mood holds no shares.

@@ -128,12 +128,12 @@ impl RoomBaseline {
     }
 
     /// Compares `now`, the smoothed metrics, with the baseline. `None` when disabled or while no metric has been
-    /// observed for `baseline.least_minutes`.
+    /// observed for `baseline.min_minutes`.
     pub(super) fn compare(&mut self, now: &Metrics) -> Option<ComparedToUsual> {
         let mut compared = [None; COMPARED.len()];
         for (index, metric) in COMPARED.into_iter().enumerate() {
             let moments = self.baseline.metrics.get(&metric);
-            let learned = moments.filter(|moments| moments.minutes >= self.config.least_minutes);
+            let learned = moments.filter(|moments| moments.minutes >= self.config.min_minutes);
             let (Some(moments), Some(level)) = (learned, now.get(metric)) else {
                 self.current[index] = Comparison::Usual;
                 continue;
@@ -152,7 +152,7 @@ fn compare(value: f64, moments: &Moments, current: Comparison, config: &config::
     let deviation = moments.variance.max(0.0).sqrt().max(MIN_DEVIATION);
     let beyond = |difference: f64, direction: Comparison| {
         let slack = if current == direction { HYSTERESIS_DEVIATIONS } else { 0.0 };
-        difference >= config.least_difference.max((config.deviations - slack) * deviation)
+        difference >= config.min_difference.max((config.deviations - slack) * deviation)
     };
     if beyond(value - moments.mean, Comparison::More) {
         Comparison::More

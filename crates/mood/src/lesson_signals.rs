@@ -137,7 +137,7 @@ impl LessonSignals {
         (mood.pace, mood.pace_reason) = (pace.pace, pace.reason);
         let input = WordInput { mode: mood.mode, metrics, coverage: mood.coverage.unwrap_or(0.0) };
         mood.word = self.lesson.word.update(now, &input, &word::adjusted(&self.word, self.sensitivity));
-        mood.compared_to_usual = self.baseline.compare(&smoothed);
+        mood.compared_to_baseline = self.baseline.compare(&smoothed);
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
         let valence = mood.valence.unwrap();
         assert!(valence.value.abs() < 0.15 && valence.low < valence.value && valence.value < valence.high);
         assert!(mood.restlessness.unwrap() > 0.1 && mood.restlessness.unwrap() < 0.4, "{mood:?}");
-        assert_eq!(mood.compared_to_usual, None);
+        assert_eq!(mood.compared_to_baseline, None);
         assert_eq!(mood.unread.unwrap().words(), "turned away: 8 of 30 faces");
     }
 
@@ -282,12 +282,12 @@ mod tests {
     #[test]
     fn room_learns_its_baseline_and_reports_a_deviation() {
         let mut config = Config::default();
-        config.baseline.least_minutes = 30.0;
+        config.baseline.min_minutes = 30.0;
         config.mood.publish_every_s = 5.0;
         let mut lesson = Lesson::new(&config, Baseline::default());
-        let usual = lesson.advance(32 * 60, [6, 4, 6]).pop().unwrap().compared_to_usual.unwrap();
+        let usual = lesson.advance(32 * 60, [6, 4, 6]).pop().unwrap().compared_to_baseline.unwrap();
         assert_eq!((usual.facing, usual.valence), (Some(Comparison::Usual), Some(Comparison::Usual)));
-        let away = lesson.advance(180, [6, 4, 20]).pop().unwrap().compared_to_usual.unwrap();
+        let away = lesson.advance(180, [6, 4, 20]).pop().unwrap().compared_to_baseline.unwrap();
         assert_eq!((away.facing, away.engagement), (Some(Comparison::Less), Some(Comparison::Less)));
     }
 }

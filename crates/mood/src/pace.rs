@@ -28,14 +28,14 @@ impl PaceState {
 pub(super) fn judge(history: &History, current: Pace, config: &config::Pace) -> PaceState {
     let span = Duration::from_secs_f64(config.window_s);
     let (facing, known) = history.mean(Metric::Facing, span);
-    let Some(facing) = facing.filter(|_| known >= config.least_seen) else {
+    let Some(facing) = facing.filter(|_| known >= config.min_seen) else {
         return PaceState::unsure(PaceReason::TooShort);
     };
     let (strained, read) = history.mean(Metric::Strained, span);
     let (Some(strained), (Some(pleasant), _)) = (strained, history.mean(Metric::Pleasant, span)) else {
         return PaceState::unsure(PaceReason::NotRead);
     };
-    if read < config.least_seen {
+    if read < config.min_seen {
         return PaceState::unsure(PaceReason::NotRead);
     }
     let margin = |pace: Pace| if current == pace { config.margin } else { 0.0 };

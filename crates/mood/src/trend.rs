@@ -20,7 +20,7 @@ pub(super) fn trend(of: TrendOf, points: &[(f64, f64)], config: &config::Signals
     let p = mann_kendall(&values);
     let slope = theil_sen(points);
     let change = slope * config.trend_window_s / 60.0;
-    let direction = if p > config.trend_significance || change.abs() < config.trend_least_change {
+    let direction = if p > config.trend_significance || change.abs() < config.trend_min_change {
         Direction::Steady
     } else if slope > 0.0 {
         Direction::Rising
@@ -117,7 +117,7 @@ mod tests {
         let outlier =
             of((0..10).map(|step| if step == 4 { 0.0 } else { 0.8 - 0.03 * f64::from(step) })).unwrap();
         assert_eq!(outlier.direction, Direction::Falling);
-        // Significant, but a change of 0.03 in five minutes is below `trend_least_change`.
+        // Significant, but a change of 0.03 in five minutes is below `trend_min_change`.
         let small = of((0..10).map(|step| 0.5 + 0.003 * f64::from(step))).unwrap();
         assert_eq!(small.direction, Direction::Steady);
         assert!(small.p < 0.01);

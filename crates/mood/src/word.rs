@@ -80,7 +80,7 @@ pub(super) struct WordInput<'a> {
 fn word(input: &WordInput<'_>, current: Word, config: &config::Word) -> Word {
     let slack = |word: Word| if word == current { config.margin } else { 0.0 };
     if input.mode == Mode::Mood {
-        let min_coverage = config.least_coverage - if current == Word::Unsure { 0.0 } else { config.margin };
+        let min_coverage = config.min_coverage - if current == Word::Unsure { 0.0 } else { config.margin };
         if input.coverage < min_coverage || input.metrics.get(Metric::Pleasant).is_none() {
             return Word::Unsure;
         }
@@ -289,7 +289,7 @@ mod tests {
         let config = config::Word::default();
         let mut text = format!(
             "| word | when |\n|---|---|\n| `unsure` | not `live`, or less than {:.0} % of the class could be read |\n",
-            config.least_coverage * 100.0
+            config.min_coverage * 100.0
         );
         for (word, conditions) in rules(&config) {
             let conditions: Vec<_> = conditions.iter().map(describe).collect();

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use moodring_contract::command::{AnyCommand, CommandError, MAX_ID, id_of};
+use moodring_contract::command::{AnyCommand, CommandError, MAX_ID_CHARS, id_of};
 use moodring_contract::{Command, CommandSource};
 use moodring_runtime::CommandSender;
 
@@ -84,8 +84,8 @@ impl CommandHandler {
 
 fn read(command: &str, payload: &[u8]) -> Result<Command, String> {
     let any = AnyCommand::read(command, payload).map_err(|error| error.to_string())?;
-    if any.id().is_some_and(|id| id.chars().count() > MAX_ID) {
-        return Err(format!("id has more than {MAX_ID} characters"));
+    if any.id().is_some_and(|id| id.chars().count() > MAX_ID_CHARS) {
+        return Err(format!("id has more than {MAX_ID_CHARS} characters"));
     }
     any.try_into().map_err(|error: CommandError| error.to_string())
 }

@@ -54,7 +54,7 @@ impl PayloadEncoder {
                     coverage: minute.coverage,
                     word: minute.word,
                     pace: minute.pace,
-                    figures: minute.figures,
+                    metrics: minute.metrics,
                 })
             }),
         }

@@ -40,9 +40,6 @@ pub use start::{ReportSources, Reporting, StartError, start};
 pub use target::{Address, Target};
 pub use vitals::Sampler;
 
-/// Part of every log filter: the embedded broker logs each client, and an ordinary disconnection as an error.
-pub const LOG_DIRECTIVE: &str = "rumqttd=off";
-
 #[cfg(test)]
 mod test_executor;
 #[cfg(test)]

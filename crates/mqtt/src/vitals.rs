@@ -53,7 +53,7 @@ fn measure(telemetry: &Telemetry) -> Vitals {
         rss_bytes: resident_bytes(),
         load_1min: load_1min(),
         celsius: thermal.celsius().map(|celsius| (celsius * 10.0).round() / 10.0),
-        throttled: thermal.firmware_says().map(Throttled::is_slowed),
+        throttled: thermal.reported_throttling().map(Throttled::is_slowed),
         inference_ms: counters.cycle_time.get().map(|time| (time.as_secs_f64() * 10_000.0).round() / 10.0),
         cycles: counters.cycles.get(),
         observations_dropped: counters.observations_dropped.get(),

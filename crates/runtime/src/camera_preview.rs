@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Duration of an offer after the physical act: time to walk to the device and aim it.
-pub const PREVIEW_FOR: Duration = Duration::from_secs(600);
+pub const PREVIEW_DURATION: Duration = Duration::from_secs(600);
 /// Minimum time between two images.
 const IMAGE_EVERY: Duration = Duration::from_millis(300);
 /// A viewer without a request for this long is gone: no more images are made, and another viewer is admitted.
@@ -50,13 +50,13 @@ pub struct PreviewImage {
 
 /// Why no preview is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotShown {
+pub enum PreviewRefusal {
     /// The preview was not offered at the device, or the offer has ended.
     #[error("aiming is not offered: hold the device's button, or run `moodring aim` on it")]
     NotOffered,
     /// Another viewer is active; only one is admitted.
     #[error("somebody else is aiming")]
-    SeenElsewhere,
+    OtherViewer,
 }
 
 /// Handle to the preview. Clones share it.
@@ -153,7 +153,7 @@ impl CameraPreview {
         &self,
         name: &str,
         after: u64,
-    ) -> Result<(Option<Arc<PreviewImage>>, Instant), NotShown> {
+    ) -> Result<(Option<Arc<PreviewImage>>, Instant), PreviewRefusal> {
         let mut states = self.0.subscribe();
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
@@ -169,13 +169,13 @@ impl CameraPreview {
     }
 
     /// Registers a request of the viewer `name`; returns the end of the offer.
-    fn register_viewer(&self, name: &str, now: Instant) -> Result<Instant, NotShown> {
-        let mut result = Err(NotShown::NotOffered);
+    fn register_viewer(&self, name: &str, now: Instant) -> Result<Instant, PreviewRefusal> {
+        let mut result = Err(PreviewRefusal::NotOffered);
         self.0.send_if_modified(|state| {
             let Some(until) = state.until.filter(|until| now < *until) else { return false };
             let other = state.viewer.as_ref().is_some_and(|viewer| viewer.name != name);
             result = if other && state.is_watched(now) {
-                Err(NotShown::SeenElsewhere)
+                Err(PreviewRefusal::OtherViewer)
             } else {
                 state.viewer = Some(Viewer { name: name.to_owned(), asked_at: now });
                 Ok(until)
@@ -242,14 +242,14 @@ mod tests {
         assert!(!preview.wants_image(now));
         preview.show(view(1), now);
         assert!(!holds_a_view(&preview));
-        assert_eq!(preview.next("a", 0).await.err(), Some(NotShown::NotOffered));
+        assert_eq!(preview.next("a", 0).await.err(), Some(PreviewRefusal::NotOffered));
         assert_eq!(format!("{preview:?}"), "CameraPreview { .. }");
     }
 
     #[tokio::test]
     async fn images_are_made_while_a_viewer_is_active_and_one_is_stored() {
         let (preview, now) = (CameraPreview::default(), Instant::now());
-        preview.offer(now + PREVIEW_FOR);
+        preview.offer(now + PREVIEW_DURATION);
         assert!(!preview.wants_image(now), "no viewer yet");
         preview.register_viewer("a", now).unwrap();
         assert!(preview.wants_image(now));
@@ -257,7 +257,7 @@ mod tests {
         assert!(!preview.wants_image(now + IMAGE_EVERY / 2) && preview.wants_image(now + IMAGE_EVERY));
         preview.show(view(2), now + IMAGE_EVERY);
         let (seen, until) = preview.next("a", 1).await.unwrap();
-        assert!(seen.is_some_and(|seen| seen.sequence == 2) && until == now + PREVIEW_FOR);
+        assert!(seen.is_some_and(|seen| seen.sequence == 2) && until == now + PREVIEW_DURATION);
         // Without a viewer the image is discarded.
         assert!(!preview.wants_image(Instant::now() + VIEWER_TIMEOUT) && !holds_a_view(&preview));
     }
@@ -265,17 +265,17 @@ mod tests {
     #[tokio::test]
     async fn a_second_viewer_is_refused_until_the_first_is_gone() {
         let (preview, now) = (CameraPreview::default(), Instant::now());
-        preview.offer(now + PREVIEW_FOR);
+        preview.offer(now + PREVIEW_DURATION);
         preview.register_viewer("a", now).unwrap();
-        assert_eq!(preview.register_viewer("b", now + VIEWER_TIMEOUT / 2), Err(NotShown::SeenElsewhere));
+        assert_eq!(preview.register_viewer("b", now + VIEWER_TIMEOUT / 2), Err(PreviewRefusal::OtherViewer));
         assert!(preview.register_viewer("b", now + VIEWER_TIMEOUT).is_ok());
-        assert_eq!(preview.register_viewer("a", now + VIEWER_TIMEOUT), Err(NotShown::SeenElsewhere));
+        assert_eq!(preview.register_viewer("a", now + VIEWER_TIMEOUT), Err(PreviewRefusal::OtherViewer));
     }
 
     #[tokio::test]
     async fn ending_discards_the_image_and_answers_a_waiting_viewer() {
         let preview = CameraPreview::default();
-        preview.offer(Instant::now() + PREVIEW_FOR);
+        preview.offer(Instant::now() + PREVIEW_DURATION);
         preview.register_viewer("a", Instant::now()).unwrap();
         preview.show(view(1), Instant::now());
         let waiting = tokio::spawn({
@@ -284,7 +284,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         preview.end();
-        assert_eq!(waiting.await.unwrap(), Some(NotShown::NotOffered));
+        assert_eq!(waiting.await.unwrap(), Some(PreviewRefusal::NotOffered));
         preview.show(view(2), Instant::now());
         assert!(!holds_a_view(&preview) && preview.until(Instant::now()).is_none());
     }
@@ -299,7 +299,7 @@ mod tests {
         let clock = tokio::spawn(preview.clone().keep_time());
         assert_eq!(changes.next().await, Some(None));
         assert!(!holds_a_view(&preview));
-        assert_eq!(preview.next("a", 0).await.err(), Some(NotShown::NotOffered));
+        assert_eq!(preview.next("a", 0).await.err(), Some(PreviewRefusal::NotOffered));
         clock.abort();
     }
 }

@@ -22,6 +22,7 @@ mod health;
 mod hex;
 mod lamp;
 mod latest;
+pub mod logging;
 mod pairing;
 pub mod process;
 mod requests;
@@ -35,7 +36,9 @@ pub mod watchdog;
 use std::sync::Arc;
 
 pub use backoff::Backoff;
-pub use camera_preview::{CameraPreview, NotShown, PREVIEW_FOR, PreviewChanges, PreviewHead, PreviewImage};
+pub use camera_preview::{
+    CameraPreview, PREVIEW_DURATION, PreviewChanges, PreviewHead, PreviewImage, PreviewRefusal,
+};
 pub use camera_state::CameraState;
 pub use commands::{CommandRequest, CommandRequests, CommandSender};
 pub use counters::{Counter, Counters, EngineState, Newest};

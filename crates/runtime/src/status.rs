@@ -27,7 +27,7 @@ pub struct DeviceStatus {
     /// State of the camera.
     pub camera: CameraState,
     /// Whether the device is paused by a command.
-    pub paused_by_hand: bool,
+    pub paused_by_command: bool,
     /// Position of the privacy switch.
     pub switch: SwitchPosition,
     /// The lesson in progress, if there is one.
@@ -43,7 +43,7 @@ pub struct DeviceStatus {
     /// Until this time lights and displays show which device this is.
     pub identify_until: Option<Instant>,
     /// Until this time the camera preview is offered to an administrator.
-    pub aim_until: Option<Instant>,
+    pub preview_until: Option<Instant>,
     /// Until this time lights and displays are as dim as at night.
     pub dim_until: Option<Instant>,
 }
@@ -53,7 +53,7 @@ impl Default for DeviceStatus {
         Self {
             problems: BTreeMap::new(),
             camera: CameraState::default(),
-            paused_by_hand: false,
+            paused_by_command: false,
             switch: SwitchPosition::Open,
             lesson: None,
             sensitivity: Sensitivity::default(),
@@ -61,7 +61,7 @@ impl Default for DeviceStatus {
             is_new: false,
             page: None,
             identify_until: None,
-            aim_until: None,
+            preview_until: None,
             dim_until: None,
         }
     }
@@ -70,7 +70,7 @@ impl Default for DeviceStatus {
 impl DeviceStatus {
     /// Whether the device is paused, by a command or by the privacy switch.
     pub fn is_paused(&self) -> bool {
-        self.paused_by_hand || self.switch == SwitchPosition::Closed
+        self.paused_by_command || self.switch == SwitchPosition::Closed
     }
 
     /// Time after `now` for which lights and displays show which device this is; `None` if they do not.
@@ -79,8 +79,8 @@ impl DeviceStatus {
     }
 
     /// Whether the camera preview is offered at `now`.
-    pub fn is_aimed_at(&self, now: Instant) -> bool {
-        self.aim_until.is_some_and(|until| now < until)
+    pub fn is_preview_offered_at(&self, now: Instant) -> bool {
+        self.preview_until.is_some_and(|until| now < until)
     }
 
     /// Whether lights and displays are dimmed by a command at `now`, whatever the clock says.
@@ -147,9 +147,9 @@ mod tests {
     fn the_device_is_paused_by_a_command_or_by_the_switch() {
         let mut status = DeviceStatus::default();
         assert!(!status.is_paused());
-        status.paused_by_hand = true;
+        status.paused_by_command = true;
         assert!(status.is_paused());
-        (status.paused_by_hand, status.switch) = (false, SwitchPosition::Closed);
+        (status.paused_by_command, status.switch) = (false, SwitchPosition::Closed);
         assert!(status.is_paused());
     }
 }

@@ -64,7 +64,7 @@ pub struct ThermalState {
     slowdown: AtomicU64,
     throttled: AtomicU32,
     /// Whether a firmware reports throttling.
-    firmware_says: AtomicBool,
+    reported_throttling: AtomicBool,
 }
 
 impl Default for ThermalState {
@@ -73,7 +73,7 @@ impl Default for ThermalState {
             celsius: AtomicU64::new(f64::NAN.to_bits()),
             slowdown: AtomicU64::new(1.0f64.to_bits()),
             throttled: AtomicU32::new(0),
-            firmware_says: AtomicBool::new(false),
+            reported_throttling: AtomicBool::new(false),
         }
     }
 }
@@ -95,8 +95,8 @@ impl ThermalState {
     }
 
     /// Throttling bits of the firmware; `None` if no firmware reports them.
-    pub fn firmware_says(&self) -> Option<Throttled> {
-        self.firmware_says.load(Ordering::Relaxed).then(|| self.throttled())
+    pub fn reported_throttling(&self) -> Option<Throttled> {
+        self.reported_throttling.load(Ordering::Relaxed).then(|| self.throttled())
     }
 
     /// One sentence about low voltage or the slowdown, to be shown to an administrator; `None` if there is neither.
@@ -113,7 +113,7 @@ impl ThermalState {
     pub fn set(&self, reading: &ThermalReading, slowdown: f64) {
         self.celsius.store(reading.celsius.unwrap_or(f64::NAN).to_bits(), Ordering::Relaxed);
         self.throttled.store(reading.throttled.unwrap_or_default().0, Ordering::Relaxed);
-        self.firmware_says.store(reading.throttled.is_some(), Ordering::Relaxed);
+        self.reported_throttling.store(reading.throttled.is_some(), Ordering::Relaxed);
         self.slowdown.store(slowdown.to_bits(), Ordering::Relaxed);
     }
 }

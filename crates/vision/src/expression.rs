@@ -207,7 +207,7 @@ fn normalize(face: &mut [i8], wanted: Normalization) {
     }
     let mean = sum as f64 / count;
     let deviation = (squares as f64 / count - mean * mean).max(0.0).sqrt();
-    let gain = f64::from(wanted.deviation) / deviation.max(f64::from(wanted.least_deviation));
+    let gain = f64::from(wanted.deviation) / deviation.max(f64::from(wanted.min_deviation));
     let offset = f64::from(wanted.mean) - 128.0;
     for value in face {
         // The conversion saturates at the range of luma.
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn light_and_contrast_make_no_difference_to_a_face() {
-        let wanted = Normalization { mean: 127.5, deviation: 56.0, least_deviation: 8.0 };
+        let wanted = Normalization { mean: 127.5, deviation: 56.0, min_deviation: 8.0 };
         let face = |gain: f32, offset: f32| {
             let luma = (0..48 * 48).map(|i| (i * 37 % 101) as f32 * gain + offset);
             let mut face: Vec<i8> = luma.map(|luma| (luma - 128.0) as i8).collect();

@@ -158,7 +158,7 @@ pub struct Normalization {
     /// Target standard deviation.
     pub deviation: f32,
     /// Lower bound of the measured deviation, 1 to 255, so that a flat crop is not amplified to noise.
-    pub least_deviation: f32,
+    pub min_deviation: f32,
 }
 
 /// How readings relate to true expressions, measured on faces outside the training and test data.
@@ -279,10 +279,10 @@ impl ModelCard {
         }
         let luma = |value| within(value, 0.0, 255.0);
         let sound =
-            |n: Normalization| luma(n.mean) && luma(n.deviation) && within(n.least_deviation, 1.0, 255.0);
+            |n: Normalization| luma(n.mean) && luma(n.deviation) && within(n.min_deviation, 1.0, 255.0);
         if self.expression.as_ref().and_then(|read| read.normalization).is_some_and(|n| !sound(n)) {
             return Err(
-                "normalization: mean and deviation must lie within 0 to 255, least_deviation within 1 to 255"
+                "normalization: mean and deviation must lie within 0 to 255, min_deviation within 1 to 255"
                     .into(),
             );
         }

@@ -114,29 +114,29 @@ impl ReadabilityLimits {
         hidden: f32,
         measure: impl FnOnce() -> Option<Appearance>,
     ) -> (Readability, f32) {
-        let config::Readability { least_face_px, least_light, least_contrast, least_sharpness, most_hidden } =
+        let config::Readability { min_face_px, min_light, min_contrast, min_sharpness, max_hidden } =
             self.readability;
         let px = head.face.width.max(head.face.height);
-        if hidden > most_hidden as f32 {
+        if hidden > max_hidden as f32 {
             return (Readability::Covered, 0.0);
         }
         if head.face_score < self.face_score {
             return (Readability::Turned, 0.0);
         }
-        if px < least_face_px as f32 {
+        if px < min_face_px as f32 {
             return (Readability::TooSmall, 0.0);
         }
         let Some(Appearance { light, contrast, sharpness }) = measure() else {
             return (Readability::Ok, 0.0);
         };
-        if light < least_light as f32 || contrast < least_contrast as f32 {
+        if light < min_light as f32 || contrast < min_contrast as f32 {
             return (Readability::Dark, 0.0);
         }
-        if sharpness < least_sharpness as f32 {
+        if sharpness < min_sharpness as f32 {
             return (Readability::Blurred, 0.0);
         }
         // The worst measure limits the quality of a reading; the face score is the probability of a face.
-        let measures = [(px, least_face_px), (contrast, least_contrast), (sharpness, least_sharpness)];
+        let measures = [(px, min_face_px), (contrast, min_contrast), (sharpness, min_sharpness)];
         let weakest = measures.map(|(value, min)| weight(value, min as f32)).into_iter().fold(1.0, f32::min);
         (Readability::Ok, weakest * head.face_score.clamp(0.0, 1.0))
     }
@@ -172,11 +172,11 @@ mod tests {
 
     fn limits() -> ReadabilityLimits {
         let readability = config::Readability {
-            least_face_px: 14.0,
-            least_light: 28.0,
-            least_contrast: 11.0,
-            least_sharpness: 0.017,
-            most_hidden: 0.2,
+            min_face_px: 14.0,
+            min_light: 28.0,
+            min_contrast: 11.0,
+            min_sharpness: 0.017,
+            max_hidden: 0.2,
         };
         ReadabilityLimits { face_score: 0.8, crop_scale: 1.35, readability }
     }

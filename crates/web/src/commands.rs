@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use jiff::Timestamp;
-use moodring_contract::command::{Action, AnyCommand, CommandError, MAX_TITLE};
+use moodring_contract::command::{Action, AnyCommand, CommandError, MAX_TITLE_CHARS};
 use moodring_contract::{Command, CommandSource, Refusal, Sensitivity, SwitchPosition};
 use moodring_runtime::{CommandSender, DeviceStatus, StatusUpdates};
 use schemars::JsonSchema;
@@ -56,7 +56,7 @@ impl Device {
             switch_closed: status.switch == SwitchPosition::Closed,
             dimmed: status.is_dimmed_at(now),
             sensitivity: status.sensitivity,
-            aiming: status.is_aimed_at(now),
+            aiming: status.is_preview_offered_at(now),
             records_lessons: status.records_lessons,
             is_new: status.is_new,
             lesson: lesson.map(|lesson| LessonNow { title: lesson.title, begun_at: lesson.begun_at }),
@@ -117,7 +117,7 @@ pub(super) struct Pause {
 pub(super) struct Lesson {
     action: Action,
     #[serde(default)]
-    #[schemars(length(max = MAX_TITLE), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
+    #[schemars(length(max = MAX_TITLE_CHARS), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
     title: String,
 }
 
@@ -150,7 +150,7 @@ impl IntoResponse for Fault {
                 let (status, reason) = match refusal {
                     Refusal::SwitchClosed => (StatusCode::CONFLICT, "switch_closed"),
                     Refusal::NoLessons => (StatusCode::CONFLICT, "no_lessons"),
-                    Refusal::NoAiming => (StatusCode::CONFLICT, "no_aiming"),
+                    Refusal::PreviewDisabled => (StatusCode::CONFLICT, "no_aiming"),
                     Refusal::Paused => (StatusCode::CONFLICT, "paused"),
                     Refusal::NoPairing => (StatusCode::CONFLICT, "no_pairing"),
                     Refusal::NoRandomNumbers => (StatusCode::SERVICE_UNAVAILABLE, "no_random_numbers"),

@@ -170,7 +170,7 @@ fn entry(report: Report, note: String) -> Entry {
         length_min: summary.length_min,
         people: summary.people,
         word: summary.word,
-        facing: summary.figures.get(Metric::Facing),
+        facing: summary.metrics.get(Metric::Facing),
         pleasant: summary.pleasant,
         strained: summary.strained,
         note,

@@ -20,7 +20,7 @@ use crate::endpoints::Endpoints;
 use crate::endpoints::RequiredRole;
 use moodring_config::{Zone, zone};
 use moodring_contract::{Command, CommandSource};
-use moodring_runtime::{CameraPreview, CommandSender, NotShown, PreviewHead, PreviewImage};
+use moodring_runtime::{CameraPreview, CommandSender, PreviewHead, PreviewImage, PreviewRefusal};
 
 /// Minimum size of a head, in pixels of its longer side; smaller ones are detected badly (docs/models.md).
 const MIN_HEAD_PX: f32 = 16.0;
@@ -65,7 +65,7 @@ struct PreviewBody<'a> {
     /// A grey JPEG, in Base64.
     picture: String,
     heads: Vec<Head>,
-    least_head_px: f32,
+    min_head_px: f32,
     zones: &'a [Zone],
 }
 
@@ -80,10 +80,10 @@ struct Head {
     small: bool,
 }
 
-fn refused(reason: NotShown) -> Response {
+fn refused(reason: PreviewRefusal) -> Response {
     let (status, error) = match reason {
-        NotShown::NotOffered => (StatusCode::FORBIDDEN, "aiming_not_offered"),
-        NotShown::SeenElsewhere => (StatusCode::CONFLICT, "aiming_seen_elsewhere"),
+        PreviewRefusal::NotOffered => (StatusCode::FORBIDDEN, "aiming_not_offered"),
+        PreviewRefusal::OtherViewer => (StatusCode::CONFLICT, "aiming_other_viewer"),
     };
     (status, Json(json!({ "error": error, "detail": reason.to_string() }))).into_response()
 }
@@ -120,14 +120,14 @@ fn preview_body<'a>(image: &PreviewImage, until: Instant, zones: &'a [Zone]) -> 
         height: image.frame.1,
         picture: BASE64_STANDARD.encode(&image.jpeg),
         heads: image.heads.iter().map(head).collect(),
-        least_head_px: MIN_HEAD_PX,
+        min_head_px: MIN_HEAD_PX,
         zones,
     }
 }
 
 /// Ends state.
 async fn end(State(state): State<Arc<PreviewState>>) -> Result<StatusCode, Fault> {
-    state.commands.execute(Command::EndAiming, CommandSource::Page).await?;
+    state.commands.execute(Command::EndPreview, CommandSource::Page).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

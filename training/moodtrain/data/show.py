@@ -20,7 +20,7 @@ from moodtrain.expression.targets import build_targets, split
 from moodtrain.heads.boxes import longer_side
 from moodtrain.heads.samples import Samples
 
-LEAST_PEOPLE = 5  # as in crates/vision/src/scale_outliers.rs
+MIN_PEOPLE = 5  # as in crates/vision/src/scale_outliers.rs
 COLOURS = {Face.UNKNOWN: (255, 0, 255), Face.HIDDEN: (0, 255, 255), Face.VISIBLE: (0, 255, 0)}  # BGR
 
 
@@ -49,7 +49,7 @@ def below_gap(sizes: np.ndarray, gap: float) -> int:
     for first in range(len(sizes) - 1, 0, -1):
         people = len(sizes) - first
         if people > first and sizes[first] >= gap * sizes[first - 1]:
-            return first if people >= LEAST_PEOPLE else 0
+            return first if people >= MIN_PEOPLE else 0
     return 0
 
 

@@ -20,7 +20,7 @@ from moodtrain.data import fer2013, synthetic
 from moodtrain.data.fer2013 import Faces, ferplus_majority
 from moodtrain.expression.conditions import CONDITIONS
 from moodtrain.expression.export import FLOAT_NAME, INT8_NAME
-from moodtrain.expression.light import DEVIATION, LEAST_DEVIATION, MEAN, normalize_bytes
+from moodtrain.expression.light import DEVIATION, MIN_DEVIATION, MEAN, normalize_bytes
 from moodtrain.expression.net import FER2013_CLASSES, FERPLUS_CLASSES
 from moodtrain.expression.targets import held_out
 from moodtrain.quantify import calibrate
@@ -201,7 +201,7 @@ def write_card(models: Path, result: dict, looks: int, recipe: str) -> None:
     sections = {
         "expression": {
             "readout": "ferplus", "temperature": 1.0, "crop_scale": CROP_SCALE,
-            "normalization": {"mean": MEAN, "deviation": DEVIATION, "least_deviation": LEAST_DEVIATION},
+            "normalization": {"mean": MEAN, "deviation": DEVIATION, "min_deviation": MIN_DEVIATION},
         },
         **({"quantification": result["quantification"]} if result["quantification"] else {}),
         "training": {

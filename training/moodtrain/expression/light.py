@@ -10,13 +10,13 @@ from torch import Tensor
 
 MEAN = 127.5  # of 0..255
 DEVIATION = 56.0  # of a well-lit face of FER2013, about
-LEAST_DEVIATION = 8.0  # a flat patch is not blown up to noise
+MIN_DEVIATION = 8.0  # a flat patch is not blown up to noise
 
 
 def normalize(faces: Tensor) -> Tensor:
     """[N, 1, H, W] luma in 0..1 -> the same with mean 0.5 and deviation 0.22 in each face, cut at 0 and 1."""
     mean = faces.mean((2, 3), keepdim=True)
-    deviation = (faces - mean).square().mean((2, 3), keepdim=True).sqrt().clamp(min=LEAST_DEVIATION / 255)
+    deviation = (faces - mean).square().mean((2, 3), keepdim=True).sqrt().clamp(min=MIN_DEVIATION / 255)
     return ((faces - mean) * (DEVIATION / 255) / deviation + MEAN / 255).clamp(0, 1)
 
 
@@ -24,7 +24,7 @@ def normalize_bytes(face: np.ndarray) -> np.ndarray:
     """uint8 [..., H, W] -> uint8: what the daemon feeds the INT8 network; rounds half up."""
     luma = face.astype(np.float64)
     mean = luma.mean((-2, -1), keepdims=True)
-    deviation = np.maximum(luma.std((-2, -1), keepdims=True), LEAST_DEVIATION)
+    deviation = np.maximum(luma.std((-2, -1), keepdims=True), MIN_DEVIATION)
     return np.clip(np.floor((luma - mean) * (DEVIATION / deviation) + MEAN + 0.5), 0, 255).astype(np.uint8)
 
 

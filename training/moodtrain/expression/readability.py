@@ -151,13 +151,13 @@ def measure(network: Network, faces: Faces, kept: float) -> dict:
     bound = kept * clean
     width = crossing(curves["width"].by_step(), bound)
     downwards = {
-        "least_sharpness": (curves["blur"], "sharpness"),
-        "least_light": (curves["light"], "light"),
-        "least_contrast": (curves["light"], "contrast"),
+        "min_sharpness": (curves["blur"], "sharpness"),
+        "min_light": (curves["light"], "light"),
+        "min_contrast": (curves["light"], "contrast"),
     }
-    thresholds = {"least_face_px": width / network.crop_scale}
+    thresholds = {"min_face_px": width / network.crop_scale}
     thresholds |= {name: crossing(curve.by_measure(key)[::-1], bound) for name, (curve, key) in downwards.items()}
-    thresholds["most_hidden"] = crossing(curves["hidden"].by_step(), bound)
+    thresholds["max_hidden"] = crossing(curves["hidden"].by_step(), bound)
     return {
         "faces": len(faces), "undisturbed": clean, "bound": bound, "thresholds": thresholds,
         "refused_undisturbed": {name: refused(curves, key, thresholds[name]) for name, (_, key) in downwards.items()},

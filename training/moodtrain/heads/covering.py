@@ -9,7 +9,7 @@ import numpy as np
 from moodtrain.data.classroom import Face
 from moodtrain.heads.loss import Truth
 
-LEAST_PX = 9  # smaller heads are left as they are
+MIN_PX = 9  # smaller heads are left as they are
 FACE_MARGIN = 0.04  # the open part of a covered head is the face box grown by this share of its size
 
 
@@ -91,7 +91,7 @@ def cover(luma: np.ndarray, truth: Truth, rng: np.random.Generator, share: float
     for row, head in enumerate(truth.heads):
         visible = int(truth.visible[row])
         size = head[2:] - head[:2]
-        if visible == Face.UNKNOWN or size.min() < LEAST_PX or rng.random() >= share:
+        if visible == Face.UNKNOWN or size.min() < MIN_PX or rng.random() >= share:
             continue
         low = np.floor(np.maximum(head[:2] - 0.6 * size, 0)).astype(int)
         high = np.ceil(np.minimum(head[2:] + [0.6 * size[0], 0.7 * size[1]], luma.shape[::-1])).astype(int)

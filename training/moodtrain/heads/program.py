@@ -12,7 +12,7 @@ from moodtrain.heads.decode import Detections
 from moodtrain.heads.metrics import Result
 
 ROOT = Path(__file__).parents[3]
-LEAST_SCORE = 0.05  # the program takes no lower threshold
+MIN_SCORE = 0.05  # the program takes no lower threshold
 MODELS = """[models]
 directory = "{models}"
 """
@@ -60,8 +60,8 @@ def root_of(program: Path) -> Path:
 
 def analyze(program: Path, models: Path, files: list[Path]) -> list[Detections]:
     """What `program` finds in `files` with the cards in `models`, in their order, down to the lowest score."""
-    config = CONFIG.format(models=models.resolve(), least=LEAST_SCORE)
-    return [detections(each) for each in people(program, config, files, "--min-score", str(LEAST_SCORE))]
+    config = CONFIG.format(models=models.resolve(), least=MIN_SCORE)
+    return [detections(each) for each in people(program, config, files, "--min-score", str(MIN_SCORE))]
 
 
 def read_all(program: Path, models: Path, pictures: list[Picture]) -> list[Result]:

@@ -72,7 +72,7 @@ def collate(drawn: list[tuple[np.ndarray, Truth]]) -> tuple[Tensor, list[Truth]]
 def make_optimizer(net: HeadsNet, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimizer that the recipe names; Muon leaves the predictors of one or four channels to Adam."""
     if recipe.optimizer == "muon":
-        return Muon(net, recipe.rate, weight_decay=recipe.weight_decay, least_rows=8)
+        return Muon(net, recipe.rate, weight_decay=recipe.weight_decay, min_rows=8)
     groups = run.weight_decay_groups(net, recipe.weight_decay)
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
 

@@ -24,8 +24,8 @@ from moodtrain.verdict.mesh import Mesh
 
 STORED = 80  # px: side of a stored crop
 CONTEXT = 1.7  # side of a stored crop over the longer side of the head
-LEAST_FACE_PX = 20  # narrower faces are not shown to the mesh
-LEAST_HEAD_PX = 14
+MIN_FACE_PX = 20  # narrower faces are not shown to the mesh
+MIN_HEAD_PX = 14
 SCORE_YES, SCORE_NO = 0.8, 0.2  # of the mesh; between them nothing is known
 FALSE_SCORE = 0.2  # from which score on a box without a head is kept as a place that is no face
 UNKNOWN = -1
@@ -72,11 +72,11 @@ def head_rows(picture: Picture, luma: np.ndarray, mesh: Mesh, classes: list[str]
     rows = []
     for i, head in enumerate(picture.heads):
         width = float(head[2] - head[0])
-        if width < LEAST_HEAD_PX:
+        if width < MIN_HEAD_PX:
             continue
         face, pose, covered = UNKNOWN, NO_POSE, masked.get(i, UNKNOWN)
         box = picture.faces[i]
-        if box[2] - box[0] >= LEAST_FACE_PX:
+        if box[2] - box[0] >= MIN_FACE_PX:
             piece, placed = around(luma, box)
             seen = mesh.pose(piece, placed)
             face = 1 if seen.score >= SCORE_YES else 0 if seen.score <= SCORE_NO else UNKNOWN
@@ -111,7 +111,7 @@ def other_rows(picture: Picture, luma: np.ndarray, net: nn.Module, rng: np.rando
             chosen.append(box)
     return [
         Row(cut(*around(luma, box)), 0, NO_POSE, UNKNOWN, float(box[2] - box[0]), f"{picture.part}/none", held_out)
-        for box in chosen if box[2] - box[0] >= LEAST_HEAD_PX
+        for box in chosen if box[2] - box[0] >= MIN_HEAD_PX
     ]
 
 

@@ -18,7 +18,7 @@ from moodtrain.verdict import crops
 from moodtrain.verdict.net import CONTEXT, DEGREES, SIDE, Verdict, VerdictNet
 
 SMALLEST_PX, LARGEST_PX = 9, 60  # widths to which crops are reduced before they are enlarged again
-LEAST_SURE_PX = 28.0  # of a head: in smaller ones a face that the mesh does not see may be there all the same
+MIN_SURE_PX = 28.0  # of a head: in smaller ones a face that the mesh does not see may be there all the same
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Crops:
         self.pose, self.held_out, self.kind, self.head_px = stored["pose"], stored["held_out"], stored["kind"], stored["head_px"]
         # In small heads the mesh sees hardly any face.
         is_head = ~np.char.endswith(self.kind, "/none")
-        self.face = np.where((self.face == 0) & (self.head_px < LEAST_SURE_PX) & is_head, crops.UNKNOWN, self.face)
+        self.face = np.where((self.face == 0) & (self.head_px < MIN_SURE_PX) & is_head, crops.UNKNOWN, self.face)
 
     def weights(self, covered_weight: float) -> np.ndarray:
         """float [N] probabilities of being drawn: covered heads and sets of rooms more often, held-out ones never."""
@@ -202,7 +202,7 @@ def main() -> None:
     torch.manual_seed(recipe.seed)
     net = VerdictNet().to(memory_format=torch.channels_last)
     average = run.MovingAverage(net, recipe.average)
-    optimizer = Muon(net, recipe.rate, weight_decay=recipe.weight_decay, least_rows=8)
+    optimizer = Muon(net, recipe.rate, weight_decay=recipe.weight_decay, min_rows=8)
     checkpoints, log, first, parts = run.Checkpoints(args.run), run.RunLog(args.run), 0, []
     if state := checkpoints.load():
         net.load_state_dict(state["net"])

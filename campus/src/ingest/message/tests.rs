@@ -17,7 +17,7 @@ fn minute() -> Value {
         "spool": "9f3c21aa", "sequence": 4711, "at": "2026-11-20T09:41:00Z",
         "lesson": "2026-11-20T09:00:00Z", "number": 41, "state": "live", "live": 0.98, "people": 28.3,
         "coverage": null, "word": "attentive", "pace": "fine",
-        "figures": { "facing": {"value": 0.82, "low": 0.73, "high": 0.91}, "valence": {"value": -0.2, "low": -0.4, "high": 0.1},
+        "metrics": { "facing": {"value": 0.82, "low": 0.73, "high": 0.91}, "valence": {"value": -0.2, "low": -0.4, "high": 0.1},
                      "angry": null, "of_tomorrow": {"value": 7.0, "low": 7.0, "high": 7.0} },
         "field_of_tomorrow": [1, 2],
     })
@@ -84,11 +84,11 @@ fn a_lessons_end_brings_its_summary_and_its_begin_none() {
         "lesson": "2026-11-20T09:00:00Z", "title": "Physics", "mode": "mood", "begun_by": "timetable",
         "ended_at": "2026-11-20T09:45:00Z", "ended_by": "timetable",
         "summary": {"minutes": 45, "live": 0.97, "people": 28.1, "word": "calm", "pace": "fine",
-                    "figures": {"facing": {"value": 0.8, "low": 0.7, "high": 0.9}}},
+                    "metrics": {"facing": {"value": 0.8, "low": 0.7, "high": 0.9}}},
     });
     let topic = "moodring/school/b-214/lesson";
     let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
-    assert_eq!((&columns["minutes"], &columns["figures"]["facing"]["low"]), (&json!(45), &json!(0.7)));
+    assert_eq!((&columns["minutes"], &columns["metrics"]["facing"]["low"]), (&json!(45), &json!(0.7)));
     lesson["kind"] = json!("begun");
     lesson["summary"] = Value::Null;
     let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
@@ -114,7 +114,7 @@ fn a_message_that_does_not_match_the_contract_is_rejected_with_a_reason() {
         (TOPIC, with("people", json!(-1.0)), "people"),
         (
             TOPIC,
-            with("figures", json!({"facing": {"value": 1.2, "low": 0.0, "high": 1.0}})),
+            with("metrics", json!({"facing": {"value": 1.2, "low": 0.0, "high": 1.0}})),
             "facing is not from 0 to 1",
         ),
     ] {

@@ -92,7 +92,7 @@ impl MinuteInProgress {
             coverage: self.coverage.value().map(thousandths),
             word: self.words.most().unwrap_or(Word::Unsure),
             pace: self.paces.most().unwrap_or(Pace::Unsure),
-            figures: metrics,
+            metrics,
         }
     }
 }

@@ -19,7 +19,7 @@ impl Totals {
             minutes: (ended_at.duration_since(begun_at).as_secs_f64() / 60.0).round().max(0.0) as u32,
             live: (live * 1000.0).round() / 1000.0,
             people: people.map(|people| (people * 10.0).round() / 10.0),
-            figures: metrics,
+            metrics,
             word: most(live_minutes().map(|minute| minute.word)).unwrap_or(Word::Unsure),
             pace: most(live_minutes().map(|minute| minute.pace)).unwrap_or(Pace::Unsure),
         })
@@ -47,7 +47,7 @@ pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// The mean of the levels that `of` selects from each minute, and of the ends of their intervals, rounded to
 /// thousandths. `None` if no minute has one.
 pub fn mean_level(minutes: &[Minute], of: impl Fn(&Metrics) -> Option<Level>) -> Option<Level> {
-    let levels: Vec<Level> = minutes.iter().filter_map(|minute| of(&minute.figures)).collect();
+    let levels: Vec<Level> = minutes.iter().filter_map(|minute| of(&minute.metrics)).collect();
     let part = |part: fn(&Level) -> f64| {
         mean(levels.iter().map(part)).map(|value| (value * 1000.0).round() / 1000.0)
     };

@@ -138,7 +138,7 @@ pub fn draw(
     {
         pages.others.push((Page::Detail { word: mood.word, shares: shares.in_order() }, turns.detail));
     }
-    if status.is_aimed_at(now) {
+    if status.is_preview_offered_at(now) {
         pages.others.push((preview_notice(), PROBLEM_DURATION));
     }
     for (part, problem) in &status.problems {
@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn an_open_camera_preview_is_shown_until_its_end() {
         let now = Instant::now();
-        let aim_until = Some(now + Duration::from_secs(600));
-        let status = DeviceStatus { aim_until, ..with_problems(&["mqtt"]) };
+        let preview_until = Some(now + Duration::from_secs(600));
+        let status = DeviceStatus { preview_until, ..with_problems(&["mqtt"]) };
         assert_eq!(titles(&samples::live(), &status), ["overview", "detail", "aiming", "broker away"]);
         let over = draw(&samples::live(), &status, None, TURNS, now + Duration::from_secs(600));
         assert!(

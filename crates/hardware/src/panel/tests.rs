@@ -133,7 +133,7 @@ fn each_press_duration_maps_to_its_command() {
         (200, vec![Command::TogglePause]),
         (3000, vec![Command::Lesson(LessonCommand::Toggle)]),
         (9000, vec![Command::OfferPairing]),
-        (20_000, vec![Command::OfferAiming]),
+        (20_000, vec![Command::OfferPreview]),
         // Neither short nor long.
         (1200, vec![]),
     ] {

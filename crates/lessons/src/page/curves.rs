@@ -31,7 +31,7 @@ pub(super) fn facing(report: &Report, zone: &TimeZone) -> Markup {
         label: percent,
         time: &|minute| clock(begin + jiff::SignedDuration::from_mins(minute.into()), zone),
         times: 9,
-        points: &points(report, |minute| minute.figures.get(Metric::Facing)),
+        points: &points(report, |minute| minute.metrics.get(Metric::Facing)),
         baseline,
         marks: &marks(report),
     });
@@ -91,10 +91,10 @@ fn small(report: &Report, zone: &TimeZone, small: &SmallChart) -> Markup {
 fn small_of(report: &Report, metric: Metric) -> SmallChart {
     SmallChart {
         title: metric.name(),
-        points: points(report, |minute| minute.figures.get(metric)),
+        points: points(report, |minute| minute.metrics.get(metric)),
         scale: metric.scale(),
         label: if metric.is_share() { percent } else { level },
-        mean: report.summary.figures.get(metric),
+        mean: report.summary.metrics.get(metric),
     }
 }
 

@@ -27,7 +27,7 @@ function closed(key, how) {
 }
 
 /** The messages about the heads, with their values. */
-function hint({ heads, width, least_head_px: px }) {
+function hint({ heads, width, min_head_px: px }) {
   const counted = heads.filter((head) => zones.admits(head));
   const small = counted.filter((head) => head.small).length;
   const outside = heads.length - counted.length;
@@ -100,7 +100,7 @@ async function followPreview() {
     } else if (answer?.status === 204) {
       // No new picture yet; request again at once.
     } else if (answer?.status === 409) {
-      byId("why").textContent = say("refused-aiming_seen_elsewhere");
+      byId("why").textContent = say("refused-aiming_other_viewer");
       await pause(RETRY_MS);
     } else if (answer && [401, 403].includes(answer.status)) {
       const { error } = await answer.json().catch(() => ({}));

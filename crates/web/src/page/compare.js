@@ -9,7 +9,7 @@ const ROWS = [
   ["compare-word", ({ summary }) => say(`word-${summary.word}`)],
   ["compare-length", ({ summary }) => say("trend-minutes", { minutes: summary.length_min })],
   ["people", ({ summary }) => (summary.people == null ? "–" : String(Math.round(summary.people)))],
-  ["facing", ({ summary }) => share(summary.figures.facing)],
+  ["facing", ({ summary }) => share(summary.metrics.facing)],
   ["compare-pleasant", ({ summary }) => share(summary.pleasant)],
   ["compare-strained", ({ summary }) => share(summary.strained)],
   ["compare-fast", (report) => minutes(report, "too_fast")],
@@ -55,9 +55,9 @@ function draw(reports) {
   const curves = reports.map(({ minutes: all }, index) => {
     let path = "";
     let last = null;
-    for (const { number, figures } of all) {
-      if (!figures.facing) { last = null; continue; }
-      const [x, y] = [number / longest * 600, 175 - figures.facing.value * 170];
+    for (const { number, metrics } of all) {
+      if (!metrics.facing) { last = null; continue; }
+      const [x, y] = [number / longest * 600, 175 - metrics.facing.value * 170];
       path += `${last === number - 1 ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
       last = number;
     }

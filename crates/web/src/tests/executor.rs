@@ -1,7 +1,7 @@
 //! Executes commands in place of the daemon's `Control`, which this crate cannot name.
 
-use moodring_contract::{Command, CommandSource, DIM_FOR, LessonCommand, Refusal, SwitchPosition};
-use moodring_runtime::{CameraPreview, CommandSender, PREVIEW_FOR, Pairing, StatusBoard};
+use moodring_contract::{Command, CommandSource, DIM_DURATION, LessonCommand, Refusal, SwitchPosition};
+use moodring_runtime::{CameraPreview, CommandSender, PREVIEW_DURATION, Pairing, StatusBoard};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -39,7 +39,7 @@ impl Executor {
                         request.answer_by(|(command, source)| running.execute(command, source));
                     }
                     Some(until) = preview.next() => {
-                        running.board.update(|status| status.aim_until = until);
+                        running.board.update(|status| status.preview_until = until);
                     }
                 }
             }
@@ -63,24 +63,24 @@ impl Executor {
     pub(super) fn execute(&self, command: Command, _: CommandSource) -> Result<(), Refusal> {
         match command.clone() {
             Command::Pause => {
-                self.board.update(|status| status.paused_by_hand = true);
+                self.board.update(|status| status.paused_by_command = true);
                 self.preview.end();
             }
             Command::Resume => {
                 if self.board.now().switch == SwitchPosition::Closed {
                     return Err(Refusal::SwitchClosed);
                 }
-                self.board.update(|status| status.paused_by_hand = false);
+                self.board.update(|status| status.paused_by_command = false);
             }
             Command::Lesson(lesson) => self.lessons.try_send(lesson).map_err(|_| Refusal::Busy)?,
             Command::Dim(dim) => {
-                self.board.update(|status| status.dim_until = dim.then(|| Instant::now() + DIM_FOR));
+                self.board.update(|status| status.dim_until = dim.then(|| Instant::now() + DIM_DURATION));
             }
             Command::SetSensitivity(sensitivity) => {
                 self.board.update(|status| status.sensitivity = sensitivity);
             }
-            Command::OfferAiming => self.preview.offer(Instant::now() + PREVIEW_FOR),
-            Command::EndAiming => self.preview.end(),
+            Command::OfferPreview => self.preview.offer(Instant::now() + PREVIEW_DURATION),
+            Command::EndPreview => self.preview.end(),
             Command::TogglePause | Command::Identify(_) | Command::OfferPairing => {}
         }
         self.executed.lock().unwrap().push(command);

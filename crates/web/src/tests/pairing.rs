@@ -130,7 +130,7 @@ async fn only_an_administrator_may_see_the_preview() {
     let preview = "/api/v1/aim?viewer=a";
     let (status, answer) = lan.ask("GET", preview, &administrator, "").await;
     assert!(status == 403 && answer.contains("aiming_not_offered"), "{answer}");
-    lan.executor.execute(Command::OfferAiming, CommandSource::Button).unwrap();
+    lan.executor.execute(Command::OfferPreview, CommandSource::Button).unwrap();
     for (method, path) in [
         ("GET", preview),
         ("GET", "/api/v1/aim"),

@@ -45,13 +45,13 @@ async fn a_preview_requires_an_offer_at_the_device() {
     let (head, body) = site.get(PREVIEW).await;
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert!(head.starts_with("HTTP/1.1 403") && body["error"] == "aiming_not_offered", "{head}");
-    executor.execute(Command::OfferAiming, CommandSource::Button).unwrap();
+    executor.execute(Command::OfferPreview, CommandSource::Button).unwrap();
     let (head, body) = site.get(PREVIEW).await;
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("cache-control: no-store"), "{head}");
     assert!(has_picture(&body));
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(
-        (&body["width"], &body["height"], &body["least_head_px"]),
+        (&body["width"], &body["height"], &body["min_head_px"]),
         (&1280.into(), &720.into(), &16.0.into())
     );
     assert!(body["left_s"].as_u64().is_some_and(|left| (590..600).contains(&left)), "{}", body["left_s"]);
@@ -69,11 +69,11 @@ async fn aiming_ends_at_once_by_command_and_by_pause() {
     let site = site_of(&executor).await;
     let vision = tokio::spawn(show_previews(executor.preview.clone()));
     let ended = async || site.get(PREVIEW).await.0.starts_with("HTTP/1.1 403");
-    executor.execute(Command::OfferAiming, CommandSource::Console).unwrap();
+    executor.execute(Command::OfferPreview, CommandSource::Console).unwrap();
     assert!(has_picture(&site.get(PREVIEW).await.1));
     let (head, _) = site.send("DELETE", "/api/v1/aim", "", "").await;
     assert!(head.starts_with("HTTP/1.1 204") && ended().await, "{head}");
-    executor.execute(Command::OfferAiming, CommandSource::Console).unwrap();
+    executor.execute(Command::OfferPreview, CommandSource::Console).unwrap();
     assert!(has_picture(&site.get(PREVIEW).await.1), "aiming can be offered again");
     executor.execute(Command::Pause, CommandSource::Button).unwrap();
     assert!(ended().await);
@@ -89,7 +89,7 @@ async fn other_routes_contain_no_picture_and_report_that_aiming_is_offered() {
     let vision = tokio::spawn(show_previews(executor.preview.clone()));
     let mut events = site.request("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     read_until(&mut events, "\"aiming\":false").await;
-    executor.execute(Command::OfferAiming, CommandSource::Button).unwrap();
+    executor.execute(Command::OfferPreview, CommandSource::Button).unwrap();
     read_until(&mut events, "\"aiming\":true").await;
     assert!(has_picture(&site.get(PREVIEW).await.1));
     for path in
@@ -97,7 +97,7 @@ async fn other_routes_contain_no_picture_and_report_that_aiming_is_offered() {
     {
         assert!(!has_picture(&site.get(path).await.1), "{path}");
     }
-    executor.execute(Command::EndAiming, CommandSource::Page).unwrap();
+    executor.execute(Command::EndPreview, CommandSource::Page).unwrap();
     read_until(&mut events, "\"aiming\":false").await;
     vision.abort();
 }
@@ -105,7 +105,7 @@ async fn other_routes_contain_no_picture_and_report_that_aiming_is_offered() {
 #[tokio::test]
 async fn invalid_viewers_are_refused() {
     let (executor, _lessons) = Executor::start();
-    executor.execute(Command::OfferAiming, CommandSource::Button).unwrap();
+    executor.execute(Command::OfferPreview, CommandSource::Button).unwrap();
     let site = site_of(&executor).await;
     for query in [
         "",

@@ -19,11 +19,14 @@ use tracing_subscriber::{Registry, reload};
 /// Environment variable that overrides the configured filter.
 const VARIABLE: &str = "MOODRING_LOG";
 
+/// The embedded broker logs every connection; the publisher reports what matters of it.
+const SILENCED: &str = "rumqttd=off";
+
 /// Starts logging with `filter`, or with MOODRING_LOG if it is set.
 ///
 /// # Errors
 /// The filter is not valid, or logging was started before.
-pub(super) fn start(filter: &str) -> anyhow::Result<Filter> {
+pub fn start(filter: &str) -> anyhow::Result<Filter> {
     let (filter, handle) = reload::Layer::new(parse(filter)?);
     let registry = tracing_subscriber::registry().with(filter);
     // systemd sets JOURNAL_STREAM when standard error is connected to the journal.
@@ -43,17 +46,18 @@ pub(super) fn start(filter: &str) -> anyhow::Result<Filter> {
 /// Parses `filter`, or MOODRING_LOG if it is set.
 fn parse(filter: &str) -> anyhow::Result<EnvFilter> {
     let filter = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
-    let filter = format!("{},{filter}", moodring_mqtt::LOG_DIRECTIVE);
+    let filter = format!("{SILENCED},{filter}");
     EnvFilter::try_new(&filter)
         .with_context(|| format!("{VARIABLE}={filter:?} is not a valid log filter; try {VARIABLE}=debug"))
 }
 
 /// Handle that replaces the log filter at run time.
-pub(super) struct Filter(reload::Handle<EnvFilter, Registry>);
+#[derive(Debug)]
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
 
 impl Filter {
     /// Replaces the filter by `filter`, or by MOODRING_LOG if it is set. An invalid filter is logged and ignored.
-    pub(super) fn change(&self, filter: &str) {
+    pub fn change(&self, filter: &str) {
         let changed = parse(filter).and_then(|filter| Ok(self.0.reload(filter)?));
         if let Err(error) = changed {
             tracing::warn!("log.filter is unchanged: {error:#}");
