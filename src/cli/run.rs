@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::Restart;
-use moodring_runtime::logging::Filter;
 use crate::daemon;
 use crate::law::{self, Refusal};
 use crate::overlay::Overlays;
 use crate::reload::{Reload, ServiceManager};
 use crate::setup::{self, OnSaved, SetupFiles};
 use moodring_config::{Config, setup_file_path};
+use moodring_runtime::logging::Filter;
 use moodring_runtime::{Stop, Supervisor, stop_on_signal, watchdog};
 use moodring_web as web;
 

@@ -7,7 +7,7 @@ mod process;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub(crate) use process::{Process, TIMEOUT, free_port, skipped, wait_for_port};
 use rumqttc_v4::{Client, Event, MqttOptions, Packet, QoS};
@@ -121,4 +121,3 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     }
     Some(path)
 }
-
