@@ -1,7 +1,7 @@
 //! Checks whether the law of the declared place permits the configured mode.
 //!
 //! The rules come from secondary sources and are no legal advice. The device does not start if the estimate is
-//! prohibited or its purpose is not declared. Counting people (`occupancy`) is always possible instead.
+//! prohibited or its purpose is not declared. Counting people (the mode `count`) is always possible instead.
 
 use moodring_config::{Config, Institution, Purpose};
 use moodring_contract::Mode;
@@ -18,13 +18,12 @@ const ECONOMIC_AREA: &str = "EEA IS LI NO";
 pub enum Refusal {
     /// The purpose of the estimates is not declared.
     #[error(
-        "expressions are not estimated without a declared purpose: {} missing. Declare it, for example\n\n\
+        "nothing but the number of people is estimated without a declared purpose: {} missing. Declare it, for example\n\n\
          [purpose]\n\
          jurisdiction = \"IN\"\n\
          institution = \"education\"\n\
          consent = \"parents agreed in writing, 2026-06-01\"\n\n\
-         or count people only: mood.mode = \"occupancy\" needs no declaration and does not load the expression \
-         network. docs/privacy.md explains both",
+         or count people only: mood.mode = \"count\" needs no declaration. docs/privacy.md explains both",
         list(.missing)
     )]
     Undeclared {
@@ -33,18 +32,21 @@ pub enum Refusal {
     },
     /// The law prohibits the estimates.
     #[error(
-        "expressions may not be estimated here: Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act), applied \
+        "mood.mode = {:?} is not allowed here: Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act), applied \
          since 2 February 2025, prohibits AI systems that infer emotions of people in education institutions and \
-         at the workplace, and purpose.jurisdiction is {jurisdiction:?}, purpose.institution is {:?}. Aggregates do \
-         not cure it, because each face is read first. Set mood.mode = \"occupancy\": people and facing only, the \
-         expression network is not even loaded. docs/privacy.md explains it",
-        .institution.name()
+         at the workplace, and purpose.jurisdiction is {jurisdiction:?}, purpose.institution is {:?}. The Commission's \
+         guidelines are quoted as counting students' interest and attention among them. Aggregates do not cure it, \
+         because each face is judged first. Set mood.mode = \"count\": the number of people and nothing else. \
+         docs/privacy.md explains it",
+        .mode.name(), .institution.name()
     )]
     Prohibited {
         /// The declared jurisdiction.
         jurisdiction: String,
         /// The declared institution.
         institution: Institution,
+        /// The configured mode.
+        mode: Mode,
     },
 }
 
@@ -57,13 +59,14 @@ fn list(keys: &[&str]) -> String {
     }
 }
 
-/// Checks whether `config` may run on a class. Occupancy mode is always permitted. Mood mode needs a declared purpose
-/// that the law of the declared place permits.
+/// Checks whether `config` may run on a class. The mode `count` is always permitted. The others need a declared purpose
+/// that the law of the declared place permits; `mood` also needs the declared consent.
 ///
 /// # Errors
 /// [`Refusal`]: it names what to declare or which law prohibits the estimates, and what is possible instead.
 pub fn permit(config: &Config) -> Result<(), Refusal> {
-    if config.mood.mode == Mode::Occupancy {
+    let mode = config.mood.mode;
+    if mode == Mode::Count {
         return Ok(());
     }
     let purpose = &config.purpose;
@@ -71,12 +74,12 @@ pub fn permit(config: &Config) -> Result<(), Refusal> {
     if let Some(institution @ (Institution::Education | Institution::Work)) = purpose.institution
         && in_economic_area(&purpose.country())
     {
-        return Err(Refusal::Prohibited { jurisdiction: purpose.jurisdiction.clone(), institution });
+        return Err(Refusal::Prohibited { jurisdiction: purpose.jurisdiction.clone(), institution, mode });
     }
     let missing: Vec<_> = [
         ("purpose.jurisdiction", purpose.jurisdiction.trim().is_empty()),
         ("purpose.institution", purpose.institution.is_none()),
-        ("purpose.consent", purpose.consent.trim().is_empty()),
+        ("purpose.consent", mode == Mode::Mood && purpose.consent.trim().is_empty()),
     ]
     .into_iter()
     .filter_map(|(key, missing)| missing.then_some(key))
@@ -97,7 +100,8 @@ pub fn notes(purpose: &Purpose) -> Vec<&'static str> {
         notes.push(
             "Regulation (EU) 2024/1689 (AI Act), Article 5(1)(f), applied since 2 February 2025: AI systems that infer \
              emotions in education institutions and at the workplace are prohibited, save for medical or safety \
-             reasons, which this device does not serve. There it counts people only.",
+             reasons, which this device does not serve. Secondary sources quote the Commission's guidelines (February \
+             2025) as naming students' interest and attention, too. There it counts people only.",
         );
         notes.push(
             "Where emotion recognition is not prohibited (an event, say), the AI Act counts it as high-risk (Annex III) \
@@ -155,18 +159,24 @@ mod tests {
     }
 
     #[test]
-    fn every_state_of_the_union_and_the_area_refuses_education_and_work_in_mood_mode() {
+    fn every_state_of_the_union_and_the_area_only_counts_in_education_and_at_work() {
         let states = UNION.split_whitespace().chain(ECONOMIC_AREA.split_whitespace());
         assert_eq!(states.clone().count(), 1 + 27 + 1 + 7 + 4);
         for state in states.flat_map(|state| [state.to_owned(), state.to_lowercase(), format!("{state}-BY")])
         {
             for institution in [Institution::Education, Institution::Work] {
                 let mut config = declared(&state, institution);
-                let message = permit(&config).unwrap_err().to_string();
-                assert!(message.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{message}");
-                assert!(message.contains("mood.mode = \"occupancy\""), "{message}");
-                assert!(message.contains(&state), "{message}");
-                config.mood.mode = Mode::Occupancy;
+                for mode in [Mode::Mood, Mode::Occupancy] {
+                    config.mood.mode = mode;
+                    let message = permit(&config).unwrap_err().to_string();
+                    assert!(message.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{message}");
+                    assert!(message.contains(&format!("mood.mode = {:?}", mode.name())), "{message}");
+                    assert!(
+                        message.contains("Set mood.mode = \"count\"") && message.contains(&state),
+                        "{message}"
+                    );
+                }
+                config.mood.mode = Mode::Count;
                 assert_eq!(permit(&config), Ok(()), "{state}");
             }
             assert_eq!(permit(&declared(&state, Institution::Event)), Ok(()), "{state}");
@@ -189,12 +199,17 @@ mod tests {
             message.contains("purpose.jurisdiction, purpose.institution and purpose.consent are missing"),
             "{message}"
         );
-        assert!(message.contains("occupancy"), "{message}");
+        assert!(message.contains("mood.mode = \"count\""), "{message}");
         let mut config = declared("IN", Institution::Education);
         config.purpose.consent = "  ".into();
         let missing = vec!["purpose.consent"];
         assert_eq!(permit(&config), Err(Refusal::Undeclared { missing }));
         config.mood.mode = Mode::Occupancy;
+        assert_eq!(permit(&config), Ok(()), "no expression is read: no consent is asked for");
+        config.purpose = Purpose::default();
+        let missing = vec!["purpose.jurisdiction", "purpose.institution"];
+        assert_eq!(permit(&config), Err(Refusal::Undeclared { missing }), "where it is may not be left open");
+        config.mood.mode = Mode::Count;
         assert_eq!(permit(&config), Ok(()));
     }
 

@@ -89,6 +89,18 @@ mod tests {
     }
 
     #[test]
+    fn both_pages_say_that_people_are_only_counted() {
+        let mut config = config(Mode::Count);
+        for page in pages(&config) {
+            assert!(page.contains("nothing else"), "{page}");
+            assert!(!page.contains("face the front") && !page.contains("mood word"), "{page}");
+        }
+        config.privacy.i_accept_facing_under_the_ai_act = true;
+        let [poster, sheet] = pages(&config);
+        assert!(poster.contains("face the front") && sheet.contains("own risk"), "{poster}{sheet}");
+    }
+
+    #[test]
     fn both_pages_say_how_precisely_attention_points() {
         let mut config = config(Mode::Mood);
         for page in pages(&config) {

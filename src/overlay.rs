@@ -14,7 +14,7 @@ use toml::Table;
 pub use signature::{PrivateKey, PublicKey};
 
 use moodring_config::{Config, collect_keys, merge};
-use moodring_contract::{EventKind, Mode, OverlayScope};
+use moodring_contract::{EventKind, OverlayScope};
 use moodring_mqtt::{OverlayArrival, OverlayArrivals};
 use moodring_runtime::{DeviceEvents, Stop};
 use tracing::{info, warn};
@@ -165,7 +165,7 @@ impl Overlay {
 /// The first key that protects people less in `merged` than in `config`.
 fn loosened(config: &Config, merged: &Config) -> Option<&'static str> {
     let looser = [
-        ("mood.mode", config.mood.mode == Mode::Occupancy && merged.mood.mode != Mode::Occupancy),
+        ("mood.mode", merged.mood.mode > config.mood.mode),
         ("mood.min_people", merged.mood.min_people < config.mood.min_people),
         ("lessons.keep_days", merged.lessons.keep_days > config.lessons.keep_days),
         ("mqtt.lesson_titles", merged.mqtt.lesson_titles && !config.mqtt.lesson_titles),

@@ -74,18 +74,18 @@ fn without_a_declared_purpose_the_service_does_not_start() {
 }
 
 #[test]
-fn a_school_in_the_eu_is_refused_with_the_article_and_the_allowed_mode() {
+fn a_school_in_the_eu_is_refused_with_the_article_and_only_counts() {
     let directory = tempfile::tempdir().unwrap();
     let purpose = "[purpose]\njurisdiction = \"DE\"\ninstitution = \"education\"\nconsent = \"all agreed\"\n";
-    let config = configuration(directory.path(), purpose);
-    for command in ["run", "check"] {
+    for (command, mode) in [("run", "mood"), ("check", "mood"), ("check", "occupancy")] {
+        let config = configuration(directory.path(), &format!("{purpose}[mood]\nmode = {mode:?}\n"));
         let output = run(&[command, "--config", &config]);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains("Article 5(1)(f) of Regulation (EU) 2024/1689"), "{stderr}");
-        assert!(stderr.contains("mood.mode = \"occupancy\""), "{stderr}");
+        assert!(stderr.contains("Set mood.mode = \"count\""), "{stderr}");
     }
-    let config = configuration(directory.path(), &format!("{purpose}[mood]\nmode = \"occupancy\"\n"));
+    let config = configuration(directory.path(), &format!("{purpose}[mood]\nmode = \"count\"\n"));
     assert!(run(&["check", "--config", &config]).status.success());
 }
 
@@ -106,7 +106,7 @@ fn shipped(directory: &Path, edit: impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn the_shipped_configuration_needs_the_purpose_or_occupancy_mode() {
+fn the_shipped_configuration_needs_the_purpose_or_only_counts() {
     let directory = tempfile::tempdir().unwrap();
     let untouched = shipped(directory.path(), str::to_owned);
     assert!(run(&["check", "--config", &untouched]).status.success());
@@ -119,7 +119,7 @@ fn the_shipped_configuration_needs_the_purpose_or_occupancy_mode() {
         let keys = ["jurisdiction", "institution", "consent"];
         keys.iter().fold(text.to_owned(), |text, key| text.replace(&format!("#{key} ="), &format!("{key} =")))
     };
-    let counting = |text: &str| text.replace("mode = \"mood\"", "mode = \"occupancy\"");
+    let counting = |text: &str| text.replace("mode = \"mood\"", "mode = \"count\"");
     let edits: [&dyn Fn(&str) -> String; 2] = [&declared, &counting];
     for edit in edits {
         let accepted = run(&["check", "--run", "--config", &shipped(directory.path(), edit)]);

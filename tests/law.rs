@@ -11,13 +11,15 @@ use moodring_contract::Mode;
 use moodring_vision::Vision;
 
 #[test]
-fn occupancy_mode_does_not_open_the_expression_network() {
+fn only_mood_mode_opens_the_expression_network() {
     let mut config = Config::default();
     config.models.expression = "absent.toml".into();
     let error = Vision::new(&config).err().unwrap().to_string();
     assert!(error.contains("absent.toml"), "{error}");
-    config.mood.mode = Mode::Occupancy;
-    Vision::new(&config).unwrap();
+    for mode in [Mode::Occupancy, Mode::Count] {
+        config.mood.mode = mode;
+        Vision::new(&config).unwrap();
+    }
 }
 
 #[test]
@@ -27,7 +29,7 @@ fn a_school_in_the_eu_counts_people_without_an_expression_network() {
     let state = directory.path().join("state");
     let text = format!(
         "[purpose]\njurisdiction = \"DE\"\ninstitution = \"education\"\n[storage]\ndirectory = {state:?}\n\
-         [models]\nexpression = \"absent.toml\"\n[mood]\nmode = \"occupancy\"\npublish_every_s = 0.2\n\
+         [models]\nexpression = \"absent.toml\"\n[mood]\nmode = \"count\"\npublish_every_s = 0.2\n\
          [camera.simulator]\npeople = 12\nwidth = 640\nheight = 384\n[vision]\ndetection_width = 640\n\
          [mqtt]\nbroker = \"embedded\"\nport = {port}\n[web]\nenabled = false\n"
     );
@@ -39,9 +41,12 @@ fn a_school_in_the_eu_counts_people_without_an_expression_network() {
     let mood =
         next(&messages, |message| message.topic.ends_with("/mood") && message.json()["state"] == "live");
     let mood = mood.json();
-    assert_eq!(mood["mode"], "occupancy");
-    assert!(mood["people"].as_u64().unwrap() >= 5 && mood["facing"].is_object(), "{mood}");
-    for field in ["expressions", "dominant", "coverage"] {
+    assert_eq!(
+        (&mood["mode"], &mood["word"], &mood["pace"]),
+        (&"count".into(), &"unsure".into(), &"unsure".into())
+    );
+    assert!(mood["people"].as_u64().unwrap() >= 5, "{mood}");
+    for field in ["facing", "expressions", "dominant", "coverage", "engagement", "restlessness", "trend"] {
         assert!(mood[field].is_null(), "{mood}");
     }
     daemon.signal("TERM");

@@ -114,8 +114,8 @@ impl Report {
 
 fn purpose(config: &Config, report: &mut Report) {
     match law::permit(config) {
-        Ok(()) if config.mood.mode == Mode::Occupancy => {
-            report.works("purpose", "occupancy mode reads no expressions: no declaration is needed")
+        Ok(()) if config.mood.mode == Mode::Count => {
+            report.works("purpose", "only people are counted: no declaration is needed")
         }
         Ok(()) => report.works("purpose", "declared, and permitted for the declared place"),
         // Not a fault, because `analyze`, `demo` and `bench` need no declaration.
@@ -143,7 +143,7 @@ fn library(config: &Config, report: &mut Report) {
 fn models(config: &Config, report: &mut Report) {
     let cards = Cards::of(config);
     if cards.expression.is_none() {
-        report.note("expression", "not loaded: mood.mode is \"occupancy\"");
+        report.note("expression", format_args!("not loaded: mood.mode is {:?}", config.mood.mode.name()));
     }
     for (path, task) in cards.tasks() {
         let part = match task {

@@ -167,7 +167,8 @@ fn line(report: &Report, zone: &TimeZone) -> String {
     let facing = summary.metrics.get(Metric::Facing);
     let facing = facing.map_or("-".into(), |facing| format!("{:.0}%", facing.value * 100.0));
     let span = format!("{}-{}", begin.strftime("%H:%M"), end(lesson, zone));
-    let (day, word) = (begin.strftime("%Y-%m-%d"), summary.word.name());
+    let word = if lesson.mode.has_word() { summary.word.name() } else { "-" };
+    let day = begin.strftime("%Y-%m-%d");
     let line = format!(
         "{:6}  {day}  {span:11}  {people:>6}  {facing:>6}  {word:10}  {}",
         lesson.id,
@@ -202,7 +203,9 @@ fn details(report: &Report, zone: &TimeZone) -> String {
         end(lesson, zone),
         summary.length_min
     );
-    let _ = writeln!(text, "\nmood         {}", summary.word.name());
+    if lesson.mode.has_word() {
+        let _ = writeln!(text, "\nmood         {}", summary.word.name());
+    }
     let people = summary.people.map_or("-".into(), |people| format!("{people:.0}"));
     let _ = writeln!(text, "people       {people:>4}");
     for metric in Metric::ALL {
@@ -222,7 +225,9 @@ fn details(report: &Report, zone: &TimeZone) -> String {
             minute.metrics.get(Metric::Facing).map(|share| share.value)
         })
         .collect();
-    let _ = writeln!(text, "\nfacing, minute by minute\n{}", sparkline(&facing));
+    if facing.iter().any(Option::is_some) {
+        let _ = writeln!(text, "\nfacing, minute by minute\n{}", sparkline(&facing));
+    }
     if !report.moments.is_empty() {
         let _ = writeln!(text);
     }

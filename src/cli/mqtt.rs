@@ -26,7 +26,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("mqtt.broker is not \"external\": there is no external broker with retained messages");
     }
     let address = Address { host: config.mqtt.host.clone(), port: config.mqtt.port };
-    let target = Target { address, room: config.room, device, config: config.mqtt };
+    let (mode, publishes_facing) = (config.mood.mode, config.publishes_facing());
+    let target = Target { address, room: config.room, device, config: config.mqtt, mode, publishes_facing };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

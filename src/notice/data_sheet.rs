@@ -78,7 +78,9 @@ fn answers(config: &Config) -> Markup {
                 div { dt { "What is estimated" } dd {
                     @match config.mood.mode {
                         Mode::Mood => "People, facing, shares of seven expressions in the class",
-                        Mode::Occupancy => "People and facing. No expression is read; the network is not loaded",
+                        Mode::Occupancy => "People, facing and restlessness. No expression is read; the network is not loaded",
+                        Mode::Count if config.publishes_facing() => "The number of people, and the share that faces the front, on the operator's own risk. No expression is read; the network is not loaded",
+                        Mode::Count => "The number of people and nothing else. No expression is read; the network is not loaded",
                     }
                 } }
             }
@@ -131,7 +133,7 @@ fn flow(config: &Config) -> Markup {
                     @if config.attention.enabled && config.web.enabled {
                         (row(&places(config), "memory, the page", "while they last; deleted at a pause and at the end of the lesson", "as for the page above"))
                     }
-                    @if config.display.kind != DisplayKind::Off { (row("The mood word and figures on the small display", "in the room", "while shown", "everybody in the room")) }
+                    @if config.display.kind != DisplayKind::Off { (row(if mood.mode.has_word() { "The mood word and figures on the small display" } else { "The number of people on the small display" }, "in the room", "while shown", "everybody in the room")) }
                     @if lessons.enabled {
                         (row("Class figures of lessons, one row a minute, and their reports", &directory, &format!("{} days, then overwritten", lessons.keep_days), "the device's administrator, users of the page, and recipients of the report"))
                         @if config.web.enabled {

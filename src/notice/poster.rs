@@ -54,6 +54,9 @@ fn lead(config: &Config) -> &'static str {
             "A small camera on the wall counts, inside the device, how many people are here and how many look to the front. \
              No expression is read."
         }
+        (CameraView::Room, Mode::Count) => {
+            "A small camera on the wall counts, inside the device, how many people are here. It estimates nothing else."
+        }
         (CameraView::Gallery, Mode::Mood) => {
             "A small device beside the teacher's screen sees the gallery of the call and estimates, inside the device, how \
              the class as a whole is doing, so that the teacher can see it at a glance."
@@ -62,6 +65,10 @@ fn lead(config: &Config) -> &'static str {
             "A small device beside the teacher's screen sees the gallery of the call and counts, inside the device, how many \
              people are visible and how many look to the front. No expression is read."
         }
+        (CameraView::Gallery, Mode::Count) => {
+            "A small device beside the teacher's screen sees the gallery of the call and counts, inside the device, how many \
+             people are visible. It estimates nothing else."
+        }
     }
 }
 
@@ -69,7 +76,9 @@ fn does(config: &Config) -> Markup {
     html! {
         ul {
             li { "counts heads" }
-            li { "shows how many of them face the front" }
+            @if config.publishes_facing() {
+                li { "shows how many of them face the front" }
+            }
             @if config.mood.mode == Mode::Mood { li { "estimates the share of each expression in the class" } }
             @if config.attention.enabled { li { (places(config)) } }
             li { "shows " @if config.attention.points_at_seats() { "otherwise " } "only figures of groups of at least " (config.mood.min_people) " people" }
@@ -83,8 +92,9 @@ fn never(config: &Config) -> Markup {
             li { "stores or sends a picture" }
             li { "recognises anybody" }
             li { "listens: no sound is recorded" }
-            @if config.mood.mode == Mode::Occupancy { li { "reads anybody's expression" } }
-            @else if !config.attention.points_at_seats() { li { "shows one person's expression" } }
+            @if config.mood.mode != Mode::Mood { li { "reads anybody's expression" } }
+            @if config.mood.mode == Mode::Count { li { "judges whether anybody follows, or how the class is doing" } }
+            @if config.mood.mode == Mode::Mood && !config.attention.points_at_seats() { li { "shows one person's expression" } }
         }
     }
 }
@@ -93,7 +103,8 @@ fn never(config: &Config) -> Markup {
 fn places(config: &Config) -> String {
     let what = match config.mood.mode {
         Mode::Mood => "people have looked strained, or have been turned away,",
-        Mode::Occupancy => "people have been turned away",
+        // In the mode `count` there are no such places.
+        Mode::Occupancy | Mode::Count => "people have been turned away",
     };
     let place = match config.attention.detail {
         AttentionDetail::Seat => "at which seats",

@@ -111,7 +111,7 @@ async fn try_broker(files: &SetupFiles, form: SetupForm) -> SetupAnswer {
     // Only the broker's fields are used: the others may not be filled in yet.
     let values = form.values.into_iter().filter(|(key, _)| key.starts_with("mqtt."));
     let mut values: BTreeMap<_, _> = values.collect();
-    values.insert("mood.mode".into(), "occupancy".into());
+    values.insert("mood.mode".into(), "count".into());
     let form = SetupForm { values, ..form };
     let config = draft(files, &form).await?.config;
     Ok(match attempt::attempt(&config.mqtt, &form.password, &DeviceId::ephemeral()).await {

@@ -107,6 +107,7 @@ fn a_fault_of_check_is_reported_at_its_field_with_the_same_message() {
         (json!({ "mood.min_people": 2 }), "mood.min_people", "mood.min_people is 2"),
         (json!({ "purpose.consent": "" }), "purpose.consent", "without a declared purpose"),
         (json!({ "purpose.jurisdiction": "DE" }), "mood.mode", "Article 5(1)(f)"),
+        (json!({ "purpose.jurisdiction": "DE", "mood.mode": "occupancy" }), "mood.mode", "Article 5(1)(f)"),
         (json!({ "purpose.jurisdiction": "Mars" }), "purpose.jurisdiction", "ISO 3166-1"),
         (json!({ "mqtt.broker": "external", "mqtt.host": "" }), "mqtt.host", "is needed"),
         (json!({ "lessons.begin": "timetable" }), "lessons.begin", "both empty"),
@@ -123,6 +124,6 @@ fn a_fault_of_check_is_reported_at_its_field_with_the_same_message() {
         assert_eq!(refused[0].key, key, "{values}: {refused:?}");
         assert!(refused[0].message.contains(expected), "{refused:?}");
     }
-    let counts = form(json!({ "purpose.jurisdiction": "DE", "mood.mode": "occupancy" }));
+    let counts = form(json!({ "purpose.jurisdiction": "DE", "mood.mode": "count" }));
     assert!(setup.draft(&counts).is_ok());
 }

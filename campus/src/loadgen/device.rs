@@ -63,8 +63,14 @@ impl Device {
         let mut rng = Rng::new(plan.seed.wrapping_mul(0x1_0000_0001).wrapping_add(index.into()));
         let mut class = Class::new(room.clone(), rng.next_u64());
         let (moods, receiver) = watch::channel(Arc::new(class.mood(Timestamp::now())));
-        let target =
-            Target { address: plan.address.clone(), room, device: id.clone(), config: plan.mqtt.clone() };
+        let target = Target {
+            address: plan.address.clone(),
+            room,
+            device: id.clone(),
+            config: plan.mqtt.clone(),
+            mode: Mode::Mood,
+            publishes_facing: true,
+        };
         let encoder = PayloadEncoder::new(&target);
         let publisher_stop = Stop::default();
         let publisher =

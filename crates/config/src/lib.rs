@@ -143,6 +143,12 @@ pub struct Config {
 pub type Settings = tokio::sync::watch::Receiver<Arc<Config>>;
 
 impl Config {
+    /// Whether the share of the people who face the front is published: always, but in the mode `count` only where its
+    /// risk is accepted.
+    pub fn publishes_facing(&self) -> bool {
+        self.mood.mode != Mode::Count || self.privacy.i_accept_facing_under_the_ai_act
+    }
+
     /// A channel that holds this configuration and never changes.
     pub fn fixed(&self) -> Settings {
         tokio::sync::watch::channel(Arc::new(self.clone())).1
@@ -377,7 +383,9 @@ impl Default for Vision {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mood {
-    /// What the device may estimate: `mood` or `occupancy`.
+    /// What the device may estimate: `mood` (people, facing, movement, expressions), `occupancy` (the same without
+    /// expressions) or `count` (people only). In education and at work in the European Economic Area only `count` is
+    /// allowed (docs/privacy.md).
     pub mode: Mode,
     /// Time window in seconds over which readings are weighted, 30 to 600.
     pub window_s: f64,

@@ -9,6 +9,8 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use moodring_contract::Mode;
+
 use super::fault::{FaultCollector, KeyFault};
 use super::{CameraKind, CameraView, Config, ConfigError, Fault, LessonBegin, webhook, zone};
 
@@ -241,6 +243,10 @@ impl Config {
         faults.range("camera.simulator.people", f64::from(simulator.people), 1.0, 60.0);
         if self.camera.view == CameraView::Gallery {
             self.validate_gallery(faults);
+        }
+        if self.mood.mode == Mode::Count && self.attention.enabled {
+            faults
+                .add("attention.enabled", "must be false if mood.mode is \"count\": only people are counted");
         }
         faults.range("camera.simulator.width", f64::from(simulator.width), 320.0, 1920.0);
         faults.range("camera.simulator.height", f64::from(simulator.height), 240.0, 1080.0);

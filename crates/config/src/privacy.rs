@@ -12,6 +12,10 @@ pub struct Privacy {
     /// Allows `mood.min_people` and `attention.region_people` of 3 or 4, and `attention.detail = "seat"`. In groups
     /// that small, the expression of one person is easily guessed from the shares.
     pub i_accept_small_groups: bool,
+    /// In the mode `count`: publishes the share of the people who face the front, as a number. In education and at work in
+    /// the European Economic Area this is a risk that you take: the Commission's guidelines on Article 5(1)(f) of the AI
+    /// Act are quoted as naming the inference of students' attention among what is prohibited.
+    pub i_accept_facing_under_the_ai_act: bool,
     /// Privacy budget of one lesson (the ε of differential privacy), 0.1 to 1000; at least `epsilon_each`. If it is
     /// set, Laplace noise is added to expressions. A smaller value is more private. Not set: no noise. For this
     /// budget a lesson is over after five minutes with fewer than `mood.min_people`.
@@ -37,6 +41,7 @@ impl Default for Privacy {
     fn default() -> Self {
         Self {
             i_accept_small_groups: false,
+            i_accept_facing_under_the_ai_act: false,
             epsilon: None,
             epsilon_each: 1.0,
             new_shares_every_s: 60.0,

@@ -290,8 +290,8 @@ pub enum AttentionDetail {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attention {
-    /// Whether the device looks for such places. In occupancy mode it looks only for people who have turned away.
-    /// Must be false if `camera.view` is `gallery`.
+    /// Whether the device looks for such places. In the mode `occupancy` it looks only for people who have
+    /// turned away. Must be false in the mode `count`, and if `camera.view` is `gallery`.
     pub enabled: bool,
     /// How precisely a place is shown: `region`, or `seat`, which identifies a person and needs
     /// `privacy.i_accept_small_groups`.

@@ -196,7 +196,7 @@ pub struct Minute {
     pub live: f64,
     /// Mean number of people in its live moods; null without a live mood.
     pub people: Option<f64>,
-    /// Mean share of the people whose expression could be read, 0 to 1; null in occupancy mode and without a live mood.
+    /// Mean share of the people whose expression could be read, 0 to 1; null unless the mode is `mood` and without a live mood.
     pub coverage: Option<f64>,
     /// The most frequent word of its live moods; `unsure` without a live mood.
     pub word: Word,

@@ -34,15 +34,16 @@ pub struct Mood {
     pub picture_age_s: Option<f64>,
     /// Number of heads in the room; null unless the state is `live` or `stale`.
     pub people: Option<u32>,
-    /// Share of the people who face the front; null unless the state is `live` or `stale`.
+    /// Share of the people who face the front; null unless the state is `live` or `stale`, and in the mode `count` unless
+    /// `privacy.i_accept_facing_under_the_ai_act` is set.
     pub facing: Option<Share>,
-    /// Share of each expression in the class; the seven shares add up to 1. Null in occupancy mode, before enough faces
+    /// Share of each expression in the class; the seven shares add up to 1. Null unless the mode is `mood`, before enough faces
     /// were read, when the noise budget is spent, and unless the state is `live` or `stale`.
     pub expressions: Option<Shares>,
     /// The expression with the largest share; null if `expressions` is null.
     pub dominant: Option<Expression>,
-    /// Share of the people whose expression could be read within the window, 0 to 1. Null in occupancy mode and
-    /// unless the state is `live` or `stale`.
+    /// Share of the people whose expression could be read within the window, 0 to 1. Null unless the mode is `mood` and
+    /// the state is `live` or `stale`.
     pub coverage: Option<f64>,
     /// The main reason why faces could not be read. Null if `coverage` is null, and if the reason concerns fewer than
     /// `mood.min_people` people.
@@ -56,19 +57,22 @@ pub struct Mood {
     /// The share facing the front times the mean engagement weight of the expressions, 0 to 1, smoothed over about a
     /// minute. Null if `expressions` is null and unless the state is `live`.
     pub engagement: Option<Level>,
-    /// Mean movement of the heads, from 0 (still) to 1 (restless), smoothed over about a minute. Null unless the
-    /// state is `live`.
+    /// Mean movement of the heads, from 0 (still) to 1 (restless), smoothed over about a minute. Null in the mode
+    /// `count` and unless the state is `live`.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub restlessness: Option<f64>,
-    /// The change over the last minutes. Null before enough minutes were seen and unless the state is `live`.
+    /// The change over the last minutes. Null in the mode `count`, before enough minutes were seen and unless the state is
+    /// `live`.
     pub trend: Option<Trend>,
-    /// The mood in one word; `unsure` unless the state is `live`.
+    /// The mood in one word; `unsure` in the mode `count` and unless the state is `live`.
     pub word: Word,
-    /// Whether the pace of the lesson seems right; a heuristic. `unsure` unless the state is `live`.
+    /// Whether the pace of the lesson seems right; a heuristic. `unsure` in the mode `count` and unless the state is
+    /// `live`.
     pub pace: Pace,
     /// The reason for `pace`.
     pub pace_reason: PaceReason,
-    /// Comparison with the baseline of this room. Null until the baseline is learned and unless the state is `live`.
+    /// Comparison with the baseline of this room. Null in the mode `count`, until the baseline is
+    /// learned and unless the state is `live`.
     pub compared_to_baseline: Option<ComparedToUsual>,
 }
 
@@ -88,12 +92,33 @@ pub enum State {
     Paused,
 }
 
-/// What is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+/// What is estimated, from the least on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// People, facing and expressions.
-    Mood,
-    /// People and facing only; the expression network is not loaded.
+    /// The number of people. No word, no pace, nothing about what they do.
+    Count,
+    /// People, facing and movement; the expression network is not loaded.
     Occupancy,
+    /// People, facing, movement and expressions.
+    Mood,
+}
+
+impl Mode {
+    /// All modes, from the least on.
+    pub const ALL: [Self; 3] = [Self::Count, Self::Occupancy, Self::Mood];
+
+    /// The name in configuration, payloads and files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Occupancy => "occupancy",
+            Self::Mood => "mood",
+        }
+    }
+
+    /// Whether the class is judged by a word and a pace. In [`Mode::Count`] it is not.
+    pub const fn has_word(self) -> bool {
+        !matches!(self, Self::Count)
+    }
 }

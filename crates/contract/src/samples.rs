@@ -1,4 +1,4 @@
-//! Fixed sample moods, one for each state and one in occupancy mode, for tests and for the pictures in docs/.
+//! Fixed sample moods, one for each state and one in each other mode, for tests and for the pictures in docs/.
 
 use crate::Expression;
 use crate::{
@@ -139,13 +139,27 @@ pub fn occupancy() -> Mood {
     }
 }
 
+/// Live, in the mode `count`: only people are counted.
+pub fn count() -> Mood {
+    Mood {
+        mode: Mode::Count,
+        facing: None,
+        word: Word::Unsure,
+        pace_reason: PaceReason::NoFigures,
+        restlessness: None,
+        trend: None,
+        compared_to_baseline: None,
+        ..occupancy()
+    }
+}
+
 /// The class of [`live`] with this word and pace.
 pub fn with_word(word: Word, pace: Pace) -> Mood {
     Mood { word, pace, ..live() }
 }
 
 /// All of the above with their names, without [`with_word`].
-pub fn all() -> [(&'static str, Mood); 6] {
+pub fn all() -> [(&'static str, Mood); 7] {
     [
         ("live", live()),
         ("stale", stale()),
@@ -153,5 +167,6 @@ pub fn all() -> [(&'static str, Mood); 6] {
         ("too_few", too_few()),
         ("paused", paused()),
         ("occupancy", occupancy()),
+        ("count", count()),
     ]
 }

@@ -59,7 +59,8 @@ pub fn light(mood: &Mood) -> Light {
     let glow = match mood.state {
         State::Paused => return Light::OFF,
         State::Starting | State::TooFew => return Light { word: Word::Unsure, glow: Glow::Dim },
-        State::Live if mood.word == Word::Unsure => Glow::Dim,
+        // In the mode `count` the light says that people are present, and nothing of what they do.
+        State::Live if mood.word == Word::Unsure && mood.mode.has_word() => Glow::Dim,
         State::Live => Glow::Full,
         State::Stale => Glow::Breathing,
     };

@@ -33,10 +33,10 @@ pub fn html(report: &Report, zone: &TimeZone) -> String {
             body {
                 (header(report, zone))
                 main {
-                    (overview(report))
+                    @if report.lesson.mode.has_word() { (overview(report)) } @else { (counted(report)) }
                     (metrics(report))
                     (moments(report, zone))
-                    (curves::facing(report, zone))
+                    @if has_facing(report) { (curves::facing(report, zone)) }
                     @if report.lesson.mode == Mode::Mood { (curves::expressions(report, zone)) }
                     (curves::signals(report, zone))
                     (curves::people(report, zone))
@@ -75,6 +75,26 @@ fn header(report: &Report, zone: &TimeZone) -> Markup {
                 }
             }
             p.brand { "moodring" }
+        }
+    }
+}
+
+fn has_facing(report: &Report) -> bool {
+    report.lesson.mode.has_word() || report.summary.metrics.get(Metric::Facing).is_some()
+}
+
+/// The overview of a lesson in which only people were counted.
+fn counted(report: &Report) -> Markup {
+    let people = report.summary.people;
+    markup! {
+        section.card aria-label="The lesson at a glance" {
+            p.headline {
+                @match people {
+                    Some(people) => { "About " (format!("{people:.0}")) " people in " (report.summary.length_min) " minutes." },
+                    None => "No results for this lesson: there were never enough people in the picture.",
+                }
+            }
+            p.hint { "The device only counted people. It estimated nothing else." }
         }
     }
 }
@@ -180,7 +200,9 @@ fn metrics(report: &Report) -> Markup {
     markup! {
         section.figures aria-label="Metrics" {
             (card("People", people, baseline.and_then(|b| b.people).map(|p| format!("{:.0}", p.mean)), None))
-            (share_card("Facing the front", summary.metrics.get(Metric::Facing), usually(baseline.and_then(|b| b.facing))))
+            @if has_facing(report) {
+                (share_card("Facing the front", summary.metrics.get(Metric::Facing), usually(baseline.and_then(|b| b.facing))))
+            }
             @if report.lesson.mode == Mode::Mood {
                 (share_card("Happy or surprised", summary.pleasant, usually(baseline.and_then(|b| b.pleasant))))
                 (share_card("Strained", summary.strained, usually(baseline.and_then(|b| b.strained))))
@@ -252,7 +274,7 @@ fn quality(report: &Report) -> Markup {
                     div { dt { "Faces that could be read" } dd { (quality.coverage.map_or("–".to_owned(), percent)) " of the class" } }
                     div { dt { "90 % interval, expressions" } dd { (half(quality.expressions_half_width)) } }
                 }
-                div { dt { "90 % interval, facing" } dd { (half(quality.facing_half_width)) } }
+                @if has_facing(report) { div { dt { "90 % interval, facing" } dd { (half(quality.facing_half_width)) } } }
                 div { dt { "Minutes with results" } dd { (quality.live_min) " of " (report.summary.length_min) } }
                 @for (minutes, reason) in gaps {
                     @if minutes > 0 { div { dt { "No results: " (reason) } dd { (minutes) " min" } } }
@@ -273,6 +295,8 @@ fn quality(report: &Report) -> Markup {
 mod tests {
     use super::super::tests::{expressive_minutes, lesson, minutes};
     use super::*;
+    use moodring_contract::Word;
+    use moodring_contract::lesson::Metrics;
 
     fn zone() -> TimeZone {
         TimeZone::UTC
@@ -306,6 +330,23 @@ mod tests {
         lesson.mode = Mode::Occupancy;
         let page = html(&Report::of(lesson, minutes(45, |_| 0.8), &[]), &zone());
         assert!(!page.contains("Expressions in the class") && !page.contains("Strained"));
+    }
+
+    #[test]
+    fn a_lesson_that_was_only_counted_has_people_and_no_judgement() {
+        let mut lesson = lesson(45);
+        lesson.mode = Mode::Count;
+        let mut rows = minutes(45, |_| 0.8);
+        for row in &mut rows {
+            (row.metrics, row.word, row.pace) = (Metrics::default(), Word::Unsure, Pace::Unsure);
+        }
+        let page = html(&Report::of(lesson, rows, &[]), &zone());
+        assert!(page.contains("People in the room") && page.contains("only counted people"), "{page}");
+        for word in
+            ["acing", "Pace", "unsure", "Strained", "Expressions", "How the class was doing", "moment"]
+        {
+            assert!(!page.replace(STYLE, "").contains(word), "{word}");
+        }
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn execute(
             outcome.ended.extend(close_open(transaction)?);
             transaction.execute(
                 "INSERT INTO lesson (site, room, title, mode, begun_at, begun_by) VALUES (?, ?, ?, ?, ?, ?)",
-                params![site, room, title, mode_name(*mode), at.as_millisecond(), cause.name()],
+                params![site, room, title, mode.name(), at.as_millisecond(), cause.name()],
             )?;
         }
         Write::Minute(minute) => insert_minute(transaction, minute)?,
@@ -263,7 +263,7 @@ fn read_lesson(row: &Row<'_>) -> rusqlite::Result<Lesson> {
         site: row.get(1)?,
         room: row.get(2)?,
         title: row.get(3)?,
-        mode: enum_of(row, 4, &[Mode::Mood, Mode::Occupancy], mode_name)?,
+        mode: enum_of(row, 4, &Mode::ALL, Mode::name)?,
         begun_at: time(row, 5)?,
         begun_by: enum_of(row, 6, &Cause::ALL, Cause::name)?,
         ended_at: ended.map(|_| time(row, 7)).transpose()?,
@@ -369,12 +369,5 @@ pub(super) const fn pace_name(pace: Pace) -> &'static str {
         Pace::TooFast => "too_fast",
         Pace::TooSlow => "too_slow",
         Pace::Unsure => "unsure",
-    }
-}
-
-pub(super) const fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Mood => "mood",
-        Mode::Occupancy => "occupancy",
     }
 }

@@ -34,6 +34,8 @@ pub struct Aggregator {
     readability: ReadabilityStatistics,
     disclosure: Disclosure,
     quantification: Quantification,
+    /// Whether the share of the people who face the front is published.
+    publishes_facing: bool,
     lesson_signals: LessonSignals,
     monitor: AttentionMonitor,
     sequence: u64,
@@ -53,6 +55,7 @@ impl Aggregator {
             readability: ReadabilityStatistics::new(span, None),
             disclosure: Disclosure::new(config.min_people, None),
             quantification: Quantification::default(),
+            publishes_facing: config.mode != Mode::Count,
             lesson_signals: LessonSignals::new(&others, Baseline::default()),
             monitor: AttentionMonitor::new(&others),
             config,
@@ -66,7 +69,7 @@ impl Aggregator {
     /// the expression network from the model card.
     ///
     /// # Errors
-    /// The model card of the expression network is missing or invalid. [`Mode::Occupancy`] needs no card.
+    /// The model card of the expression network is missing or invalid. Only [`Mode::Mood`] needs it.
     pub fn from_config(config: &Config) -> Result<Self, CardError> {
         let mut aggregator = Self::new(config.room.clone(), config.mood.clone());
         if config.mood.mode == Mode::Mood {
@@ -74,6 +77,7 @@ impl Aggregator {
             let card = ModelCard::read(&directory.join(&config.models.expression), Task::Expression)?;
             aggregator.quantification = card.quantification.unwrap_or_default();
         }
+        aggregator.publishes_facing = config.publishes_facing();
         aggregator.disclosure = Disclosure::new(config.mood.min_people, Noise::from_config(&config.privacy));
         let span = Duration::from_secs_f64(config.mood.window_s);
         aggregator.window = match config.camera.view {
@@ -227,7 +231,7 @@ impl Aggregator {
     /// Fills in the values of a class of at least `min_people` people.
     fn fill(&self, mood: &mut Mood, summary: &Summary, shares: Option<Shares>) {
         mood.people = Some(summary.people);
-        mood.facing = Some(hundredths(wilson(summary.facing, summary.people)));
+        mood.facing = self.publishes_facing.then(|| hundredths(wilson(summary.facing, summary.people)));
         if self.config.mode == Mode::Mood {
             let coverage = summary.seats.len() as f64 / f64::from(summary.people);
             mood.coverage = Some(to_step(coverage.min(1.0), 100));
@@ -435,6 +439,32 @@ mod tests {
         let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
         assert_eq!((mood.people, mood.expressions, mood.coverage), (Some(20), None, None));
         assert_eq!(mood.word, Word::Attentive);
+    }
+
+    #[test]
+    fn count_mode_fills_only_people_and_facing_only_where_its_risk_is_accepted() {
+        let start = Instant::now();
+        let mut config = Config::default();
+        config.mood.mode = Mode::Count;
+        for accepted in [false, true] {
+            config.privacy.i_accept_facing_under_the_ai_act = accepted;
+            let mut aggregator = Aggregator::from_config(&config).unwrap();
+            let mut mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
+            for second in 0..600 {
+                let at = start + Duration::from_secs(second);
+                aggregator.observe(&class(at, 20, 3));
+                mood = aggregator.mood(at, Timestamp::UNIX_EPOCH);
+            }
+            assert_eq!((mood.state, mood.people, mood.facing.is_some()), (State::Live, Some(20), accepted));
+            let counted = Mood { people: None, facing: None, ..mood };
+            let empty = Aggregator::from_config(&config).unwrap().mood(start, Timestamp::UNIX_EPOCH);
+            let Mood { sequence, state, picture_age_s, .. } = counted;
+            assert_eq!(
+                counted,
+                Mood { sequence, state, picture_age_s, ..empty },
+                "no other value may be filled in"
+            );
+        }
     }
 
     async fn reached(moods: &mut watch::Receiver<Arc<Mood>>, state: State) -> Arc<Mood> {

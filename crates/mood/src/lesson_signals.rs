@@ -94,9 +94,12 @@ impl LessonSignals {
     }
 
     /// Fills in the values that depend on history. `mood` is the otherwise complete mood at `now`; `motion` is the
-    /// mean motion of the heads in head widths per second. A mood that is not live stays unchanged.
+    /// mean motion of the heads in head widths per second. A mood that is not live, or only counts people, stays
+    /// unchanged.
     pub(super) fn fill(&mut self, now: Instant, mood: &mut Mood, motion: Option<f64>) {
-        let (State::Live, Some(facing)) = (mood.state, mood.facing) else { return };
+        let (State::Live, Some(facing), true) = (mood.state, mood.facing, mood.mode.has_word()) else {
+            return;
+        };
         let lesson = &mut self.lesson;
         if lesson.live_at.is_some_and(|at| now.saturating_duration_since(at) >= WORD_TIMEOUT) {
             lesson.word = word::Hysteresis::new();

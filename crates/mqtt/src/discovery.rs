@@ -152,11 +152,20 @@ fn announcement(target: &Target, topics: &Topics) -> Value {
 /// The entities by key; each has its own `unique_id`.
 fn components(target: &Target, topics: &Topics) -> serde_json::Map<String, Value> {
     let mut all = metrics();
+    for (key, component) in &mut all {
+        // An entity that consists of its platform alone is removed from Home Assistant, also after a change of the mode.
+        if !target.measures(key) {
+            *component = json!({ "platform": component["platform"] });
+        }
+    }
     all.extend(device_entities(topics));
     if target.config.commands {
         all.extend(controls(topics));
     }
     let with_id = |(key, mut component): (String, Value)| {
+        if component.as_object().is_some_and(|fields| fields.len() == 1) {
+            return (key, component);
+        }
         component["unique_id"] = format!("{}-{key}", target.device).into();
         component["default_entity_id"] =
             format!("{}.moodring_{}_{key}", component["platform"].as_str().unwrap_or_default(), slug(target))

@@ -95,6 +95,8 @@ pub fn start(
         room: config.room.clone(),
         device: device.clone(),
         config: config.mqtt.clone(),
+        mode: config.mood.mode,
+        publishes_facing: config.publishes_facing(),
     });
     if let Some(target) = target {
         starter.publisher(target, moods, telemetry, commands, overlays);

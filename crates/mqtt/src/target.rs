@@ -1,6 +1,7 @@
 //! The broker, and the device that publishes to it.
 
 use moodring_config as config;
+use moodring_contract::Mode;
 use moodring_contract::payload::Place;
 use moodring_runtime::DeviceId;
 
@@ -24,9 +25,23 @@ pub struct Target {
     pub device: DeviceId,
     /// Configuration of the connection and of what is published.
     pub config: config::Mqtt,
+    /// What the device estimates.
+    pub mode: Mode,
+    /// Whether it publishes the share of the people who face the front.
+    pub publishes_facing: bool,
 }
 
 impl Target {
+    /// Whether the mood has values for the Home Assistant entity `key`.
+    pub(crate) fn measures(&self, key: &str) -> bool {
+        match key {
+            "people" => true,
+            "facing" => self.publishes_facing,
+            "word" | "pace" => self.mode.has_word(),
+            _ => self.mode == Mode::Mood,
+        }
+    }
+
     /// Site, room and device for the payloads.
     pub(crate) fn place(&self) -> Place {
         Place::new(&self.room.site, &self.room.name, self.device.as_str())

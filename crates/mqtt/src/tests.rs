@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use moodring_config as config;
 use moodring_contract::payload::StatusSchema;
-use moodring_contract::{CommandSource, Mood, Refusal, samples};
+use moodring_contract::{CommandSource, Mode, Mood, Refusal, samples};
 use moodring_runtime::{DeviceId, Health, Stop, random_share};
 
 use super::publisher::{DISCONNECT_TIMEOUT, RECEIPT_TIMEOUT};
@@ -116,6 +116,8 @@ fn target(port: u16, config: config::Mqtt) -> Target {
         room: config::Room { site: "school".into(), name: "room-1".into() },
         device: DeviceId::of("a machine"),
         config,
+        mode: Mode::Mood,
+        publishes_facing: true,
     }
 }
 

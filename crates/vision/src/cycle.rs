@@ -28,8 +28,8 @@ pub enum VisionError {
     /// No detector input fits a picture of this size.
     #[error("no detector network fits a picture of {0}")]
     Unsearchable(Size),
-    /// Expressions were requested, but occupancy mode does not load the expression network.
-    #[error("expressions are not read in occupancy mode (mood.mode)")]
+    /// Expressions were requested, but the mode does not load the expression network.
+    #[error("expressions are read only in the mode \"mood\" (mood.mode)")]
     Occupancy,
 }
 

@@ -37,7 +37,7 @@ pub struct StillResult {
 pub struct Vision {
     luma: LumaDecoder,
     detector: Detector,
-    /// `None` in occupancy mode.
+    /// `None` unless `mood.mode` is `mood`.
     readers: Option<Readers>,
     seats: Seats,
     /// Detects tiles that show another person after a rearrangement; only for `CameraView::Gallery`.
@@ -57,7 +57,7 @@ pub struct Vision {
 }
 
 impl Vision {
-    /// Loads the engine and the configured networks. In occupancy mode the expression network is not loaded.
+    /// Loads the engine and the configured networks. The expression network is loaded only if `mood.mode` is `mood`.
     ///
     /// # Errors
     /// When the engine, a model card or a model file is missing or wrong; the message says how to fix it.
@@ -69,7 +69,8 @@ impl Vision {
         let view = config.camera.view;
         let detector = Detector::new(&cards.heads, &*engine, threads, &config.vision, &config.zone, view)?;
         delegation.log_ready();
-        let face_score = detector.face_threshold();
+        // No face reaches a score of 1: where facing is not published, everybody is a head without a face.
+        let face_score = if config.publishes_facing() { detector.face_threshold() } else { 1.0 };
         let prior = readers.as_ref().map_or(Expressions::UNKNOWN, Readers::prior);
         let crop_scale = readers.as_ref().map_or(1.0, Readers::crop_scale);
         let seats = Seats::new(&config.seats, face_score, prior);

@@ -170,7 +170,9 @@ fn main_page(mood: &Mood) -> Page {
             let age = mood.picture_age_s.map_or_else(String::new, |age_s| format!("for {}", span(age_s)));
             Page::Notice { title: "no picture".into(), sign: Sign::NoCamera, text: Text::Faded(age, people) }
         }
-        (State::Live, Mode::Occupancy, Some(people)) => Page::Count { people, facing: mood.facing },
+        (State::Live, Mode::Count | Mode::Occupancy, Some(people)) => {
+            Page::Count { people, facing: mood.facing }
+        }
         (State::Live, ..) => {
             Page::Overview { word: mood.word, people: mood.people, facing: mood.facing, pace: mood.pace }
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::target::Address;
 use moodring_config::Room;
-use moodring_contract::Word;
+use moodring_contract::{Mode, Word};
 
 fn target(change: impl FnOnce(&mut Mqtt)) -> Target {
     let mut config = Mqtt { discovery: true, ..Mqtt::default() };
@@ -15,6 +15,8 @@ fn target(change: impl FnOnce(&mut Mqtt)) -> Target {
         room: Room { site: "school".into(), name: "B 214".into() },
         device: DeviceId::of("a machine"),
         config,
+        mode: Mode::Mood,
+        publishes_facing: true,
     }
 }
 
@@ -25,6 +27,15 @@ fn topics(target: &Target) -> Topics {
 fn announced() -> Value {
     let target = target(|_| {});
     announcement(&target, &topics(&target))
+}
+
+#[test]
+fn a_device_that_only_counts_announces_no_mood_and_removes_it() {
+    let target = Target { mode: Mode::Count, publishes_facing: false, ..target(|_| {}) };
+    let announcement = announcement(&target, &topics(&target));
+    let removed = |key: &str| announcement["components"][key] == json!({ "platform": "sensor" });
+    assert!(["word", "pace", "facing", "engagement", "happy", "neutral"].into_iter().all(removed));
+    assert!(!removed("people") && announcement["components"]["people"]["unique_id"].is_string());
 }
 
 fn components(announcement: &Value) -> Vec<(&String, &Value)> {

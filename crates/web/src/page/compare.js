@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 const share = (level) => (level ? percent(level.value) : "–");
 
 const ROWS = [
-  ["compare-word", ({ summary }) => say(`word-${summary.word}`)],
+  ["compare-word", ({ lesson, summary }) => (lesson.mode === "count" ? "–" : say(`word-${summary.word}`))],
   ["compare-length", ({ summary }) => say("trend-minutes", { minutes: summary.length_min })],
   ["people", ({ summary }) => (summary.people == null ? "–" : String(Math.round(summary.people)))],
   ["facing", ({ summary }) => share(summary.metrics.facing)],

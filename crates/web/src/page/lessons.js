@@ -45,7 +45,7 @@ function card(lesson) {
   row.dataset.word = lesson.word;
   part("h2").textContent = name(lesson);
   part(".when").textContent = when(lesson);
-  part(".word").textContent = say(`word-${lesson.word}`);
+  part(".word").textContent = lesson.mode === "count" ? "" : say(`word-${lesson.word}`);
   part(".facts").textContent = facts(lesson);
   const path = `/api/v1/lessons/${lesson.id}`;
   part(".report").href = `${path}.html`;

@@ -41,7 +41,7 @@ const rows = new Map(EXPRESSIONS.map((name) => {
 function showExpressions(mood) {
   const shares = mood.expressions;
   byId("expressions").hidden = !shares;
-  byId("expressions-card").hidden = mood.mode === "occupancy";
+  byId("expressions-card").hidden = mood.mode !== "mood";
   byId("expressions-hint").textContent = say(shares ? "expressions-note" : "expressions-none");
   if (!shares) return;
   for (const [name, { row, fill, whisker, mark, share, spoken }] of rows) {
@@ -57,19 +57,23 @@ function showExpressions(mood) {
   }
 }
 
+// Where the law or the administrator allows no more, the device only counts: there is no word, no pace and no trend.
+const counts = (mood) => mood.mode === "count";
+
 function headline(mood) {
-  return mood.state === "live" ? say(`word-${mood.word}`) : say(`headline-${mood.state}`);
+  if (mood.state !== "live") return say(`headline-${mood.state}`);
+  return counts(mood) ? String(mood.people) : say(`word-${mood.word}`);
 }
 
 function notice(mood) {
-  if (mood.state === "live") return "";
+  if (mood.state === "live") return counts(mood) ? say("notice-count") : "";
   if (mood.state !== "stale") return say(`notice-${mood.state}`);
   const time = clock(new Date(Date.parse(mood.at) - mood.picture_age_s * 1000));
   return say(mood.people == null ? "notice-stale-empty" : "notice-stale", { time });
 }
 
 function showPace(mood) {
-  byId("pace").hidden = mood.state !== "live";
+  byId("pace").hidden = mood.state !== "live" || counts(mood);
   text("pace-word", say(`pace-${mood.pace}`));
   text("pace-reason", say(`reason-${mood.pace_reason}`));
 }
@@ -78,6 +82,7 @@ function showFigures(mood) {
   const { people, coverage, facing } = mood;
   byId("people").textContent = people ?? "–";
   byId("coverage").textContent = coverage == null ? "\u00a0" : say("coverage", { share: percent(coverage) });
+  document.querySelector(".figures").classList.toggle("with-facing", facing != null);
   byId("facing").textContent = facing ? percent(facing.share) : "–";
   byId("facing-interval").textContent = facing
     ? say("between", { low: percent(facing.low), high: percent(facing.high) }) : "\u00a0";
@@ -101,7 +106,7 @@ function show(mood) {
   showWall(mood.sequence);
   setTimeout(() => { document.body.dataset.settled = ""; }, SETTLED_AFTER_MS);
   // Screen readers get the text only when it changes.
-  const pace = mood.state === "live" && mood.pace !== "unsure" ? say(`pace-${mood.pace}`) : "";
+  const pace = mood.state === "live" && !counts(mood) && mood.pace !== "unsure" ? say(`pace-${mood.pace}`) : "";
   const now = [headline(mood), pace, notice(mood)].filter(Boolean).join(". ");
   if (now !== spoken) byId("spoken").textContent = spoken = now;
 }
