@@ -14,7 +14,9 @@ use moodring_config::{Config, Room};
 use moodring_contract::{
     Command, CommandSource, DIM_DURATION, LessonCommand, Refusal, Sensitivity, SwitchPosition,
 };
-use moodring_runtime::{CameraPreview, CommandRequests, PREVIEW_DURATION, Pairing, StatusBoard, Stop};
+use moodring_runtime::{
+    CameraPreview, CommandRequests, PREVIEW_DURATION, Pairing, Resets, StatusBoard, Stop,
+};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -33,7 +35,7 @@ struct Inner {
     /// Whether the device was paused by command. This state must survive a power cut.
     paused_by_command: watch::Sender<bool>,
     /// Counts how often a lesson began or ended, or a pause began. Tracking of people restarts at each of these.
-    resets: watch::Sender<u64>,
+    resets: watch::Sender<Resets>,
     sensitivity: watch::Sender<Sensitivity>,
     pairing: Pairing,
     preview: CameraPreview,
@@ -123,7 +125,7 @@ impl Control {
     }
 
     /// Counts resets: the control counts each begin of a pause, the lesson recorder each begin and end of a lesson.
-    pub fn resets(&self) -> &watch::Sender<u64> {
+    pub fn resets(&self) -> &watch::Sender<Resets> {
         &self.0.resets
     }
 
@@ -298,7 +300,7 @@ impl Control {
             (status.paused_by_command, status.switch) = (pause.by_hand, pause.switch);
         });
         if paused && changed {
-            self.0.resets.send_modify(|count| *count += 1);
+            self.0.resets.send_modify(|resets| resets.pauses += 1);
         }
         if !paused {
             self.0.camera.resume();

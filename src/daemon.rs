@@ -28,7 +28,7 @@ use moodring_hardware::panel::PanelChannels;
 use moodring_hardware::{camera_light, panel};
 use moodring_lessons::{Disk, LessonChannels, Timetable};
 use moodring_mood::baseline::store::{BaselineKeeper, BaselineStore};
-use moodring_mood::{Aggregator, Controls};
+use moodring_mood::{Aggregator, Controls, PublicationRecord, Stores};
 use moodring_runtime::{
     Backoff, CommandSender, DeviceEvents, Moods, StatusBoard, Stop, Supervisor, Telemetry, stop_on_signal,
     watchdog,
@@ -141,6 +141,12 @@ async fn serve(
     let mut aggregator = Aggregator::from_config(config)
         .context("the mood cannot be estimated")?
         .with_baseline(config, baseline.unwrap_or_default());
+    // A demo shows people who do not exist, and stores nothing.
+    let publication = (!options.ephemeral).then(|| PublicationRecord::open(config));
+    if let Some((_, withheld)) = &publication {
+        aggregator = aggregator.published_from(Instant::now(), *withheld);
+    }
+    let stores = Stores { baseline: baseline_keeper, publication: publication.map(|(record, _)| record) };
     aggregator.set_paused(*paused.borrow_and_update(), Instant::now());
     let (mood_sender, moods) = watch::channel(Arc::new(aggregator.mood(Instant::now(), Timestamp::now())));
 
@@ -193,7 +199,7 @@ async fn serve(
     };
     let stop = device.stop.clone();
     device.supervisor.task("mood", async move {
-        moodring_mood::run(aggregator, observations, controls, mood_sender, baseline_keeper, stop).await;
+        moodring_mood::run(aggregator, observations, controls, mood_sender, stores, stop).await;
         Ok(())
     });
     let last_live = device.count_moods(moods, &telemetry);

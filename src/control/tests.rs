@@ -54,7 +54,7 @@ fn every_source_pauses_and_resumes() {
     control.send_from_page(Command::Pause).unwrap();
     control.execute(Command::Resume, CommandSource::Mqtt).unwrap();
     assert!(!is_paused(&control));
-    assert_eq!(*control.resets().borrow(), 2, "each pause, and nothing else, is a reset");
+    assert_eq!(control.resets().borrow().pauses, 2, "each pause, and nothing else, is a reset");
 }
 
 #[test]

@@ -195,16 +195,6 @@ impl Config {
                 ),
             );
         }
-        faults.range("privacy.epsilon", privacy.epsilon.unwrap_or(1.0), 0.1, 1000.0);
-        faults.range("privacy.epsilon_each", privacy.epsilon_each, 0.01, 100.0);
-        faults.range("privacy.new_shares_every_s", privacy.new_shares_every_s, 10.0, 3600.0);
-        if let Some(epsilon) = privacy.epsilon.filter(|epsilon| *epsilon < privacy.epsilon_each) {
-            let each = privacy.epsilon_each;
-            let message = format!(
-                "is {epsilon}, but one release of shares spends {each} (privacy.epsilon_each); set it higher"
-            );
-            faults.add("privacy.epsilon", message);
-        }
     }
 
     fn validate_seats(&self, faults: &mut FaultCollector) {
@@ -358,21 +348,6 @@ mod tests {
         assert!(parse("[mood]\nmin_people = 4\n[privacy]\ni_accept_small_groups = true\n").is_ok());
         let refused = parse("[mood]\nmin_people = 2\n[privacy]\ni_accept_small_groups = true\n").unwrap_err();
         assert!(refused.contains("mood.min_people is 2, but must be from 3 to 100"), "{refused}");
-    }
-
-    #[test]
-    fn the_noise_budget_must_cover_one_release() {
-        let parse = |text: &str| Config::parse(text, "x.toml").map_err(|error| error.to_string());
-        assert!(parse("[privacy]\nepsilon = 20\n").is_ok());
-        let refused = parse("[privacy]\nepsilon = 0.5\n").unwrap_err();
-        assert!(
-            refused.contains("x.toml:2:11: privacy.epsilon is 0.5, but one release of shares spends 1"),
-            "{refused}"
-        );
-        let refused = parse("[privacy]\nepsilon = 0\nepsilon_each = nan\n").unwrap_err();
-        assert!(
-            refused.contains("epsilon is 0, but must be from 0.1") && refused.contains("epsilon_each is NaN")
-        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `[privacy]`: smallest group, noise that protects a single person, and when the camera may be open.
+//! `[privacy]`: smallest group, and when the camera may be open.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,16 +16,6 @@ pub struct Privacy {
     /// the European Economic Area this is a risk that you take: the Commission's guidelines on Article 5(1)(f) of the AI
     /// Act are quoted as naming the inference of students' attention among what is prohibited.
     pub i_accept_facing_under_the_ai_act: bool,
-    /// Privacy budget of one lesson (the ε of differential privacy), 0.1 to 1000; at least `epsilon_each`. If it is
-    /// set, Laplace noise is added to expressions. A smaller value is more private. Not set: no noise. For this
-    /// budget a lesson is over after five minutes with fewer than `mood.min_people`.
-    pub epsilon: Option<f64>,
-    /// With `epsilon`: part of the budget that one release of new shares spends, 0.01 to 100. The noise has a scale of
-    /// 2 / (people × `epsilon_each`).
-    pub epsilon_each: f64,
-    /// With `epsilon`: shortest time in seconds between two releases of new shares, 10 to 3600. When the budget is
-    /// spent, no expressions are published for the rest of the lesson.
-    pub new_shares_every_s: f64,
     /// Whether the device is paused after every start until somebody resumes it. If false, the device keeps its last
     /// state: a paused device stays paused after a reboot or a power cut.
     pub start_paused: bool,
@@ -42,9 +32,6 @@ impl Default for Privacy {
         Self {
             i_accept_small_groups: false,
             i_accept_facing_under_the_ai_act: false,
-            epsilon: None,
-            epsilon_each: 1.0,
-            new_shares_every_s: 60.0,
             start_paused: false,
             aiming: true,
             switch: PrivacySwitch::default(),

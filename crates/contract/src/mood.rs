@@ -38,7 +38,7 @@ pub struct Mood {
     /// `privacy.i_accept_facing_under_the_ai_act` is set.
     pub facing: Option<Share>,
     /// Share of each expression in the class; the seven shares add up to 1. Null unless the mode is `mood`, before enough faces
-    /// were read, when the noise budget is spent, and unless the state is `live` or `stale`.
+    /// were read, for a while after a start, a pause and the begin of a lesson, and unless the state is `live` or `stale`.
     pub expressions: Option<Shares>,
     /// The expression with the largest share; null if `expressions` is null.
     pub dominant: Option<Expression>,

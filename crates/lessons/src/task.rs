@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moodring_config as config;
 use moodring_contract::lesson::Record;
 use moodring_contract::{LessonCommand, Mood};
-use moodring_runtime::{StatusBoard, Stop};
+use moodring_runtime::{Resets, StatusBoard, Stop};
 use tokio::sync::{mpsc, watch};
 
 use super::Timetable;
@@ -19,8 +19,8 @@ pub struct LessonChannels {
     pub moods: watch::Receiver<Arc<Mood>>,
     /// Commands from button, page and broker.
     pub commands: mpsc::Receiver<LessonCommand>,
-    /// Incremented when a lesson begins or ends: per-person state is reset then.
-    pub resets: watch::Sender<u64>,
+    /// Counts begins and ends of lessons: readings of people are discarded then.
+    pub resets: watch::Sender<Resets>,
     /// Receives the records of lessons; records that do not fit into the queue are dropped and logged.
     pub records: Option<mpsc::Sender<Record>>,
     /// The configuration as it changes.
@@ -67,7 +67,7 @@ pub async fn run(
             }
         }
         if std::mem::take(&mut recorder.boundary) {
-            resets.send_modify(|count| *count += 1);
+            resets.send_modify(|resets| resets.lessons += 1);
         }
         publish(&mut recorder, records.as_ref());
         let lesson = recorder.in_progress();

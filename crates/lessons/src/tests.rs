@@ -365,7 +365,7 @@ async fn the_task_records_executes_commands_and_writes_the_report() {
     let (commands, received) = tokio::sync::mpsc::channel(4);
     let stop = moodring_runtime::Stop::default();
     let disk = Disk::new(&config);
-    let (resets, reset) = tokio::sync::watch::channel(0);
+    let (resets, reset) = tokio::sync::watch::channel(moodring_runtime::Resets::default());
     let (timetable, end) = (Timetable::default(), stop.clone());
     let (sender, mut records) = tokio::sync::mpsc::channel(16);
     let board = moodring_runtime::StatusBoard::default();
@@ -403,7 +403,7 @@ async fn the_task_records_executes_commands_and_writes_the_report() {
         publish(second).await;
     }
     assert_eq!(shown.borrow().lesson, None);
-    assert_eq!(*reset.borrow(), 2, "the estimate is reset at the begin and the end of the lesson");
+    assert_eq!(reset.borrow().lessons, 2, "the estimate is reset at the begin and the end of the lesson");
     stop.request();
     task.await.unwrap();
     let store = Store::open_to_read(&config.storage.directory).unwrap();

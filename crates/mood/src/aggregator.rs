@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::attention::AttentionMonitor;
 use super::baseline::Baseline;
 use super::baseline::store::{BaselineKeeper, SaveOutcome};
-use super::disclosure::{Disclosure, Noise, to_step};
+use super::disclosure::{Disclosure, PublicationRecord, to_step};
 use super::lesson_signals::LessonSignals;
 use super::quantify::wilson;
 use super::readability::ReadabilityStatistics;
@@ -21,9 +21,12 @@ use moodring_config as config;
 use moodring_config::{CameraView, Config};
 use moodring_contract::attention::Attention;
 use moodring_contract::{Mode, Mood, MoodSchema, Pace, PaceReason, Sensitivity, Share, Shares, State, Word};
-use moodring_runtime::Stop;
+use moodring_runtime::{Resets, Stop};
 use moodring_vision::Observation;
 use moodring_vision::model_card::{self, CardError, ModelCard, Quantification, Task};
+
+/// After a failed write of the time of publication the next one is tried after this time.
+const RETRY_RECORD: Duration = Duration::from_secs(30);
 
 /// Estimates the mood of the class from the observations within the window.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct Aggregator {
     monitor: AttentionMonitor,
     sequence: u64,
     paused: bool,
+    /// Whether the time of publication could not be written to disk.
+    unrecorded: bool,
     /// Time of the last reset; observations captured before it are ignored.
     reset_at: Option<Instant>,
 }
@@ -53,7 +58,7 @@ impl Aggregator {
             room,
             window: Window::new(span),
             readability: ReadabilityStatistics::new(span, None),
-            disclosure: Disclosure::new(config.min_people, None),
+            disclosure: Disclosure::new(config.min_people, Duration::ZERO),
             quantification: Quantification::default(),
             publishes_facing: config.mode != Mode::Count,
             lesson_signals: LessonSignals::new(&others, Baseline::default()),
@@ -61,6 +66,7 @@ impl Aggregator {
             config,
             sequence: 0,
             paused: false,
+            unrecorded: false,
             reset_at: None,
         }
     }
@@ -78,7 +84,6 @@ impl Aggregator {
             aggregator.quantification = card.quantification.unwrap_or_default();
         }
         aggregator.publishes_facing = config.publishes_facing();
-        aggregator.disclosure = Disclosure::new(config.mood.min_people, Noise::from_config(&config.privacy));
         let span = Duration::from_secs_f64(config.mood.window_s);
         aggregator.window = match config.camera.view {
             CameraView::Room => Window::new(span),
@@ -88,6 +93,16 @@ impl Aggregator {
         aggregator.readability = ReadabilityStatistics::new(span, Some(min_face_px));
         aggregator.monitor = AttentionMonitor::new(config);
         Ok(aggregator.with_baseline(config, Baseline::default()))
+    }
+
+    /// An aggregator whose moods are published from `now` on: expressions are withheld for a whole window after the start
+    /// and after each reset, and for `withheld`.
+    #[must_use]
+    pub fn published_from(mut self, now: Instant, withheld: Duration) -> Self {
+        let warm_up = Duration::from_secs_f64(self.config.window_s);
+        self.disclosure = Disclosure::new(self.config.min_people, warm_up);
+        self.disclosure.withhold(now + withheld.max(warm_up));
+        self
     }
 
     /// Sets the learned `baseline` of the room, with which moods are compared.
@@ -118,15 +133,57 @@ impl Aggregator {
         self.lesson_signals.set_sensitivity(sensitivity);
     }
 
-    /// Discards everything observed before `now`, including observations that arrive later. Keeps the disclosure
-    /// cohort and the spent noise budget.
+    /// Discards everything observed before `now`, including observations that arrive later: a lesson begins or ends.
+    /// Keeps the disclosure cohort, because people stay in their seats.
     pub fn reset(&mut self, now: Instant) {
+        self.clear(now);
+        self.disclosure.restart(now);
+    }
+
+    /// As [`Aggregator::reset`], for a pause: afterwards nobody is known, so the disclosure cohort is discarded, too.
+    pub fn forget(&mut self, now: Instant) {
+        self.clear(now);
+        self.disclosure.forget(now);
+    }
+
+    fn clear(&mut self, now: Instant) {
         self.reset_at = Some(now);
         self.window.clear();
         self.readability.clear();
         self.lesson_signals.clear();
         self.monitor.clear();
-        self.disclosure.mark_all_away();
+    }
+
+    /// Whether expressions of a class may be published now, as far as the number of people is concerned.
+    fn may_publish_expressions(&self) -> bool {
+        let enough = |summary: Summary| summary.people >= self.config.min_people;
+        self.config.mode == Mode::Mood && !self.paused && self.window.summary().is_some_and(enough)
+    }
+
+    /// Writes the time of publication to disk before expressions are published at `now`. If that fails, expressions are
+    /// withheld.
+    async fn record_publication(&mut self, record: &mut PublicationRecord, now: Instant) {
+        if !record.is_due(now) || !self.may_publish_expressions() {
+            return;
+        }
+        let file = record.clone();
+        // Writing to an SD card may take long; page and broker must not wait for it.
+        let written = tokio::task::spawn_blocking(move || file.write()).await;
+        match written.unwrap_or_else(|error| Err(error.into())) {
+            Ok(()) => {
+                record.is_written(now);
+                if std::mem::take(&mut self.unrecorded) {
+                    info!(path = %record.path().display(), "can be written again");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.unrecorded, true) {
+                    let path = record.path().display();
+                    warn!(%path, %error, "cannot be written: expressions are withheld, because a restart could reveal who left");
+                }
+                self.disclosure.withhold(now + RETRY_RECORD);
+            }
+        }
     }
 
     /// Saves the learned baseline when the interval has passed, or when this is the `last` call before shutdown.
@@ -165,7 +222,7 @@ impl Aggregator {
     /// Pauses or resumes. A pause discards all observations before it.
     pub fn set_paused(&mut self, paused: bool, now: Instant) {
         if paused {
-            self.reset(now);
+            self.forget(now);
         }
         self.paused = paused;
     }
@@ -247,25 +304,35 @@ impl Aggregator {
 pub struct Controls {
     /// Whether estimation is paused.
     pub paused: watch::Receiver<bool>,
-    /// Counter of resets. It increments when a lesson begins or ends and when a pause begins; each change resets the
-    /// estimate.
-    pub resets: watch::Receiver<u64>,
+    /// Begins of pauses, and begins and ends of lessons; each change resets the estimate.
+    pub resets: watch::Receiver<Resets>,
     /// How fast the word follows the class.
     pub sensitivity: watch::Receiver<Sensitivity>,
     /// The current configuration.
     pub settings: config::Settings,
 }
 
+/// What the task stores on disk.
+#[derive(Debug, Default)]
+pub struct Stores {
+    /// The learned baseline, saved regularly and at the end.
+    pub baseline: Option<BaselineKeeper>,
+    /// Until when expressions were published.
+    pub publication: Option<PublicationRecord>,
+}
+
 /// Receives observations and sends a mood every `mood.publish_every_s` seconds. Ends when `stop` is requested or
-/// the sender of observations is dropped. With a `keeper`, the learned baseline is saved regularly and at the end.
+/// the sender of observations is dropped.
 pub async fn run(
     mut aggregator: Aggregator,
     mut observations: mpsc::Receiver<Observation>,
     mut controls: Controls,
     moods: watch::Sender<Arc<Mood>>,
-    mut keeper: Option<BaselineKeeper>,
+    stores: Stores,
     stop: Stop,
 ) {
+    let Stores { baseline: mut keeper, mut publication } = stores;
+    let mut resets = *controls.resets.borrow_and_update();
     let mut ticker = tokio::time::interval(Duration::from_secs_f64(aggregator.config.publish_every_s));
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut state = None;
@@ -279,13 +346,19 @@ pub async fn run(
             Ok(()) = controls.paused.changed() => {
                 aggregator.set_paused(*controls.paused.borrow_and_update(), now());
             }
-            Ok(()) = controls.resets.changed() => aggregator.reset(now()),
+            Ok(()) = controls.resets.changed() => {
+                let before = std::mem::replace(&mut resets, *controls.resets.borrow_and_update());
+                if before.pauses == resets.pauses { aggregator.reset(now()) } else { aggregator.forget(now()) }
+            }
             Ok(()) = controls.sensitivity.changed() => {
                 aggregator.set_sensitivity(*controls.sensitivity.borrow_and_update());
             }
             Ok(()) = controls.settings.changed() => aggregator.apply_config(&controls.settings.borrow_and_update()),
             _ = ticker.tick() => {
                 let now = now();
+                if let Some(record) = &mut publication {
+                    aggregator.record_publication(record, now).await;
+                }
                 let mood = aggregator.mood(now, Timestamp::now());
                 if state.replace(mood.state) != Some(mood.state) {
                     info!(state = ?mood.state, "state of the mood changed");
@@ -505,10 +578,17 @@ mod tests {
         let (moods, mut published) = watch::channel(Arc::new(first));
         let (_pause, paused) = watch::channel(false);
         let stop = Stop::default();
-        let (_reset, resets) = watch::channel(0);
+        let (_reset, resets) = watch::channel(Resets::default());
         let (_sensitivity, sensitivity) = watch::channel(Sensitivity::Normal);
         let controls = Controls { paused, resets, sensitivity, settings: Config::default().fixed() };
-        let task = tokio::spawn(run(aggregator(Mode::Mood), received, controls, moods, None, stop.clone()));
+        let task = tokio::spawn(run(
+            aggregator(Mode::Mood),
+            received,
+            controls,
+            moods,
+            Stores::default(),
+            stop.clone(),
+        ));
         let now = tokio::time::Instant::now().into_std();
         observations.send(class(now, 12, 6)).await.unwrap();
         let live = reached(&mut published, State::Live).await;

@@ -2,30 +2,29 @@
 //!
 //! Flow: `window ──evidence──▶ disclosure ──Shares──▶ Mood`. Shares are those of a fixed *cohort* of seats. A person
 //! who arrives or leaves alone changes nothing. Only when at least k people arrive or leave at once, a new cohort is
-//! formed, so that two messages always differ by nobody or by at least k people. `docs/decisions/disclosure.md` has
-//! the argument.
+//! formed, so that two messages always differ by nobody or by at least k people. Where it is not known who is who any
+//! more (after a start or a pause), nothing is published until the last message is old. `docs/decisions/disclosure.md`
+//! has the argument.
 
-mod noise;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-pub(super) use self::noise::Noise;
-use super::quantify::{Estimate, Seven, estimate, probabilities};
+pub use self::record::PublicationRecord;
+use super::quantify::{Estimate, Seven, estimate};
 use super::window::Evidence;
 use moodring_contract::{Share, Shares};
 use moodring_vision::model_card::Quantification;
 use moodring_vision::{Expressions, SeatId};
 
-/// A new cohort must differ by k people from all cohorts published within this time, not only from the last one.
-const COHORT_MEMORY: Duration = Duration::from_secs(600);
+/// A new cohort must differ by k people from all cohorts published within this time, not only from the last one. Where
+/// cohorts cannot be compared, nothing is published for this time.
+pub(crate) const COHORT_MEMORY: Duration = Duration::from_secs(600);
 /// Maximum number of remembered cohorts; a class in constant motion forms a new one every few seconds.
 const MAX_PAST_COHORTS: usize = 32;
 /// Maximum age of published shares; older ones are withheld until they can be renewed.
 const MAX_SHARES_AGE: Duration = Duration::from_secs(60);
-/// A room with fewer than k people for this long gets a new noise budget. Recorded lessons do not count here, since a
-/// lesson can be started by hand, which must not reset the budget.
-const LESSON_BREAK: Duration = Duration::from_secs(300);
 /// Minimum cohort size for shares in hundredths. Smaller cohorts get twentieths: finer steps would look more exact than
 /// the estimate is.
 const MIN_PEOPLE_FOR_HUNDREDTHS: usize = 20;
@@ -35,6 +34,11 @@ const MIN_PEOPLE_FOR_HUNDREDTHS: usize = 20;
 pub(super) struct Disclosure {
     /// Minimum number of people whom a published value, or a change of one, describes (`mood.min_people`).
     k: usize,
+    /// Nothing is published for this long after a start and after a reset: until then the readings are fewer than those of
+    /// a window.
+    warm_up: Duration,
+    /// When shares may be published again; `None` before the first call.
+    opens_at: Option<Instant>,
     /// The seats whose shares are published.
     cohort: BTreeMap<SeatId, Member>,
     /// Cohorts published within [`COHORT_MEMORY`], each with the time of its last publication. The last entry is the
@@ -42,9 +46,8 @@ pub(super) struct Disclosure {
     past: VecDeque<(Instant, BTreeSet<SeatId>)>,
     /// The newest released shares and the time of their estimate.
     published: Option<(Instant, Shares)>,
-    noise: Option<Noise>,
-    /// Since when fewer than k people have been present.
-    empty_since: Option<Instant>,
+    /// Time of the newest message with shares.
+    published_at: Option<Instant>,
 }
 
 /// Contribution of one seat to the published shares.
@@ -64,19 +67,45 @@ impl Member {
 }
 
 impl Disclosure {
-    pub(super) fn new(min_people: u32, noise: Option<Noise>) -> Self {
+    pub(super) fn new(min_people: u32, warm_up: Duration) -> Self {
         let k = min_people.max(1) as usize;
-        Self { k, cohort: BTreeMap::new(), past: VecDeque::new(), published: None, noise, empty_since: None }
+        Self {
+            k,
+            warm_up,
+            opens_at: None,
+            cohort: BTreeMap::new(),
+            past: VecDeque::new(),
+            published: None,
+            published_at: None,
+        }
     }
 
-    /// Marks all members as away, for a gap in the observations in which people may have been replaced.
-    pub(super) fn mark_all_away(&mut self) {
+    /// Publishes nothing until `until`.
+    pub(super) fn withhold(&mut self, until: Instant) {
+        self.opens_at = self.opens_at.max(Some(until));
+        self.published = None;
+    }
+
+    /// Begins anew with the same seats: a lesson begins or ends at `now`.
+    pub(super) fn restart(&mut self, now: Instant) {
         self.cohort.values_mut().for_each(|member| member.away = true);
+        self.withhold(now + self.warm_up);
+    }
+
+    /// Begins anew with other seats: nobody can be compared with the people before `now`. So nothing is published until
+    /// the last message is too old to be compared.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.cohort.clear();
+        self.past.clear();
+        self.withhold(now + self.warm_up);
+        if let Some(at) = self.published_at {
+            self.withhold(at + COHORT_MEMORY);
+        }
     }
 
     /// The shares that may be published at `now`. `seats` are the seats with a reading within the window, `people` is
-    /// the number of people in the class. `None` when fewer than k members are present, when the shares are too old, or
-    /// when the noise budget is spent.
+    /// the number of people in the class. `None` when fewer than k members are present, when the shares are too old, and
+    /// after a start, a pause and a reset.
     pub(super) fn release(
         &mut self,
         seats: &[Evidence],
@@ -84,10 +113,12 @@ impl Disclosure {
         quantification: &Quantification,
         now: Instant,
     ) -> Option<Shares> {
-        self.reset_budget_after_break(people, now);
         let read: BTreeMap<SeatId, Evidence> = seats.iter().map(|seat| (seat.seat, *seat)).collect();
         for (seat, member) in &mut self.cohort {
             member.away |= !read.contains_key(seat);
+        }
+        if now < *self.opens_at.get_or_insert(now + self.warm_up) {
+            return None;
         }
         let is_new = self.form_cohort(&read, now) || self.readmit_returned(&read);
         if self.present().count() < self.k {
@@ -97,24 +128,12 @@ impl Disclosure {
         if is_new || renewed >= self.k {
             self.update_shares(&read, people, quantification, now);
         }
-        let max_age =
-            self.noise.as_ref().map_or(MAX_SHARES_AGE, |noise| noise.max_shares_age().max(MAX_SHARES_AGE));
-        let is_fresh = |at: Instant| now.saturating_duration_since(at) <= max_age;
-        self.published.filter(|(at, _)| is_fresh(*at)).map(|(_, shares)| shares)
-    }
-
-    /// Resets the noise budget when fewer than k people were present for [`LESSON_BREAK`].
-    fn reset_budget_after_break(&mut self, people: u32, now: Instant) {
-        if people as usize >= self.k {
-            self.empty_since = None;
-            return;
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) <= MAX_SHARES_AGE;
+        let released = self.published.filter(|(at, _)| is_fresh(*at)).map(|(_, shares)| shares);
+        if released.is_some() {
+            self.published_at = Some(now);
         }
-        let since = *self.empty_since.get_or_insert(now);
-        if let Some(noise) =
-            self.noise.as_mut().filter(|_| now.saturating_duration_since(since) >= LESSON_BREAK)
-        {
-            noise.reset_budget();
-        }
+        released
     }
 
     fn present(&self) -> impl Iterator<Item = (&SeatId, &Member)> {
@@ -157,8 +176,9 @@ impl Disclosure {
         true
     }
 
-    /// Estimates the shares from the current beliefs of the present members and the last contribution of the others.
-    /// With noise, does nothing until the next release is due.
+    /// Estimates the shares from the newest readings of the present members and the last contribution of the others. A
+    /// member without a newer reading keeps its contribution: what fades while a person is hidden would be a difference
+    /// that describes this person alone.
     fn update_shares(
         &mut self,
         read: &BTreeMap<SeatId, Evidence>,
@@ -166,25 +186,18 @@ impl Disclosure {
         quantification: &Quantification,
         now: Instant,
     ) {
-        if self.noise.as_mut().is_some_and(|noise| !noise.is_due(now)) {
-            return;
-        }
         for (seat, member) in &mut self.cohort {
-            if let (false, Some(evidence)) = (member.away, read.get(seat)) {
+            if let (false, Some(evidence)) = (member.away, read.get(seat))
+                && evidence.read_at > member.read_at
+            {
                 (member.belief, member.read_at) = (evidence.belief, evidence.read_at);
             }
         }
         let beliefs: Vec<Expressions> = self.cohort.values().map(|member| member.belief).collect();
         let unread = (people as usize).saturating_sub(beliefs.len());
-        let result = match &mut self.noise {
-            None => Some(estimate(&beliefs, unread, quantification)),
-            Some(noise) => {
-                let probabilities: Vec<Seven> = beliefs.iter().map(probabilities).collect();
-                noise.estimate(&probabilities, quantification, now)
-            }
-        };
+        let estimate = estimate(&beliefs, unread, quantification);
         let steps = if self.cohort.len() >= MIN_PEOPLE_FOR_HUNDREDTHS { 100 } else { 20 };
-        self.published = result.map(|estimate| (now, rounded(&estimate, steps)));
+        self.published = Some((now, rounded(&estimate, steps)));
         if let Some(present) = self.past.back_mut() {
             present.0 = now;
         }
@@ -219,5 +232,7 @@ pub(super) fn to_step(share: f64, steps: u32) -> f64 {
     (share.clamp(0.0, 1.0) * f64::from(steps)).round() / f64::from(steps)
 }
 
+#[cfg(test)]
+mod observer;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,8 @@ mod trend;
 mod window;
 mod word;
 
-pub use aggregator::{Aggregator, Controls, run};
+pub use aggregator::{Aggregator, Controls, Stores, run};
+pub use disclosure::PublicationRecord;
 
 #[cfg(test)]
 pub(crate) mod tests {

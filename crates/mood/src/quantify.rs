@@ -39,9 +39,6 @@ impl Default for PriorStrength {
     }
 }
 
-/// Variance of one share when all compositions are equally likely (Dirichlet with seven ones).
-const UNIFORM_PRIOR_VARIANCE: f64 = 6.0 / 392.0;
-
 /// Maximum number of iterations. Classes of 50 need 10 to 40.
 const MAX_ITERATIONS: usize = 200;
 /// The iteration ends when no count changes by this many people or more.
@@ -107,23 +104,6 @@ pub fn estimate_with_prior(
         read,
         unread as f64,
     )
-}
-
-/// Estimates the shares from the mean reading alone, each component of which has noise of `variance`. It is used where
-/// noise hides the single readings. The method is PACC with a quadratic penalty towards the prior of the model card;
-/// the weight of the penalty is the ratio of the noise variance to that of a uniform prior.
-pub(super) fn estimate_from_mean(mean: &Seven, variance: f64, quantification: &Quantification) -> Estimate {
-    let penalty = variance / UNIFORM_PRIOR_VARIANCE;
-    let shares =
-        reference::unmix(mean, &quantification.confusion, penalty, &floored_prior(quantification.prior));
-    let confusion = &quantification.confusion;
-    let information = std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
-            dot(&confusion[i], &confusion[j]) / variance + kronecker(i, j) / UNIFORM_PRIOR_VARIANCE
-        })
-    });
-    let identity = std::array::from_fn(|i| std::array::from_fn(|j| kronecker(i, j)));
-    Estimate { shares, covariance: solve(&identity, &information) }
 }
 
 /// Element of the identity matrix.

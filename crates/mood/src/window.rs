@@ -86,8 +86,12 @@ impl Window {
             if now.saturating_duration_since(reading.read_at) < self.span
                 && (self.seats.len() < MAX_SEATS || self.seats.contains_key(&person.seat))
             {
-                let evidence = Evidence { seat: person.seat, belief, read_at: reading.read_at };
-                self.seats.insert(person.seat, evidence);
+                let new = Evidence { seat: person.seat, belief, read_at: reading.read_at };
+                let evidence = self.seats.entry(person.seat).or_insert(new);
+                // Between readings a belief only fades.
+                if new.read_at > evidence.read_at {
+                    *evidence = new;
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! All heads are assigned to seats at once with the lowest total cost. The lifetime of a seat is measured in
 //! seconds, not in cycles, so it survives occlusion, a turned head and a slow cycle. All state is in memory only;
-//! seat numbers have no meaning and restart with each lesson.
+//! seat numbers have no meaning, and in a room none is used twice while the program runs.
 
 mod assignment;
 mod belief;
@@ -46,8 +46,8 @@ const MISSED_IN_A_TILE: Duration = Duration::from_secs(2);
 enum Kind {
     /// A chair: a missed person is hidden, and a person who returns is the same one.
     Chair,
-    /// A tile of a gallery: another person soon takes its position. Numbers are reused, the lowest first, in the order
-    /// of reading. Most people stay through a rearrangement; so nobody counts twice in the recent window, and one
+    /// A tile of a gallery: another person soon takes its position. Numbers are reused until [`Seats::forget`], the lowest
+    /// first, in the order of reading. Most people stay through a rearrangement; so nobody counts twice in the recent window, and one
     /// newcomer counts as one newcomer for the disclosure control, not as a new class.
     Tile,
 }
@@ -86,6 +86,8 @@ pub struct Seats {
     face_threshold: f32,
     seats: Vec<Seat>,
     next_id: u32,
+    /// The lowest number that may be used: those below were used before [`Seats::forget`].
+    first_id: u32,
     /// Buffers of one cycle, reused to avoid allocations.
     assignment: Assignment,
     costs: Vec<f32>,
@@ -111,6 +113,7 @@ impl Seats {
             face_threshold,
             seats: Vec::new(),
             next_id: 0,
+            first_id: 0,
             assignment: Assignment::default(),
             costs: Vec::new(),
             assigned: Vec::new(),
@@ -140,9 +143,6 @@ impl Seats {
             Kind::Tile | Kind::Chair => keep,
         };
         self.seats.retain(|seat| seat.is_kept(now, longest(seat)));
-        if self.seats.is_empty() {
-            self.next_id = 0;
-        }
         self.costs.clear();
         for head in heads {
             self.costs.extend(
@@ -190,9 +190,9 @@ impl Seats {
         let id = match self.kind {
             Kind::Chair => self.next_id,
             // A free number always exists: there are at most MAX_SEATS seats.
-            Kind::Tile => (0..u32::MAX).find(is_free).unwrap_or(self.next_id),
+            Kind::Tile => (self.first_id..u32::MAX).find(is_free).unwrap_or(self.next_id),
         };
-        self.next_id = id.wrapping_add(1);
+        self.next_id = self.next_id.max(id.wrapping_add(1));
         SeatId(id)
     }
 
@@ -253,10 +253,17 @@ impl Seats {
         }
     }
 
-    /// Deletes all seats and restarts their numbers, for a new lesson.
+    /// Deletes the readings and beliefs of all seats.
+    pub fn forget_readings(&mut self) {
+        for seat in &mut self.seats {
+            (seat.reading, seat.belief) = (None, ExpressionBelief::default());
+        }
+    }
+
+    /// Deletes all seats. Their numbers are not used again: they would be taken for the same people.
     pub fn forget(&mut self) {
         self.seats.clear();
-        self.next_id = 0;
+        self.first_id = self.next_id;
     }
 
     /// Number of seats.

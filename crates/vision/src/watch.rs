@@ -14,7 +14,7 @@ use moodring_camera::Frames;
 use moodring_config::Settings;
 use moodring_runtime::Taken;
 use moodring_runtime::ThermalState;
-use moodring_runtime::{Counters, Heartbeat, Stop};
+use moodring_runtime::{Counters, Heartbeat, Resets, Stop};
 
 /// Maximum wait for a frame before the heartbeat and the stop request are handled.
 const WAIT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -30,8 +30,8 @@ pub struct VisionLoop<'a> {
     pub every: Duration,
     /// Slowdown factor of a warm device.
     pub thermal: &'a ThermalState,
-    /// Changes when all seats must be deleted: at the start and end of a lesson or a pause.
-    pub resets: watch::Receiver<u64>,
+    /// Begins of pauses, at which all seats are deleted, and begins and ends of lessons, at which their readings are.
+    pub resets: watch::Receiver<Resets>,
     /// The live configuration.
     pub settings: Settings,
     /// Metrics of the cycles.
@@ -50,14 +50,15 @@ impl VisionLoop<'_> {
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
         let (mut broken, mut delegated) = (false, None);
+        let mut resets = *self.resets.borrow_and_update();
         while !self.stop.is_requested() {
             self.heartbeat.beat();
             let begun = Instant::now();
             let taken = self.frames.take(WAIT_TIMEOUT);
             // After the wait, because a reset requested during the wait also applies to the frame just taken.
             if self.resets.has_changed().unwrap_or(false) {
-                self.resets.mark_unchanged();
-                vision.forget();
+                let before = std::mem::replace(&mut resets, *self.resets.borrow_and_update());
+                if before.pauses == resets.pauses { vision.forget_readings() } else { vision.forget() }
             }
             if self.settings.has_changed().unwrap_or(false) {
                 vision.set_zones(&self.settings.borrow_and_update().zone);

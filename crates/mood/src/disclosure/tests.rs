@@ -26,7 +26,7 @@ struct Class {
 
 impl Class {
     fn new() -> Self {
-        Self { disclosure: Disclosure::new(K, None), start: Instant::now(), second: 0 }
+        Self { disclosure: Disclosure::new(K, Duration::ZERO), start: Instant::now(), second: 0 }
     }
 
     /// Releases the shares of the next second; `present` maps seats to expressions.
@@ -97,7 +97,7 @@ fn changes_of_present_members_are_released_at_once() {
 
 #[test]
 fn new_readings_of_fewer_than_k_members_change_nothing() {
-    let mut disclosure = Disclosure::new(K, None);
+    let mut disclosure = Disclosure::new(K, Duration::ZERO);
     let start = Instant::now();
     let later = start + Duration::from_secs(1);
     let mut seats: Vec<_> = (0..12).map(|seat| evidence(seat, 6, start)).collect();
@@ -110,7 +110,7 @@ fn new_readings_of_fewer_than_k_members_change_nothing() {
 
 #[test]
 fn shares_without_renewal_are_withheld_after_a_minute() {
-    let mut disclosure = Disclosure::new(K, None);
+    let mut disclosure = Disclosure::new(K, Duration::ZERO);
     let start = Instant::now();
     let seats: Vec<_> = (0..12).map(|seat| evidence(seat, 6, start)).collect();
     let mut at =
@@ -132,29 +132,17 @@ fn small_classes_are_rounded_to_twentieths() {
 }
 
 #[test]
-fn noisy_shares_change_at_their_interval_and_stop_with_the_budget() {
-    let every = Duration::from_secs(60);
-    let mut disclosure = Disclosure::new(K, Some(Noise::new(3.0, 1.0, every)));
+fn member_without_a_newer_reading_keeps_its_contribution() {
+    let mut disclosure = Disclosure::new(K, Duration::ZERO);
     let start = Instant::now();
-    let mut released = Vec::new();
-    for second in 0..600 {
-        let now = start + Duration::from_secs(second);
-        let seats: Vec<_> = (0..30).map(|seat| evidence(seat, 3, now)).collect();
-        released.push(disclosure.release(&seats, 30, &quantification(), now));
-    }
-    assert!(released[..180].iter().all(Option::is_some));
-    assert!(released[..60].iter().all(|shares| *shares == released[0]));
-    assert!(released[180..].iter().all(Option::is_none), "three releases are the whole budget");
-    // After five minutes with fewer than k people the next class has a new budget.
-    let mut at = |second: u64, people: u32| {
-        let now = start + Duration::from_secs(second);
-        let seats: Vec<_> = (0..people).map(|seat| evidence(seat, 3, now)).collect();
-        disclosure.release(&seats, people, &quantification(), now)
-    };
-    assert_eq!((at(601, 4), at(899, 4)), (None, None));
-    assert_eq!(at(900, 30), None);
-    assert_eq!((at(901, 4), at(1201, 4)), (None, None));
-    assert!(at(1202, 30).is_some());
+    let later = start + Duration::from_secs(1);
+    let mut seats: Vec<_> = (0..7).map(|seat| evidence(seat, 6, start)).collect();
+    disclosure.release(&seats, 7, &quantification(), start);
+    seats[1..].iter_mut().for_each(|seat| *seat = evidence(seat.seat.0, 6, later));
+    // The belief of a hidden person fades without a new reading.
+    seats[0].belief = Expressions([1.0 / 7.0; 7]);
+    disclosure.release(&seats, 7, &quantification(), later);
+    assert_eq!(disclosure.cohort[&SeatId(0)].belief, believed(6));
 }
 
 /// Arrivals and departures of single people, and seconds without any.

@@ -1,5 +1,4 @@
-//! Textbook methods of prevalence estimation, with which [`estimate`](super::estimate) is compared. One of them
-//! ([`unmix`]) is also used where noise hides the single readings.
+//! Textbook methods of prevalence estimation, with which [`estimate`](super::estimate) is compared.
 //!
 //! The methods take the results of [`probabilities`](super::probabilities) and return shares that add up to 1.
 //! QuaPy's `EMQ` and `PACC` agree within 1e-3 (`tests/golden/quapy.json`).
@@ -57,24 +56,22 @@ pub fn em(people: &[Seven], prior: &Seven) -> Seven {
 /// Probabilistic adjusted classify and count (Bella et al., ICDM 2010): the shares for which the mixture of the rows of
 /// `confusion` is closest to the mean probabilities.
 pub fn pacc(people: &[Seven], confusion: &Matrix) -> Seven {
-    unmix(&mean_probability(people), confusion, 0.0, &[1.0 / 7.0; 7])
+    unmix(&mean_probability(people), confusion)
 }
 
-/// The shares p that minimise |confusionᵀ p - mean|² + `penalty` |p - prior|², by accelerated projected gradients
-/// (Beck, Teboulle 2009). With `penalty` = 0 this is PACC.
-pub fn unmix(mean: &Seven, confusion: &Matrix, penalty: f64, prior: &Seven) -> Seven {
+/// The shares p that minimise |confusionᵀ p - mean|², by accelerated projected gradients (Beck, Teboulle 2009).
+fn unmix(mean: &Seven, confusion: &Matrix) -> Seven {
     // The trace is an upper bound of the largest eigenvalue of confusion · confusionᵀ, so the step is short enough to
     // converge.
-    let step = 1.0 / (confusion.iter().flatten().map(|value| value * value).sum::<f64>() + penalty);
-    let mut shares = normalized(*prior);
+    let step = 1.0 / confusion.iter().flatten().map(|value| value * value).sum::<f64>();
+    let mut shares = [1.0 / 7.0; 7];
     let (mut extrapolated, mut momentum) = (shares, 1.0_f64);
     for _ in 0..MAX_GRADIENT_STEPS {
         let mut residual: Seven = mean.map(|value| -value);
         for (share, row) in extrapolated.iter().zip(confusion) {
             residual.iter_mut().zip(row).for_each(|(residual, value)| *residual += share * value);
         }
-        let gradient =
-            |i: usize| super::dot(&confusion[i], &residual) + penalty * (extrapolated[i] - prior[i]);
+        let gradient = |i: usize| super::dot(&confusion[i], &residual);
         let next = nearest_shares(&std::array::from_fn(|i| extrapolated[i] - step * gradient(i)));
         let change = (0..7).map(|i| (next[i] - shares[i]).abs()).sum::<f64>();
         let next_momentum = (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt()) / 2.0;

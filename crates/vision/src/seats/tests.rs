@@ -115,11 +115,14 @@ fn beliefs_survive_occlusion_and_end_with_the_lesson() {
     let person = &seats.people(back)[0];
     assert_eq!(person.belief.unwrap().dominant(), Expression::Happy);
     assert!(person.belief.unwrap().0[3] < 0.88 && person.reading.unwrap().read_at == start);
+    seats.forget_readings();
+    let same = &seats.people(back)[0];
+    assert_eq!((same.seat, same.belief, same.reading), (SeatId(0), None, None));
     seats.forget();
     assert!(seats.people(back).is_empty());
     seats.follow(&there, back, &mut indices);
     let new = &seats.people(back)[0];
-    assert_eq!((new.seat, new.belief, new.reading), (SeatId(0), None, None));
+    assert_eq!((new.seat, new.belief, new.reading), (SeatId(1), None, None), "no number is used twice");
 }
 
 #[test]

@@ -60,7 +60,7 @@ between = { $low } to { $high }
 
 expressions = Expressions in the class
 expressions-note = These are estimates of expressions, not of feelings. The line is the estimate; the true share is in the light part with a probability of 90 %.
-expressions-none = No figures now.
+expressions-none = No figures now. After a start or a pause they return within ten minutes: until then they could show who left.
 expression-happy = happy
 expression-surprise = surprised
 expression-neutral = neutral

@@ -59,7 +59,7 @@ between = { $low } से { $high }
 
 expressions = कक्षा में चेहरे के भाव
 expressions-note = ये अनुमान हैं, भावों के, भावनाओं के नहीं। रेखा अनुमान है; 90 % संभावना से सही भाग हल्के हिस्से में है।
-expressions-none = अभी आँकड़े नहीं हैं।
+expressions-none = अभी आँकड़े नहीं हैं। शुरू होने या विराम के बाद वे दस मिनट के भीतर लौटते हैं: तब तक उनसे पता चल सकता है कि कौन चला गया।
 expression-happy = खुश
 expression-surprise = चकित
 expression-neutral = सामान्य
