@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::engine::{Engine, EngineError, Network};
 use super::heads::{Candidate, Decoder, Head};
@@ -221,10 +222,12 @@ impl Scaler {
             (self.compact.as_slice(), width)
         };
         let failed = |error: &dyn std::fmt::Display| VisionError::Resize(error.to_string());
-        let source = ImageRef::new(stride as u32, height as u32, pixels, PixelType::U8)
+        // Of the type of the pixels: the untyped calls compile the resizer for all thirteen kinds of pixels into this crate,
+        // which took most of its build time.
+        let source = TypedImageRef::<U8>::from_buffer(stride as u32, height as u32, pixels)
             .map_err(|error| failed(&error))?;
         self.scaled.resize(size.area(), 0);
-        let mut target = Image::from_slice_u8(size.width, size.height, &mut self.scaled, PixelType::U8)
+        let mut target = TypedImage::<U8>::from_buffer(size.width, size.height, &mut self.scaled)
             .map_err(|error| failed(&error))?;
         // Downscaling is antialiased like the area mean used for the training pictures, but smooth at the
         // fractional factors of real cameras. Upscaling is bilinear, as in training.
@@ -235,7 +238,7 @@ impl Scaler {
             width as f64,
             height as f64,
         );
-        self.resizer.resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
+        self.resizer.resize_typed(&source, &mut target, &options).map_err(|error| failed(&error))?;
         Ok(self.last(luma, size))
     }
 
