@@ -15,12 +15,15 @@ use moodring_contract::{
     Command, CommandSource, DIM_DURATION, LessonCommand, Refusal, Sensitivity, SwitchPosition,
 };
 use moodring_runtime::{
-    CameraPreview, CommandRequests, PREVIEW_DURATION, Pairing, Resets, StatusBoard, Stop,
+    Answer, CameraPreview, CommandRequests, PREVIEW_DURATION, Pairing, Resets, StatusBoard, Stop,
 };
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-pub use persisted::{PersistedPause, persist};
+pub use persisted::{PersistedPause, StoreAttempt, persist};
+
+/// Maximum number of commands that wait until their effect is on the disk.
+const MAX_UNSTORED: usize = 64;
 
 /// Executes commands on the running device. Clones share it.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ struct Inner {
     paused: watch::Sender<bool>,
     /// Whether the device was paused by command. This state must survive a power cut.
     paused_by_command: watch::Sender<bool>,
+    /// Requests to store `paused_by_command`.
+    store: watch::Sender<bool>,
     /// Counts how often a lesson began or ended, or a pause began. Tracking of people restarts at each of these.
     resets: watch::Sender<Resets>,
     sensitivity: watch::Sender<Sensitivity>,
@@ -99,6 +104,7 @@ impl Control {
             pause: Mutex::new(pause),
             paused: watch::Sender::new(pause.is_paused()),
             paused_by_command: watch::Sender::new(by_hand),
+            store: watch::Sender::new(by_hand),
             resets: watch::Sender::default(),
             sensitivity: watch::Sender::default(),
             pairing: Pairing::new(requires_code, Duration::from_secs_f64(config.button.pairing_s)),
@@ -122,6 +128,11 @@ impl Control {
     /// Whether the device was paused by command. This state must survive a power cut.
     pub fn paused_by_command(&self) -> watch::Receiver<bool> {
         self.0.paused_by_command.subscribe()
+    }
+
+    /// Requests to store whether the device was paused by command.
+    pub fn store_requests(&self) -> watch::Receiver<bool> {
+        self.0.store.subscribe()
     }
 
     /// Counts resets: the control counts each begin of a pause, the lesson recorder each begin and end of a lesson.
@@ -209,7 +220,8 @@ impl Control {
     }
 
     /// Executes commands as they arrive, follows the privacy switch, and ends aiming when its time is over, until
-    /// `stop` is requested.
+    /// `stop` is requested. A command that changes the pause takes effect at once, and is answered when it is on the disk,
+    /// as `attempts` reports; without `attempts` nothing is stored.
     ///
     /// # Errors
     /// Never. All command sources live as long as the device.
@@ -217,8 +229,10 @@ impl Control {
         self,
         mut requests: CommandRequests,
         mut switch: watch::Receiver<SwitchPosition>,
+        mut attempts: Option<watch::Receiver<StoreAttempt>>,
         stop: Stop,
     ) -> anyhow::Result<()> {
+        let mut unstored = Vec::new();
         let mut preview = self.0.preview.changes();
         let keep_time = self.0.preview.clone().keep_time();
         tokio::pin!(keep_time);
@@ -231,13 +245,43 @@ impl Control {
                     let position = *switch.borrow_and_update();
                     self.set_switch(position);
                 }
+                Ok(attempt) = next_attempt(&mut attempts) => self.answer_stored(&mut unstored, attempt),
                 Some(request) = requests.recv() => {
-                    request.answer_by(|(command, source)| self.execute(command, source));
+                    let ((command, source), answer) = request.into_parts();
+                    let changes_pause =
+                        matches!(command, Command::Pause | Command::Resume | Command::TogglePause);
+                    let result = self.execute(command, source);
+                    let paused = *self.0.paused_by_command.borrow();
+                    let is_stored = attempts.as_ref().is_none_or(|attempts| {
+                        *attempts.borrow() == StoreAttempt { paused, written: true }
+                    });
+                    if result.is_err() || is_stored || !changes_pause {
+                        answer.send(result);
+                    } else if unstored.len() < MAX_UNSTORED {
+                        unstored.push((paused, answer));
+                        self.0.store.send_replace(paused);
+                    } else {
+                        answer.send(Err(Refusal::NotStored));
+                    }
                 }
                 Some(until) = preview.next() => {
                     self.0.board.update(|status| status.preview_until = until);
                 }
                 () = &mut keep_time => {}
+            }
+        }
+    }
+
+    /// Answers the commands whose effect is on the disk, was replaced by a later command, or cannot be stored.
+    fn answer_stored(&self, unstored: &mut Vec<Unstored>, attempt: StoreAttempt) {
+        let now = *self.0.paused_by_command.borrow();
+        for (paused, answer) in std::mem::take(unstored) {
+            if !attempt.written {
+                answer.send(Err(Refusal::NotStored));
+            } else if paused == attempt.paused || paused != now {
+                answer.send(Ok(()));
+            } else {
+                unstored.push((paused, answer));
             }
         }
     }
@@ -310,6 +354,17 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, Pause> {
         self.0.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A command that changed the pause to this state, and waits for its answer.
+type Unstored = (bool, Answer<Result<(), Refusal>>);
+
+/// The next attempt to store the pause; never where nothing is stored.
+async fn next_attempt(
+    attempts: &mut Option<watch::Receiver<StoreAttempt>>,
+) -> Result<StoreAttempt, watch::error::RecvError> {
+    let Some(attempts) = attempts else { return std::future::pending().await };
+    attempts.changed().await.map(|()| *attempts.borrow_and_update())
 }
 
 /// Pauses on SIGUSR1, resumes on SIGUSR2, until `stop` is requested.

@@ -30,15 +30,15 @@ use moodring_lessons::{Disk, LessonChannels, Timetable};
 use moodring_mood::baseline::store::{BaselineKeeper, BaselineStore};
 use moodring_mood::{Aggregator, Controls, PublicationRecord, Stores};
 use moodring_runtime::{
-    Backoff, CommandSender, DeviceEvents, Moods, StatusBoard, Stop, Supervisor, Telemetry, stop_on_signal,
-    watchdog,
+    Backoff, CommandSender, DeviceEvents, Health, Moods, StatusBoard, Stop, Supervisor, Telemetry,
+    stop_on_signal, watchdog,
 };
 use moodring_vision::model_card::{Cards, ModelCard, Task};
 use moodring_vision::{Observation, Vision, VisionLoop};
 use tokio::sync::{mpsc, watch};
 use tracing::info;
 
-use crate::control::{self, Control, PersistedPause, console};
+use crate::control::{self, Control, PersistedPause, StoreAttempt, console};
 use crate::overlay::{self, Overlays};
 use crate::reload::{self, Reload, ReloadHandle};
 use crate::setup::{self, OnSaved, SetupFiles};
@@ -248,17 +248,24 @@ impl Device<'_> {
         let control = Control::new(config, &persisted, lessons, self.status.clone());
         let (commands, requests) = CommandSender::channel();
         let switch = watch::Sender::new(SwitchPosition::Closed);
-        self.supervisor.task("control", control.clone().run(requests, switch.subscribe(), stop.clone()));
+        let attempts = (!options.ephemeral).then(|| watch::Sender::new(StoreAttempt::of(&persisted)));
+        let stored = attempts.as_ref().map(watch::Sender::subscribe);
+        let run = control.clone().run(requests, switch.subscribe(), stored, stop.clone());
+        self.supervisor.task("control", run);
         self.supervisor.task("user-signals", control::execute_signals(commands.clone(), stop.clone()));
         let channels =
             PanelChannels { commands: commands.clone(), switch, status_board: self.status.clone() };
         self.panel(&channels);
-        if !options.ephemeral {
-            let paused_by_command = control.paused_by_command();
-            self.supervisor.task(
-                "persisted-pause",
-                control::persist(config.storage.clone(), paused_by_command, stop.clone()),
+        if let Some(attempts) = attempts {
+            let health = Health::on_board(self.status.clone(), "pause");
+            let persist = control::persist(
+                config.storage.clone(),
+                control.store_requests(),
+                attempts,
+                health,
+                stop.clone(),
             );
+            self.supervisor.task("persisted-pause", persist);
             let console = console::serve(
                 commands.clone(),
                 control.pairing().clone(),

@@ -177,7 +177,7 @@ mod tests {
         let control = Control::new(config, &PersistedPause::Nothing, None, StatusBoard::default());
         let (commands, requests) = CommandSender::channel();
         let (stop, switch) = (Stop::default(), watch::channel(SwitchPosition::Open).1);
-        tokio::spawn(control.clone().run(requests, switch, stop.clone()));
+        tokio::spawn(control.clone().run(requests, switch, None, stop.clone()));
         let task = tokio::spawn(serve(commands, control.pairing().clone(), storage.clone(), stop.clone()));
         while !storage.directory.join(SOCKET).exists() {
             tokio::task::yield_now().await;

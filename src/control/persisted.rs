@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tracing::{info, warn};
 
 use moodring_config::Storage;
-use moodring_runtime::Stop;
-use moodring_runtime::atomic_file;
+use moodring_runtime::{Health, Stop, atomic_file};
 
 const SCHEMA: &str = "moodring.control/1";
 /// A larger file was not written by this program.
@@ -78,23 +76,44 @@ fn write(path: &Path, paused: bool) -> io::Result<()> {
     atomic_file::write(path, &serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)
 }
 
-/// Stores every change of `paused_by_command` until `stop` is requested. A change that arrives with the stop is stored
-/// too.
+/// The newest attempt to store the pause state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreAttempt {
+    /// The state.
+    pub paused: bool,
+    /// Whether it is on the disk.
+    pub written: bool,
+}
+
+impl StoreAttempt {
+    /// What the last run left on the disk.
+    pub fn of(persisted: &PersistedPause) -> Self {
+        Self {
+            paused: matches!(persisted, PersistedPause::Paused | PersistedPause::Unreadable { .. }),
+            written: !matches!(persisted, PersistedPause::Unreadable { .. }),
+        }
+    }
+}
+
+/// Stores the pause state whenever it is requested, until `stop` is requested. A request that arrives with the stop is
+/// served, too. Each attempt is reported to `attempts`, a failure also to `health`; it is repeated.
 ///
 /// # Errors
-/// Never. A failed write is logged and retried.
+/// Never.
 pub async fn persist(
     storage: Storage,
-    mut paused_by_command: watch::Receiver<bool>,
+    mut requested: watch::Receiver<bool>,
+    attempts: watch::Sender<StoreAttempt>,
+    health: Health,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let path = path(&storage);
-    let (mut pending, mut failing) = (false, false);
+    let mut pending = false;
     loop {
         let stopping = tokio::select! {
-            // A change that arrives together with the stop must still be written.
+            // A request that arrives together with the stop must still be served.
             biased;
-            changed = paused_by_command.changed() => {
+            changed = requested.changed() => {
                 pending |= changed.is_ok();
                 changed.is_err()
             }
@@ -102,8 +121,17 @@ pub async fn persist(
             _ = tokio::time::sleep(RETRY_AFTER), if pending => false,
         };
         if pending {
-            let paused = *paused_by_command.borrow_and_update();
-            pending = !log_result(&path, write_blocking(path.clone(), paused).await, &mut failing);
+            let paused = *requested.borrow_and_update();
+            match write_blocking(path.clone(), paused).await {
+                Ok(()) => health.works(),
+                Err(error) => health.failed(&format!(
+                    "a restart would undo the pause or its end: {} cannot be written ({error}); make space there, or make \
+                     it writable",
+                    path.display()
+                )),
+            }
+            pending = health.problem().is_some();
+            attempts.send_replace(StoreAttempt { paused, written: !pending });
         }
         if stopping {
             return Ok(());
@@ -117,30 +145,13 @@ async fn write_blocking(path: PathBuf, paused: bool) -> io::Result<()> {
     written.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// Logs the first failure and the recovery, once each. True: the file was written.
-fn log_result(path: &Path, written: io::Result<()>, failing: &mut bool) -> bool {
-    match written {
-        Ok(()) => {
-            if std::mem::take(failing) {
-                info!("the pause state is stored again");
-            }
-            true
-        }
-        Err(error) => {
-            if !std::mem::replace(failing, true) {
-                warn!(
-                    path = %path.display(), %error,
-                    "the pause state cannot be stored and is lost at a reboot; check storage.directory"
-                );
-            }
-            false
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn attempts() -> watch::Sender<StoreAttempt> {
+        watch::Sender::new(StoreAttempt::of(&PersistedPause::Nothing))
+    }
 
     fn storage(directory: &Path) -> Storage {
         Storage { directory: directory.join("state") }
@@ -182,8 +193,14 @@ mod tests {
     async fn every_change_is_stored_even_one_at_the_stop() {
         let directory = tempfile::tempdir().unwrap();
         let (storage, stop) = (storage(directory.path()), Stop::default());
-        let paused = watch::Sender::new(false);
-        let task = tokio::spawn(persist(storage.clone(), paused.subscribe(), stop.clone()));
+        let (paused, attempts) = (watch::Sender::new(false), attempts());
+        let task = tokio::spawn(persist(
+            storage.clone(),
+            paused.subscribe(),
+            attempts.clone(),
+            Health::new("pause"),
+            stop.clone(),
+        ));
         tokio::task::yield_now().await;
         assert_eq!(
             PersistedPause::read(&storage),
@@ -202,13 +219,21 @@ mod tests {
         let (storage, stop) = (storage(directory.path()), Stop::default());
         // A file where the folder should be.
         std::fs::write(&storage.directory, "").unwrap();
-        let paused = watch::Sender::new(false);
-        let task = tokio::spawn(persist(storage.clone(), paused.subscribe(), stop.clone()));
+        let (paused, attempts) = (watch::Sender::new(false), attempts());
+        let task = tokio::spawn(persist(
+            storage.clone(),
+            paused.subscribe(),
+            attempts.clone(),
+            Health::new("pause"),
+            stop.clone(),
+        ));
         paused.send_replace(true);
         tokio::time::sleep(RETRY_AFTER / 2).await;
         assert!(matches!(PersistedPause::read(&storage), PersistedPause::Unreadable { .. }));
+        let mut reported = attempts.subscribe();
+        assert_eq!(*reported.borrow_and_update(), StoreAttempt { paused: true, written: false });
         std::fs::remove_file(&storage.directory).unwrap();
-        tokio::time::sleep(RETRY_AFTER * 2).await;
+        reported.wait_for(|attempt| attempt.written).await.unwrap();
         assert_eq!(PersistedPause::read(&storage), PersistedPause::Paused);
         stop.request();
         task.await.unwrap().unwrap();

@@ -172,7 +172,7 @@ async fn commands_arrive_from_a_sender_and_the_switch_is_handled_first() {
     let control = control(true, &PersistedPause::Nothing);
     let (commands, requests) = moodring_runtime::CommandSender::channel();
     let (position, stop) = (watch::Sender::new(SwitchPosition::Open), Stop::default());
-    let running = tokio::spawn(control.clone().run(requests, position.subscribe(), stop.clone()));
+    let running = tokio::spawn(control.clone().run(requests, position.subscribe(), None, stop.clone()));
     position.send_replace(SwitchPosition::Open);
     while is_paused(&control) {
         tokio::task::yield_now().await;
@@ -182,4 +182,45 @@ async fn commands_arrive_from_a_sender_and_the_switch_is_handled_first() {
     assert_eq!(refused, Err(Refusal::SwitchClosed));
     stop.request();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_confirmed_when_it_is_on_the_disk_and_refused_when_it_cannot_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = moodring_config::Storage { directory: directory.path().join("state") };
+    let control = control(false, &PersistedPause::Nothing);
+    let (commands, requests) = moodring_runtime::CommandSender::channel();
+    let stop = Stop::default();
+    let (switch, attempts) = (
+        watch::Sender::new(SwitchPosition::Open),
+        watch::Sender::new(StoreAttempt::of(&PersistedPause::Nothing)),
+    );
+    let running = tokio::spawn(control.clone().run(
+        requests,
+        switch.subscribe(),
+        Some(attempts.subscribe()),
+        stop.clone(),
+    ));
+    let health = moodring_runtime::Health::on_board(control.0.board.clone(), "pause");
+    let store = persist(storage.clone(), control.store_requests(), attempts, health, stop.clone());
+    let storing = tokio::spawn(store);
+    for (command, stored) in
+        [(Command::Pause, PersistedPause::Paused), (Command::TogglePause, PersistedPause::Running)]
+    {
+        assert_eq!(commands.execute(command, CommandSource::Page).await, Ok(()));
+        assert_eq!(PersistedPause::read(&storage), stored, "confirmed before it was on the disk");
+    }
+    // A file where the folder should be: nothing can be written.
+    std::fs::remove_dir_all(&storage.directory).unwrap();
+    std::fs::write(&storage.directory, "").unwrap();
+    assert_eq!(commands.execute(Command::Pause, CommandSource::Page).await, Err(Refusal::NotStored));
+    assert!(is_paused(&control), "the camera is closed all the same");
+    assert!(control.0.board.now().problems["pause"].contains("a restart would undo"));
+    std::fs::remove_file(&storage.directory).unwrap();
+    assert_eq!(commands.execute(Command::Pause, CommandSource::Page).await, Ok(()));
+    assert_eq!(PersistedPause::read(&storage), PersistedPause::Paused);
+    assert!(control.0.board.now().problems.is_empty());
+    stop.request();
+    running.await.unwrap().unwrap();
+    storing.await.unwrap().unwrap();
 }

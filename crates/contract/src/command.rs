@@ -83,7 +83,7 @@ pub enum SwitchPosition {
     Closed,
 }
 
-/// Why a command was refused. A refused command changes nothing.
+/// Why a command was refused. A refused command changes nothing, except for [`Refusal::NotStored`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The privacy switch is closed; it overrides every command.
@@ -106,6 +106,12 @@ pub enum Refusal {
     /// No pairing code can be generated.
     #[error("the operating system provides no random numbers")]
     NoRandomNumbers,
+    /// The pause or its end took effect, but cannot be written to the disk.
+    #[error(
+        "it took effect, but a restart would undo it: it cannot be written to storage.directory; make space there, or \
+         make it writable"
+    )]
+    NotStored,
     /// The queue of commands is full.
     #[error("too many commands at once")]
     Busy,

@@ -54,6 +54,9 @@ impl Disk {
                 return Err(error);
             }
         };
+        if !outcome.deleted.is_empty() {
+            info!(lessons = outcome.deleted.len(), "lessons older than lessons.keep_days were deleted");
+        }
         for id in &outcome.deleted {
             if let Err(error) = remove_report(&self.directory, *id) {
                 warn!(lesson = id, "cannot delete the report: {error}");

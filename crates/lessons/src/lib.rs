@@ -16,6 +16,7 @@ mod period;
 mod record;
 mod recorder;
 mod report;
+mod retention;
 mod schema;
 mod session;
 mod store;

@@ -4,11 +4,14 @@
 
 use moodring_contract::LessonCommand;
 
+use std::time::Instant;
+
 use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use super::batch::{Batch, Write};
 use super::record::RecordBuilder;
+use super::retention::Retention;
 use super::session::{Decision, Progress, Session};
 use super::{Beginning, OpenLesson, Timetable, seconds};
 use moodring_config as config;
@@ -31,7 +34,7 @@ const DAY_S: i64 = 86_400;
 pub struct Recorder {
     room: config::Room,
     mode: moodring_contract::Mode,
-    retention: SignedDuration,
+    retention: Retention,
     session: Session,
     lesson: Option<Current>,
     /// The lesson that was open in the store at the start; the first mood decides whether it continues.
@@ -65,7 +68,7 @@ impl Recorder {
         Self {
             room: config.room.clone(),
             mode: config.mood.mode,
-            retention: retention(&config.lessons),
+            retention: Retention::new(&config.lessons),
             session: Session::new(&config.lessons, timetable),
             builder: RecordBuilder::resume(open.as_ref()),
             records: Vec::new(),
@@ -81,7 +84,7 @@ impl Recorder {
 
     /// Applies a new configuration. A lesson in progress continues.
     pub fn reconfigure(&mut self, lessons: &config::Lessons, timetable: Timetable) {
-        self.retention = retention(lessons);
+        self.retention.reconfigure(lessons);
         self.session.reconfigure(lessons, timetable);
     }
 
@@ -123,17 +126,22 @@ impl Recorder {
         }
     }
 
-    /// The batch that is due at `at`: all waiting writes, at most once per clock minute.
-    pub fn due(&mut self, at: Timestamp) -> Option<Batch> {
+    /// The batch that is due at `at`, which is `now` on the clock that cannot be set: all waiting writes, at most once per
+    /// clock minute. `synchronised` as of [`moodring_runtime::process::clock_synchronised`].
+    pub fn due(&mut self, at: Timestamp, now: Instant, synchronised: Option<bool>) -> Option<Batch> {
         let (minute, day) = (at.as_second().div_euclid(60), at.as_second().div_euclid(DAY_S));
+        let delete_before = self.retention.delete_before(at, now, synchronised);
         if at.as_second() < EARLIEST_S || self.written_in == Some(minute) {
             return None;
         }
-        let delete_before = (self.deleted_on != Some(day)).then(|| at - self.retention);
+        let delete_before = delete_before.filter(|_| self.deleted_on != Some(day));
         if delete_before.is_none() && self.waiting.is_empty() {
             return None;
         }
-        (self.written_in, self.deleted_on) = (Some(minute), Some(day));
+        self.written_in = Some(minute);
+        if delete_before.is_some() {
+            self.deleted_on = Some(day);
+        }
         Some(Batch { writes: std::mem::take(&mut self.waiting), delete_before })
     }
 
@@ -241,10 +249,6 @@ impl Recorder {
             }
         }
     }
-}
-
-fn retention(lessons: &config::Lessons) -> SignedDuration {
-    SignedDuration::from_hours(24 * i64::from(lessons.keep_days))
 }
 
 /// Number of the minute that contains `at`, from 0 on, in a lesson that began at `begun_at`.

@@ -9,9 +9,12 @@ use rusqlite::{
     Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
 };
 
+use tracing::warn;
+
 use super::batch::{Batch, Write};
 use super::store_error::StoreError;
 use super::{Beginning, Lesson, OpenLesson, schema};
+
 use moodring_contract::Mode;
 use moodring_contract::lesson::Metrics;
 use moodring_contract::lesson::{Cause, Metric, Minute};
@@ -92,6 +95,9 @@ impl Store {
         }
         transaction.commit().map_err(at)?;
         self.transactions += 1;
+        if !outcome.deleted.is_empty() {
+            self.truncate_log();
+        }
         Ok(outcome)
     }
 
@@ -149,10 +155,11 @@ impl Store {
     pub fn set_note(&mut self, id: i64, note: &str) -> Result<(), StoreError> {
         let sql = "UPDATE lesson SET note = ? WHERE id = ?";
         let changed = self.connection.execute(sql, params![note, id]);
-        match changed.map_err(|error| StoreError::of(&self.path, error))? {
-            0 => Err(StoreError::Unknown { id }),
-            _ => Ok(()),
+        if changed.map_err(|error| StoreError::of(&self.path, error))? == 0 {
+            return Err(StoreError::Unknown { id });
         }
+        self.truncate_log();
+        Ok(())
     }
 
     /// The lesson that has not ended.
@@ -193,8 +200,17 @@ impl Store {
         delete(&transaction, ids).map_err(at)?;
         transaction.commit().map_err(at)?;
         self.transactions += 1;
-        // Without this the deleted rows would stay in the write-ahead log until its next reset.
-        self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").map_err(at)
+        self.connection.execute_batch("VACUUM").map_err(at)?;
+        self.truncate_log();
+        Ok(())
+    }
+
+    /// Moves the write-ahead log into the file and empties it: until then it holds what was deleted or replaced. A failure
+    /// is only logged, because the change itself is on the disk.
+    fn truncate_log(&self) {
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            warn!(path = %self.path.display(), %error, "deleted data stays in the write-ahead log until its next reset");
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The task that records lessons: moods and commands in, writes and records out.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use moodring_config as config;
 use moodring_contract::lesson::Record;
 use moodring_contract::{LessonCommand, Mood};
+use moodring_runtime::process::clock_synchronised;
 use moodring_runtime::{Resets, StatusBoard, Stop};
 use tokio::sync::{mpsc, watch};
 
@@ -50,7 +52,7 @@ pub async fn run(
                 }
                 let mood = Arc::clone(&moods.borrow_and_update());
                 recorder.take(&mood);
-                if let Some(batch) = recorder.due(mood.at) {
+                if let Some(batch) = recorder.due(mood.at, Instant::now(), clock_synchronised()) {
                     writer.write(&mut recorder, batch).await;
                 }
             }

@@ -38,15 +38,15 @@ pub struct Counters {
     pub frames_broken: Counter,
     /// Cycles of vision: pictures that were processed completely.
     pub cycles: Counter,
-    /// Heads found, summed over all cycles.
+    /// Heads found, summed over the cycles with at least `mood.min_people` people.
     pub heads_found: Counter,
-    /// Faces whose expression was read, summed over all cycles.
+    /// Faces whose expression was read, summed over the same cycles.
     pub faces_read: Counter,
     /// Observations dropped because the mood could not process them in time.
     pub observations_dropped: Counter,
     /// Moods sent to the outputs.
     pub moods: Counter,
-    /// Time needed to process the newest picture: find heads, read faces.
+    /// Time needed to process the newest picture with at least `mood.min_people` people: find heads, read faces.
     pub cycle_time: Newest<Duration>,
     /// What runs the networks; `None` before they are loaded.
     pub engine: Newest<EngineState>,

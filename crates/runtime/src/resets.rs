@@ -5,6 +5,6 @@
 pub struct Resets {
     /// Begins of a pause: everything that was seen is deleted, and nobody is known afterwards.
     pub pauses: u64,
-    /// Begins and ends of lessons: readings are deleted, people stay in their seats.
+    /// Begins and ends of lessons: what was estimated is deleted, people stay in their seats.
     pub lessons: u64,
 }

@@ -155,11 +155,6 @@ impl Vision {
         Ok(observation)
     }
 
-    /// Deletes the readings and beliefs of all seats, as a new lesson requires. People stay in their seats.
-    pub fn forget_readings(&mut self) {
-        self.seats.forget_readings();
-    }
-
     /// Deletes all seats, as a pause requires.
     pub fn forget(&mut self) {
         self.seats.forget();

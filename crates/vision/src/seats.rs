@@ -253,13 +253,6 @@ impl Seats {
         }
     }
 
-    /// Deletes the readings and beliefs of all seats.
-    pub fn forget_readings(&mut self) {
-        for seat in &mut self.seats {
-            (seat.reading, seat.belief) = (None, ExpressionBelief::default());
-        }
-    }
-
     /// Deletes all seats. Their numbers are not used again: they would be taken for the same people.
     pub fn forget(&mut self) {
         self.seats.clear();

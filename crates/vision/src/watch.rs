@@ -30,7 +30,7 @@ pub struct VisionLoop<'a> {
     pub every: Duration,
     /// Slowdown factor of a warm device.
     pub thermal: &'a ThermalState,
-    /// Begins of pauses, at which all seats are deleted, and begins and ends of lessons, at which their readings are.
+    /// Begins of pauses, at which all seats are deleted.
     pub resets: watch::Receiver<Resets>,
     /// The live configuration.
     pub settings: Settings,
@@ -50,15 +50,17 @@ impl VisionLoop<'_> {
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
         let (mut broken, mut delegated) = (false, None);
-        let mut resets = *self.resets.borrow_and_update();
+        let mut pauses = self.resets.borrow_and_update().pauses;
         while !self.stop.is_requested() {
             self.heartbeat.beat();
             let begun = Instant::now();
             let taken = self.frames.take(WAIT_TIMEOUT);
             // After the wait, because a reset requested during the wait also applies to the frame just taken.
             if self.resets.has_changed().unwrap_or(false) {
-                let before = std::mem::replace(&mut resets, *self.resets.borrow_and_update());
-                if before.pauses == resets.pauses { vision.forget_readings() } else { vision.forget() }
+                let now = self.resets.borrow_and_update().pauses;
+                if std::mem::replace(&mut pauses, now) != now {
+                    vision.forget();
+                }
             }
             if self.settings.has_changed().unwrap_or(false) {
                 vision.set_zones(&self.settings.borrow_and_update().zone);
@@ -74,13 +76,12 @@ impl VisionLoop<'_> {
                     if std::mem::take(&mut broken) {
                         info!("frames can be decoded again");
                     }
-                    self.counters.cycle_time.set(observed_from.elapsed());
-                    count(vision, self.counters);
+                    self.count(vision, observation.people.len(), observed_from.elapsed());
                     let works = vision.delegation().fault().is_none();
                     if delegated.replace(works) != Some(works) {
                         self.counters.engine.set(vision.delegation().state());
                     }
-                    trace!(sequence = frame.sequence, heads = observation.people.len(), "observed");
+                    trace!(sequence = frame.sequence, "observed");
                     if self.observations.try_send(observation).is_err() {
                         self.counters.observations_dropped.increment();
                     }
@@ -99,13 +100,19 @@ impl VisionLoop<'_> {
         }
         Ok(())
     }
-}
 
-fn count(vision: &Vision, counters: &Counters) {
-    let stages = vision.stages();
-    counters.cycles.increment();
-    counters.heads_found.add(stages.heads as u64);
-    counters.faces_read.add(stages.faces_read as u64);
+    /// Counts a cycle that took `elapsed`. What depends on the number of `people` stands still while they are fewer than
+    /// are published.
+    fn count(&self, vision: &Vision, people: usize, elapsed: Duration) {
+        let (stages, counters) = (vision.stages(), self.counters);
+        counters.cycles.increment();
+        let least = self.settings.borrow().mood.min_people as usize;
+        if people >= least && stages.heads >= least {
+            counters.heads_found.add(stages.heads as u64);
+            counters.faces_read.add(stages.faces_read as u64);
+            counters.cycle_time.set(elapsed);
+        }
+    }
 }
 
 /// Duration of a cycle whose work took `busy`. The slowdown applies to the larger of `every` and `busy`, so that a

@@ -154,6 +154,7 @@ impl IntoResponse for Fault {
                     Refusal::Paused => (StatusCode::CONFLICT, "paused"),
                     Refusal::NoPairing => (StatusCode::CONFLICT, "no_pairing"),
                     Refusal::NoRandomNumbers => (StatusCode::SERVICE_UNAVAILABLE, "no_random_numbers"),
+                    Refusal::NotStored => (StatusCode::INSUFFICIENT_STORAGE, "not_stored"),
                     Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
                     Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
                 };

@@ -50,8 +50,12 @@ fn register_counters(registry: &mut Registry, counters: &Counters) {
         ("camera_losses", "Times the camera was lost", &counters.camera_losses),
         ("frames_broken", "Frames that could not be decoded", &counters.frames_broken),
         ("cycles", "Frames that vision has finished", &counters.cycles),
-        ("heads_found", "Heads found in all cycles", &counters.heads_found),
-        ("faces_read", "Faces read in all cycles", &counters.faces_read),
+        (
+            "heads_found",
+            "Heads found in all cycles with at least mood.min_people people",
+            &counters.heads_found,
+        ),
+        ("faces_read", "Faces read in all cycles with at least mood.min_people people", &counters.faces_read),
         (
             "observations_dropped",
             "Observations dropped because the mood was busy",

@@ -39,9 +39,12 @@ pub(super) fn render(page: &Page) -> Canvas {
         }
         Page::Count { people, facing } => {
             ring(sheet, readable(Word::Unsure));
-            sheet.text(&people.to_string(), (120.0, 122.0), 104.0, Align::Centre, TEXT);
-            sheet.text("people", (120.0, 152.0), 26.0, Align::Centre, QUIET);
-            sheet.text(&facing_text(*facing), (120.0, 188.0), BODY_SIZE, Align::Centre, TEXT);
+            let down = if facing.is_some() { 0.0 } else { 18.0 };
+            sheet.text(&people.to_string(), (120.0, 122.0 + down), 104.0, Align::Centre, TEXT);
+            sheet.text("people", (120.0, 152.0 + down), 26.0, Align::Centre, QUIET);
+            if facing.is_some() {
+                sheet.text(&facing_text(*facing), (120.0, 188.0), BODY_SIZE, Align::Centre, TEXT);
+            }
         }
         Page::Detail { word, shares } => detail(sheet, *word, shares),
         Page::Notice { title, sign, text } => {

@@ -69,9 +69,12 @@ pub(super) fn render(page: &Page) -> Picture {
         }
         Page::Count { people, facing } => {
             people_headline(sheet, *people);
-            text(sheet, &SMALL, "facing", Point::new(LEFT, LINES[0]), HorizontalAlignment::Left);
-            text(sheet, &SMALL, &percent(*facing), Point::new(RIGHT, LINES[0]), HorizontalAlignment::Right);
-            bar(sheet, frame(LEFT, 50, RIGHT - LEFT, 12), *facing);
+            if facing.is_some() {
+                let (left, right) = (Point::new(LEFT, LINES[0]), Point::new(RIGHT, LINES[0]));
+                text(sheet, &SMALL, "facing", left, HorizontalAlignment::Left);
+                text(sheet, &SMALL, &percent(*facing), right, HorizontalAlignment::Right);
+                bar(sheet, frame(LEFT, 50, RIGHT - LEFT, 12), *facing);
+            }
         }
         Page::Detail { shares, .. } => detail(sheet, shares),
         Page::Notice { title, sign: drawing, text } => {

@@ -114,6 +114,7 @@ lesson-now = Lesson since { $time }
 lesson-now-titled = { $title }, since { $time }
 switch-closed = The privacy switch on the device is closed. The camera stays closed until the switch is opened.
 refused-switch_closed = The privacy switch on the device is closed.
+refused-not_stored = It took effect, but a restart would undo it: the device cannot write to its disk.
 refused-no_lessons = Lessons are not recorded here.
 refused-busy = The device received too many requests at once. Please try again.
 refused-wrong = The device could not read this request.

@@ -1,0 +1,136 @@
+//! Decides from when on old lessons are deleted: only by a clock that has proved itself.
+//!
+//! Deleting cannot be undone, and a device without a clock battery, or with a wrong time server, may believe for a while that
+//! years have passed. So nothing is deleted while the clock is known not to be synchronized, nor before it has run evenly
+//! for a while by the clock that cannot be set.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use moodring_config as config;
+
+/// A clock that differs from even running by more than this was set.
+const JUMP: SignedDuration = SignedDuration::from_hours(24);
+/// Time for which a synchronized clock must have run evenly.
+const PROVED_AFTER: Duration = Duration::from_secs(3600);
+/// The same for a clock of which nobody says whether it is synchronized.
+const PROVED_ALONE_AFTER: Duration = Duration::from_secs(3 * 3600);
+
+/// How long lessons are kept, and whether the clock may decide about it.
+#[derive(Debug)]
+pub(super) struct Retention {
+    keep: SignedDuration,
+    /// Since when the clock has run evenly.
+    even_since: Option<(Instant, Timestamp)>,
+}
+
+impl Retention {
+    pub(super) fn new(lessons: &config::Lessons) -> Self {
+        Self { keep: keep(lessons), even_since: None }
+    }
+
+    pub(super) fn reconfigure(&mut self, lessons: &config::Lessons) {
+        self.keep = keep(lessons);
+    }
+
+    /// Lessons that began before this time may be deleted at `at`, which is `now` on the clock that cannot be set. `None`:
+    /// the clock has not proved itself. `synchronised`: whether it is synchronized over the network, if anybody knows.
+    pub(super) fn delete_before(
+        &mut self,
+        at: Timestamp,
+        now: Instant,
+        synchronised: Option<bool>,
+    ) -> Option<Timestamp> {
+        let is_even = |(since, began): &(Instant, Timestamp)| {
+            let elapsed = SignedDuration::try_from(now.saturating_duration_since(*since))
+                .unwrap_or(SignedDuration::MAX);
+            (at.duration_since(*began) - elapsed).abs() <= JUMP
+        };
+        if synchronised == Some(false) {
+            self.even_since = None;
+            return None;
+        }
+        let (since, _) = *self
+            .even_since
+            .take_if(|pair| is_even(pair))
+            .map_or_else(|| self.even_since.insert((now, at)), |pair| self.even_since.insert(pair));
+        let required = if synchronised == Some(true) { PROVED_AFTER } else { PROVED_ALONE_AFTER };
+        (now.saturating_duration_since(since) >= required).then(|| at - self.keep)
+    }
+}
+
+fn keep(lessons: &config::Lessons) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(lessons.keep_days))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    /// A device that asks every minute, and its two clocks.
+    struct Clocks {
+        retention: Retention,
+        start: Instant,
+        up_s: u64,
+        ahead: SignedDuration,
+    }
+
+    impl Clocks {
+        fn new() -> Self {
+            let lessons = config::Lessons { keep_days: 90, ..config::Lessons::default() };
+            let retention = Retention::new(&lessons);
+            Self { retention, start: Instant::now(), up_s: 0, ahead: SignedDuration::ZERO }
+        }
+
+        /// Whether lessons may be deleted at any time within the next `seconds`.
+        fn run(&mut self, seconds: u64, synchronised: Option<bool>) -> bool {
+            let mut deletes = false;
+            for _ in 0..seconds.div_ceil(60) {
+                self.up_s += 60;
+                let now = self.start + Duration::from_secs(self.up_s);
+                let at = Timestamp::from_second(1_800_000_000 + self.up_s as i64).unwrap() + self.ahead;
+                deletes |= self.retention.delete_before(at, now, synchronised).is_some();
+            }
+            deletes
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_evenly_may_delete_after_a_while() {
+        let mut clocks = Clocks::new();
+        assert!(!clocks.run(HOUR, Some(true)));
+        assert!(clocks.run(120, Some(true)));
+        let mut alone = Clocks::new();
+        assert!(!alone.run(3 * HOUR, None) && alone.run(120, None));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_days_ahead_deletes_nothing() {
+        let mut clocks = Clocks::new();
+        assert!(clocks.run(2 * HOUR, Some(true)));
+        clocks.ahead = SignedDuration::from_hours(200 * 24);
+        assert!(!clocks.run(60, Some(true)), "for a minute");
+        clocks.ahead = SignedDuration::ZERO;
+        assert!(!clocks.run(HOUR, Some(true)), "and after it is set back it must prove itself again");
+        assert!(clocks.run(120, Some(true)));
+    }
+
+    #[test]
+    fn an_unsynchronised_clock_deletes_nothing() {
+        assert!(!Clocks::new().run(100 * HOUR, Some(false)));
+        let mut clocks = Clocks::new();
+        clocks.run(2 * HOUR, Some(true));
+        assert!(!clocks.run(60, Some(false)) && !clocks.run(HOUR, Some(true)));
+    }
+
+    #[test]
+    fn summer_time_and_corrections_are_no_jumps() {
+        let mut clocks = Clocks::new();
+        assert!(clocks.run(2 * HOUR, Some(true)));
+        clocks.ahead = SignedDuration::from_mins(30);
+        assert!(clocks.run(60, Some(true)));
+    }
+}
