@@ -238,6 +238,14 @@ async fn a_request_with_a_foreign_host_is_refused() {
 }
 
 #[tokio::test]
+async fn a_proxy_cannot_open_the_page_on_loopback_to_the_network() {
+    let site = site(samples::live()).await;
+    let head = "GET /api/v1/mood HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.168.1.9\r\n\r\n";
+    let answer = read_until(&mut site.request(head).await, "web.listen").await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
 async fn undeclared_methods_and_huge_heads_are_refused() {
     let site = site(samples::live()).await;
     let mut post =
