@@ -3,19 +3,19 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Redirect, Response};
+use axum::{Extension, Router};
 use futures_util::stream;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::access::{Access, RoleCheck};
+use super::access::{Access, RoleCheck, Session};
 use super::commands::DeviceUpdates;
 use super::endpoints::Endpoints;
+use super::listeners::Listening;
 use super::{Shared, access, attention, guard, metrics, openapi, state_name};
 use crate::endpoints::RequiredRole;
 use moodring_contract::State as MoodState;
@@ -81,15 +81,15 @@ async fn trend(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// Sends device, attention and mood at once, then each after a change. A slow listener skips to the newest values.
-async fn events(State(shared): State<Arc<Shared>>) -> Response {
-    let Ok(permit) = Arc::clone(&shared.listeners).try_acquire_owned() else {
+async fn events(State(shared): State<Arc<Shared>>, session: Option<Extension<Session>>) -> Response {
+    let Some(listening) = shared.listeners.add(session.map(|Extension(session)| session.id)) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many listeners; close a page\n").into_response();
     };
     let mut listener = Listener {
         moods: shared.moods.clone(),
         device: shared.has_controls.then(|| DeviceUpdates::new(shared.updates.clone())),
         attention: shared.attention.clone(),
-        _permit: permit,
+        _listening: listening,
     };
     listener.moods.mark_changed();
     if let Some(attention) = &mut listener.attention {
@@ -105,7 +105,7 @@ struct Listener {
     moods: Moods,
     device: Option<DeviceUpdates>,
     attention: Option<attention::AttentionUpdates>,
-    _permit: OwnedSemaphorePermit,
+    _listening: Listening,
 }
 
 impl Listener {

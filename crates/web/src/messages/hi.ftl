@@ -160,6 +160,7 @@ pair-send = जोड़ें
 refused-wrong_code = परदे पर यह कोड नहीं है।
 refused-not_offered = उपकरण पर अभी कोई कोड नहीं है। उसका बटन आठ सेकंड तक दबाए रखें।
 refused-too_many = बहुत बार ग़लत कोड डाला गया। नए कोड के लिए बटन फिर दबाएँ।
+refused-pairing_not_stored = उपकरण इसे सहेज नहीं सकता: उसकी डिस्क भरी है या केवल पढ़ी जा सकती है। कुछ नहीं बदला।
 refused-not_administrator = यह केवल व्यवस्थापक कर सकते हैं।
 refused-not_paired = यह फ़ोन अब जुड़ा हुआ नहीं है।
 

@@ -176,7 +176,8 @@ async fn a_route_without_a_declared_role_is_refused_even_to_administrators() {
     let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
     let (health, stop) = (Arc::clone(&web.health), web.stop.clone());
     let task = tokio::spawn(async move {
-        HttpListener { router, https: None }.accept(&listener).await;
+        let connections = Connections::new(Audience::Lan);
+        HttpListener { router, https: None, connections }.accept(&listener).await;
     });
     let lan = pairing::Lan { site: Site { address, moods, health, stop, task }, executor };
     for (path, session, expected) in [
