@@ -128,18 +128,29 @@ impl MetricsAccess {
 }
 
 impl Access {
-    /// Reads the signing key and the list of paired phones in `directory`; generates the key if there is none.
+    /// Reads the signing key and the list of paired phones in `directory`. Without a key it generates one and empties the
+    /// list: no listed phone could come back, and the administrator among them would keep the role for ever.
     ///
     /// # Errors
-    /// One of the files cannot be read, or the key cannot be written.
+    /// One of the files cannot be read or written.
     pub(super) fn open(
         directory: PathBuf,
         pairing: Pairing,
         secure: bool,
         metrics: MetricsAccess,
     ) -> std::io::Result<Self> {
-        let key = persisted::key(&directory)?;
-        let paired = persisted::read(&directory)?;
+        let mut paired = persisted::read(&directory)?;
+        let key = match persisted::key(&directory)? {
+            Some(key) => key,
+            None => {
+                if !paired.is_empty() {
+                    warn!(phones = paired.len(), "page.key is missing: all phones are unpaired");
+                    paired.clear();
+                    persisted::write(&directory, &paired)?;
+                }
+                persisted::new_key(&directory)?
+            }
+        };
         let (paired, attempts) = (Mutex::new(paired), Mutex::default());
         Ok(Self { key, directory, paired, changing: Arc::default(), attempts, pairing, secure, metrics })
     }

@@ -267,6 +267,16 @@ async fn an_incomplete_head_times_out() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_disconnected() {
+    let site = site(samples::live()).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    let requests = "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    tokio::time::pause();
+    let write = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(600), write).await.expect("the connection stays open");
+}
+
+#[tokio::test]
 async fn the_display_is_drawn_from_mood_and_status() {
     let (web, moods) = web(SocketAddr::from(([127, 0, 0, 1], 0)), samples::live());
     let draw = |mood: &Mood, status: &DeviceStatus| {

@@ -250,6 +250,21 @@ async fn pairing_and_signing_out_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn without_its_key_the_device_has_no_administrator_until_the_next_phone_is_paired() {
+    let storage = tempfile::tempdir().unwrap();
+    let first = lan(storage.path()).await;
+    let (old, _) = (first.paired().await, first.paired().await);
+    first.site.stop.request();
+    std::fs::remove_file(storage.path().join("page.key")).unwrap();
+    // The list is emptied at once, not only when a phone is paired.
+    lan(storage.path()).await.site.stop.request();
+    let restarted = lan(storage.path()).await;
+    assert_eq!(restarted.mood(&old).await, 401);
+    let new = restarted.paired().await;
+    assert_eq!(restarted.ask("GET", "/api/v1/setup", &new, "").await.0, 200);
+}
+
+#[tokio::test]
 async fn forged_cookies_are_refused() {
     let storage = tempfile::tempdir().unwrap();
     let lan = lan(storage.path()).await;
