@@ -292,7 +292,10 @@ pub(super) async fn require_role(
     let allowed = match (required, role) {
         (Some(RequiredRole::None), _) | (Some(_), Some(Role::Administrator)) => true,
         (Some(RequiredRole::MetricsReader), None) => access.may_read_metrics(request.headers()),
-        (Some(RequiredRole::Teacher | RequiredRole::MetricsReader), Some(Role::Teacher)) => true,
+        (
+            Some(RequiredRole::Teacher | RequiredRole::Reader | RequiredRole::MetricsReader),
+            Some(Role::Teacher),
+        ) => true,
         (Some(RequiredRole::Administrator), Some(Role::Teacher)) | (Some(_), None) | (None, _) => false,
     };
     match (allowed, role) {

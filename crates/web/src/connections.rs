@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::local_account::Account;
+
 /// Maximum number of unpaired connections.
 const MAX_UNPAIRED: usize = 64;
 /// Maximum number of connections; further ones wait until one ends. All event listeners, and the unpaired ones.
@@ -26,7 +28,7 @@ const MAX_UNPAIRED_REQUESTS: u64 = 64;
 /// Who can reach the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// Programs on this machine. They need no pairing and share one address.
+    /// Programs on this machine. They are not paired, share one address, and are told apart by their account.
     Loopback,
     /// Every machine in the network.
     Lan,
@@ -69,8 +71,12 @@ impl Connections {
         self.lock().len() < MAX_CONNECTIONS
     }
 
-    /// Adds a connection from `address`, and closes an older one if there are too many unpaired ones.
-    pub(super) fn add(self: &Arc<Self>, address: IpAddr) -> Connection {
+    pub(super) const fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// Adds a connection of `account` from `address`, and closes an older one if there are too many unpaired ones.
+    pub(super) fn add(self: &Arc<Self>, address: IpAddr, account: Account) -> Connection {
         // An IPv4 client of a page that listens on IPv6 is the same client.
         let address = address.to_canonical();
         let client = match self.audience {
@@ -83,7 +89,7 @@ impl Connections {
             make_room(&mut open, address);
         }
         open.push(OpenConnection { number, client, close: Arc::clone(&close) });
-        Connection { peer: Peer { address, number, connections: Arc::clone(self) }, close }
+        Connection { peer: Peer { address, account, number, connections: Arc::clone(self) }, close }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<OpenConnection>> {
@@ -157,6 +163,8 @@ impl Drop for Connection {
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,
+    /// On loopback, the account of this machine.
+    pub(super) account: Account,
     number: u64,
     connections: Arc<Connections>,
 }
@@ -208,10 +216,10 @@ mod tests {
     #[tokio::test]
     async fn an_unpaired_address_that_opens_more_connections_loses_its_own_oldest() {
         let connections = Connections::new(Audience::Lan);
-        let phone = connections.add(host(1));
+        let phone = connections.add(host(1), Account::Other);
         phone.peer().identify("a");
-        let waiting = connections.add(host(2));
-        let flood: Vec<_> = (0..1000).map(|_| connections.add(host(3))).collect();
+        let waiting = connections.add(host(2), Account::Other);
+        let flood: Vec<_> = (0..1000).map(|_| connections.add(host(3), Account::Other)).collect();
         assert_eq!(flood.iter().filter(|connection| !is_closed(connection)).count(), MAX_PER_ADDRESS);
         assert!(!is_closed(&phone) && !is_closed(&waiting) && connections.has_room());
     }
@@ -220,14 +228,15 @@ mod tests {
     async fn many_unpaired_addresses_keep_neither_a_phone_nor_a_new_address_out() {
         let connections = Connections::new(Audience::Lan);
         let of_phone = |number: u32| {
-            let connection = connections.add(host(1));
+            let connection = connections.add(host(1), Account::Other);
             connection.peer().identify(&format!("{}", number % 10));
             connection
         };
         let phones: Vec<_> = (0..20).map(of_phone).collect();
-        let waiting = connections.add(host(2));
-        let flood: Vec<_> =
-            (0..1000u32).map(|number| connections.add(host(3 + (number % 30) as u8))).collect();
+        let waiting = connections.add(host(2), Account::Other);
+        let flood: Vec<_> = (0..1000u32)
+            .map(|number| connections.add(host(3 + (number % 30) as u8), Account::Other))
+            .collect();
         let open = flood.iter().filter(|connection| !is_closed(connection)).count();
         assert_eq!(open + 1, MAX_UNPAIRED);
         assert!(!is_closed(&waiting), "it has fewer connections than each of the others");
@@ -239,10 +248,10 @@ mod tests {
     #[tokio::test]
     async fn a_phone_that_opens_more_connections_loses_its_own_oldest() {
         let connections = Connections::new(Audience::Lan);
-        let other = connections.add(host(1));
+        let other = connections.add(host(1), Account::Other);
         other.peer().identify("other");
         let of_phone = || {
-            let connection = connections.add(host(1));
+            let connection = connections.add(host(1), Account::Other);
             connection.peer().identify("phone");
             connection
         };
@@ -255,7 +264,8 @@ mod tests {
     #[tokio::test]
     async fn programs_on_this_machine_share_an_address() {
         let connections = Connections::new(Audience::Loopback);
-        let all: Vec<_> = (0..MAX_CONNECTIONS).map(|_| connections.add([127, 0, 0, 1].into())).collect();
+        let all: Vec<_> =
+            (0..MAX_CONNECTIONS).map(|_| connections.add([127, 0, 0, 1].into(), Account::Other)).collect();
         assert!(all.iter().all(|connection| !is_closed(connection)) && !connections.has_room());
         assert!(!all[0].peer().is_last_request(u64::MAX));
         drop(all);
@@ -265,7 +275,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_ends_if_no_phone_uses_it_within_a_minute() {
         let connections = Connections::new(Audience::Lan);
-        let (phone, stranger) = (connections.add(host(1)), connections.add(host(1)));
+        let (phone, stranger) =
+            (connections.add(host(1), Account::Other), connections.add(host(1), Account::Other));
         phone.peer().identify("a");
         assert!(
             stranger.peer().is_last_request(MAX_UNPAIRED_REQUESTS) && !phone.peer().is_last_request(u64::MAX)
@@ -279,7 +290,7 @@ mod tests {
     #[test]
     fn ipv4_clients_of_a_page_on_ipv6_have_their_ipv4_address() {
         let connections = Connections::new(Audience::Lan);
-        let connection = connections.add("::ffff:192.168.1.7".parse().unwrap());
+        let connection = connections.add("::ffff:192.168.1.7".parse().unwrap(), Account::Other);
         assert_eq!(connection.peer().address, host(7));
     }
 }

@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::{Connection, Connections, Peer};
+use super::connections::{Audience, Connection, Connections, Peer};
+use super::local_account::Account;
 use super::write_timeout::WriteTimeout;
 
 /// A request's head must arrive within this time.
@@ -47,7 +48,12 @@ impl HttpListener {
                 Some(_) = tasks.join_next() => {}
                 accepted = listener.accept(), if self.connections.has_room() => match accepted {
                     Ok((stream, peer)) => {
-                        tasks.spawn(self.clone().serve(stream, self.connections.add(peer.ip())));
+                        let account = match self.connections.audience() {
+                            Audience::Loopback => Account::of(&stream),
+                            Audience::Lan => Account::Other,
+                        };
+                        let connection = self.connections.add(peer.ip(), account);
+                        tasks.spawn(self.clone().serve(stream, connection));
                     }
                     Err(error) => return error,
                 },

@@ -7,7 +7,8 @@
 //! # Invariants
 //! - It cannot name a frame or a person: it does not depend on camera or vision. The one picture that it serves is the
 //!   pixelated one of [`CameraPreview`], while aiming is offered.
-//! - Every route is declared with the role that it requires. In the LAN a route without a declared role is refused.
+//! - Every route is declared with the role that it requires. A route without a declared role is refused: in the LAN to
+//!   everybody, on loopback to accounts that may not become root.
 //! - Everything is bounded: connections and event listeners, in total and for each client; size and duration of request
 //!   heads and bodies; the time in which a client must read its answers.
 //! - Requests must name this machine in `Host`, so that a foreign page cannot read the mood by pointing its own name at
@@ -24,6 +25,7 @@ mod guard;
 mod http_listener;
 mod lessons;
 mod listeners;
+mod local_account;
 mod messages;
 mod metrics;
 mod openapi;
@@ -142,7 +144,7 @@ impl Web {
         }
     }
 
-    /// The access check in the LAN; `None` on loopback, where every request is allowed.
+    /// The access check in the LAN; `None` on loopback, where the account of the client is checked.
     fn access(&self) -> std::io::Result<Option<Arc<access::Access>>> {
         if self.config.listen.ip().is_loopback() {
             return Ok(None);

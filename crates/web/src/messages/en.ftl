@@ -162,6 +162,7 @@ refused-wrong_code = This is not the code on the display.
 refused-not_offered = The device shows no code. Hold its button for eight seconds.
 refused-too_many = Too many wrong codes. Hold the button again for a new one.
 refused-pairing_not_stored = The device cannot store this: its disk is full or read-only. Nothing has changed.
+refused-account_not_trusted = This account of the machine may only read. Use an account that may use sudo.
 refused-not_administrator = Only the administrator may do this.
 refused-not_paired = This phone is not paired any more.
 
