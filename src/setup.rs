@@ -16,9 +16,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use moodring_config::{Config, ConfigError, Fault, PAGE_KEYS, setup_file_path};
+use moodring_config::{Config, ConfigError, Fault, PAGE_KEYS, PASSWORD_FILE, setup_file_path};
 
 use crate::reload;
+use moodring_mqtt::attempt;
 use moodring_runtime::atomic_file;
 
 use moodring_web::setup::{FieldFault, SetupForm};
@@ -30,6 +31,11 @@ pub use service::{OnSaved, serve};
 const HEADER: &str = "# Set on the page of the device (/setup). It overrides the configuration file and may be edited or deleted.\n";
 /// Longest value of a field, in characters; the longest in practice is how people agreed.
 const MAX_CHARACTERS: usize = 1000;
+/// Files of passwords that were typed on the page, in the storage folder. They take turns: if the configuration cannot be
+/// written after the password, the present broker does not get the password of the new one.
+const PASSWORD_FILES: [&str; 2] = ["mqtt-password", "mqtt-password-2"];
+/// The camera. It is the only path among the keys of the page, and must name a camera.
+const CAMERA: &str = "camera.v4l2.device";
 /// Most lessons of a timetable, as in the configuration.
 const MAX_LESSONS: usize = 100;
 
@@ -118,36 +124,58 @@ impl SetupFiles {
         let before = if in_file { found.text.clone() } else { found.layer_text.clone().unwrap_or_default() };
         let start = if in_file || found.layer_text.is_some() { before.clone() } else { HEADER.to_owned() };
         let mut document: DocumentMut = start.parse().map_err(|error| vec![fault("", error)])?;
-        let mut values = form.values.clone();
-        if !form.password.is_empty() {
-            let path = password_file(&found.base);
-            values.insert("mqtt.password_file".to_owned(), path.display().to_string().into());
+        edit(&mut document, &form.values, &found.current, &form.password)?;
+        if let Some(path) = changed_password_file(&found, form) {
+            set(&mut document, PASSWORD_FILE, toml_edit::value(path.display().to_string()));
         }
-        edit(&mut document, &values, &found.current, &form.password)?;
         let after = document.to_string();
         let name = target.display().to_string();
         let config =
             if in_file { Config::parse(&after, &name) } else { found.base.with_page_settings(&after, &name) };
         let config = config.map_err(|error| field_faults(error.faults))?;
         reload::permitted(&config).map_err(field_faults)?;
+        require_password(&found.current, &config, &form.password)?;
         Ok(ConfigDraft { target, before, after, config })
     }
 
-    /// Writes `draft`, and `password` to its own file.
+    /// Writes `draft`, and `password` to its own file, which the present configuration does not name.
     ///
     /// # Errors
     /// A file cannot be written. The configuration is unchanged then.
     pub fn save(&self, draft: &ConfigDraft, password: &str) -> io::Result<()> {
         if !password.is_empty() {
-            atomic_file::write(&password_file(&draft.config), format!("{password}\n").as_bytes())?;
+            atomic_file::write(&draft.config.mqtt.password_file, format!("{password}\n").as_bytes())?;
         }
         let mode = std::fs::metadata(&draft.target).map_or(0o600, |found| found.permissions().mode() & 0o777);
         atomic_file::write_as(&draft.target, draft.after.as_bytes(), mode)
     }
 }
 
-fn password_file(config: &Config) -> PathBuf {
-    config.storage.directory().join("mqtt-password")
+/// The new value of [`PASSWORD_FILE`], which the device itself sets; `None`: it stays as it is.
+fn changed_password_file(found: &Found, form: &SetupForm) -> Option<PathBuf> {
+    let path = if !form.password.is_empty() {
+        let [first, second] = PASSWORD_FILES.map(|name| found.base.storage.directory().join(name));
+        if found.current.mqtt.password_file == first { second } else { first }
+    } else if form.values.get("mqtt.username").is_some_and(|name| name.as_str() == Some("")) {
+        // Without a user name no password is sent, so no file is named.
+        PathBuf::new()
+    } else {
+        return None;
+    };
+    (path != found.current.mqtt.password_file).then_some(path)
+}
+
+/// Refuses a change that would send the stored password to another broker, as another user, or without encryption.
+fn require_password(current: &Config, new: &Config, typed: &str) -> Result<(), Vec<FieldFault>> {
+    let changed = new.mqtt.password_recipient_changes(&current.mqtt);
+    if changed.is_empty() || !typed.is_empty() || !attempt::stores_password(&current.mqtt) {
+        return Ok(());
+    }
+    let message = format!(
+        "the stored password was meant for other values of {}; type the password for the new ones",
+        changed.join(", ")
+    );
+    Err(vec![fault(PASSWORD_FILE, message)])
 }
 
 /// The faults as the page shows them. A fault of a key that the page cannot set is shown for the form as a whole.
@@ -168,7 +196,7 @@ fn edit(
 ) -> Result<(), Vec<FieldFault>> {
     let mut refused = Vec::new();
     if password.chars().any(char::is_control) || password.chars().count() > MAX_CHARACTERS {
-        refused.push(fault("mqtt.password_file", "a password is one line of at most 1000 characters"));
+        refused.push(fault(PASSWORD_FILE, "a password is one line of at most 1000 characters"));
     }
     let present = serde_json::to_value(current).unwrap_or_default();
     for (key, value) in values {
@@ -184,12 +212,29 @@ fn edit(
             refused.push(fault(key, format!("{key} must be a whole number")));
             continue;
         }
+        if key == CAMERA && !value.as_str().is_some_and(is_camera) {
+            let message = format!(
+                "{key} must be a camera: /dev/video and its number, or its name in /dev/v4l/by-id or /dev/v4l/by-path; \
+                 set any other path in the configuration file"
+            );
+            refused.push(fault(key, message));
+            continue;
+        }
         match item(value) {
             Ok(item) => set(document, key, item),
             Err(problem) => refused.push(fault(key, format!("{key} {problem}"))),
         }
     }
     if refused.is_empty() { Ok(()) } else { Err(refused) }
+}
+
+/// Whether `path` is of the form in which the kernel and udev name cameras.
+fn is_camera(path: &str) -> bool {
+    let number = path.strip_prefix("/dev/video");
+    let folders = ["/dev/v4l/by-id/", "/dev/v4l/by-path/"];
+    let mut names = folders.into_iter().filter_map(|folder| path.strip_prefix(folder));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        || names.any(|name| !matches!(name, "" | "." | "..") && !name.contains('/'))
 }
 
 /// `value` as TOML; null becomes [`Item::None`].

@@ -76,7 +76,7 @@ async fn current(files: &SetupFiles, on_saved: &OnSaved) -> SetupAnswer {
     let (config, target) = found.map_err(|error| SetupError::Faults(vec![fault("", error)]))?;
     Ok(json!({
         "values": values(&config),
-        "password_kept": !config.mqtt.password_file.as_os_str().is_empty(),
+        "password_kept": attempt::stores_password(&config.mqtt),
         "file": target.display().to_string(),
         "notes": law::notes(&config.purpose),
         "running": matches!(on_saved, OnSaved::Reload(_)),
@@ -85,9 +85,8 @@ async fn current(files: &SetupFiles, on_saved: &OnSaved) -> SetupAnswer {
 
 fn values(config: &Config) -> Map<String, Value> {
     let all = serde_json::to_value(config).unwrap_or_default();
-    let keys = PAGE_KEYS.into_iter().filter(|key| *key != "mqtt.password_file");
     let value = |key: &str| all.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
-    keys.map(|key| (key.to_owned(), value(key))).collect()
+    PAGE_KEYS.into_iter().map(|key| (key.to_owned(), value(key))).collect()
 }
 
 async fn draft(files: &SetupFiles, form: &SetupForm) -> Result<ConfigDraft, SetupError> {

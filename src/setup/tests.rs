@@ -100,6 +100,80 @@ fn a_password_is_written_to_a_file_that_only_its_owner_can_read() {
 }
 
 #[test]
+fn a_stored_password_is_sent_only_to_the_broker_user_and_encryption_it_was_typed_for() {
+    let Device { directory, setup } = device();
+    let broker = json!({ "mqtt.broker": "external", "mqtt.host": "broker", "mqtt.username": "me", "mqtt.tls.enabled": true });
+    let typed = SetupForm { password: "secret".into(), ..form(broker.clone()) };
+    setup.save(&setup.draft(&typed).unwrap(), &typed.password).unwrap();
+    assert!(setup.draft(&form(broker)).is_ok(), "the same broker needs no password");
+    for (values, key) in [
+        (json!({ "mqtt.host": "elsewhere" }), "mqtt.host"),
+        (json!({ "mqtt.port": 1884 }), "mqtt.port"),
+        (json!({ "mqtt.username": "you" }), "mqtt.username"),
+        (json!({ "mqtt.tls.enabled": false }), "mqtt.tls.enabled"),
+    ] {
+        let refused = setup.draft(&form(values.clone())).unwrap_err();
+        assert_eq!((refused.len(), refused[0].key.as_str()), (1, "mqtt.password_file"), "{refused:?}");
+        assert!(refused[0].message.contains(key) && !refused[0].message.contains("secret"), "{refused:?}");
+        let typed = SetupForm { password: "other".into(), ..form(values) };
+        assert!(setup.draft(&typed).is_ok());
+    }
+    // If the configuration cannot be written, the present broker does not get the password that was typed for another.
+    let typed = SetupForm { password: "other".into(), ..form(json!({ "mqtt.host": "elsewhere" })) };
+    let draft = setup.draft(&typed).unwrap();
+    let obstacle = directory.path().join("moodring.toml.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    setup.save(&draft, &typed.password).unwrap_err();
+    std::fs::remove_dir(&obstacle).unwrap();
+    let present = setup.current().unwrap().mqtt;
+    assert_eq!(
+        (present.host.as_str(), std::fs::read_to_string(&present.password_file).unwrap().as_str()),
+        ("broker", "secret\n")
+    );
+    // The change in two steps: first without a broker, then with the other one.
+    let off = setup.draft(&form(json!({ "mqtt.broker": "off", "mqtt.host": "elsewhere" }))).unwrap();
+    setup.save(&off, "").unwrap();
+    let refused = setup.draft(&form(json!({ "mqtt.broker": "external" }))).unwrap_err();
+    assert!(refused[0].message.contains("mqtt.broker"), "{refused:?}");
+    // Without a user name the file is not named any more, so that a later user name does not send it.
+    let nobody = setup.draft(&form(json!({ "mqtt.broker": "external", "mqtt.username": "" }))).unwrap();
+    setup.save(&nobody, "").unwrap();
+    let other = setup.draft(&form(json!({ "mqtt.username": "me" }))).unwrap();
+    assert_eq!(other.config.mqtt.password_file, PathBuf::new());
+}
+
+#[test]
+fn no_path_but_that_of_a_camera_is_taken_from_the_page() {
+    let Device { directory: _directory, setup } = device();
+    for (key, path) in [
+        ("mqtt.password_file", "/etc/shadow"),
+        ("mqtt.password_file", ""),
+        ("mqtt.tls.ca_file", "/etc/shadow"),
+        ("mqtt.tls.key_file", "/etc/shadow"),
+        ("web.certificate_key_file", "/etc/shadow"),
+        ("camera.file.path", "/etc/shadow"),
+        ("storage.directory", "/tmp"),
+    ] {
+        let mut values =
+            json!({ "mqtt.broker": "external", "mqtt.host": "elsewhere", "mqtt.username": "me" });
+        values[key] = path.into();
+        let refused = setup.draft(&form(values)).unwrap_err();
+        assert!(refused[0].message.contains(&format!("{key} cannot be set on the page")), "{refused:?}");
+    }
+    for path in
+        ["/etc/shadow", "/dev/video", "/dev/video0/../sda", "/dev/v4l/by-id/../../sda", "/dev/v4l/by-id/.."]
+    {
+        let refused = setup.draft(&form(json!({ "camera.v4l2.device": path }))).unwrap_err();
+        assert_eq!(refused[0].key, "camera.v4l2.device", "{path}");
+    }
+    for path in
+        ["/dev/video0", "/dev/v4l/by-id/usb-046d_C270-video-index0", "/dev/v4l/by-path/platform-xhci.0-usb:1"]
+    {
+        assert!(setup.draft(&form(json!({ "camera.v4l2.device": path }))).is_ok(), "{path}");
+    }
+}
+
+#[test]
 fn a_fault_of_check_is_reported_at_its_field_with_the_same_message() {
     let Device { directory: _directory, setup } = device();
     for (values, key, expected) in [

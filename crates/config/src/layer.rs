@@ -1,7 +1,7 @@
 //! Applies the settings of the set-up page on top of the file: `FILE, setup.toml in the storage folder ──▶ Config`.
 //!
 //! The page writes its settings to a separate file, because a hardened service may not write to /etc. That file has the
-//! same keys, but only those in [`PAGE_KEYS`] (docs/decisions/setup.md).
+//! same keys, but only those in [`PAGE_KEYS`] and [`PASSWORD_FILE`] (docs/decisions/setup.md).
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,9 @@ use super::parse::{find, line_and_column};
 use super::{Config, ConfigError, Fault, Storage};
 use moodring_runtime::atomic_file;
 
-/// Keys that the set-up page can set.
-pub const PAGE_KEYS: [&str; 24] = [
+/// Keys that the form of the set-up page can set. No file is among them: the first line of any file that the service can
+/// read could otherwise be sent to any host as the broker's password.
+pub const PAGE_KEYS: [&str; 22] = [
     "room.site",
     "room.name",
     "purpose.jurisdiction",
@@ -33,13 +34,13 @@ pub const PAGE_KEYS: [&str; 24] = [
     "mqtt.host",
     "mqtt.port",
     "mqtt.username",
-    "mqtt.password_file",
     "mqtt.tls.enabled",
-    "mqtt.tls.ca_file",
     "lessons.begin",
     "lessons.timetable",
     "clock.time_zone",
 ];
+/// Key that the device itself sets when it stores a password that was typed on the page.
+pub const PASSWORD_FILE: &str = "mqtt.password_file";
 /// A larger file was not written by the set-up page and is refused.
 const MAX_BYTES: u64 = 64 * 1024;
 
@@ -69,7 +70,8 @@ impl Config {
     /// This configuration with the keys of `text` on top. `file` is the file name in error messages.
     ///
     /// # Errors
-    /// Every fault of the text and of the result. A key that is not in [`PAGE_KEYS`] is a fault.
+    /// Every fault of the text and of the result. A key that is neither in [`PAGE_KEYS`] nor [`PASSWORD_FILE`] is a
+    /// fault.
     pub fn with_page_settings(&self, text: &str, file: &str) -> Result<Self, ConfigError> {
         let (table, _) = DeTable::parse_recoverable(text);
         let position = |key: &str| find(table.get_ref(), key).map(|offset| line_and_column(text, offset));
@@ -77,7 +79,8 @@ impl Config {
         let Ok(over) = toml::from_str::<Table>(text) else { return Self::parse(text, file) };
         let mut keys = Vec::new();
         collect_keys(&over, "", &mut keys);
-        let refused = keys.into_iter().filter(|key| !PAGE_KEYS.contains(&key.as_str()));
+        let refused =
+            keys.into_iter().filter(|key| !PAGE_KEYS.contains(&key.as_str()) && key != PASSWORD_FILE);
         let refused: Vec<_> = refused
             .map(|key| Fault {
                 position: position(&key),
@@ -157,6 +160,7 @@ mod tests {
             ("[room]\nname = \"a/b\"\n", "setup.toml:2:8: room.name"),
             ("[room]\nname = 7\n", "setup.toml:2:8: invalid type"),
             ("[web]\nlisten = \"0.0.0.0:80\"\n", "setup.toml:2:10: web.listen cannot be set on the page"),
+            ("[mqtt.tls]\nca_file = \"/x\"\n", "setup.toml:2:11: mqtt.tls.ca_file cannot be set on the page"),
             ("[mqtt]\nbroker = \"external\"\nhost = \"\"\n", "setup.toml:3:8: mqtt.host is needed"),
             ("[room", "setup.toml:1:"),
         ] {

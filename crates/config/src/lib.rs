@@ -46,7 +46,7 @@ pub use clock::Clock;
 pub use display::{Display, DisplayKind};
 pub use engine::{Delegate, Engine, ExternalDelegate};
 pub use fault::{ConfigError, Fault};
-pub use layer::{PAGE_KEYS, setup_file_path};
+pub use layer::{PAGE_KEYS, PASSWORD_FILE, setup_file_path};
 pub use layer::{collect_keys, merge};
 pub use lessons::{LessonBegin, Lessons, TimetableEntry};
 pub use lights::{GpioLights, LedLight, Lights, LightsKind, PwmLights, RingLights};

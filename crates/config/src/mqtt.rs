@@ -141,6 +141,22 @@ pub struct Tls {
 }
 
 impl Mqtt {
+    /// The keys that decide who receives the password, and whether it is encrypted, as far as they differ from `before`.
+    /// Empty if this configuration sends no password. A stored password belongs to the old values only.
+    pub fn password_recipient_changes(&self, before: &Self) -> Vec<&'static str> {
+        if self.broker != BrokerKind::External || self.username.is_empty() {
+            return Vec::new();
+        }
+        let changes = [
+            ("mqtt.broker", self.broker != before.broker),
+            ("mqtt.host", self.host != before.host),
+            ("mqtt.port", self.port != before.port),
+            ("mqtt.username", self.username != before.username),
+            ("mqtt.tls.enabled", self.tls.enabled != before.tls.enabled),
+        ];
+        changes.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
+    }
+
     pub(super) fn check(&self, faults: &mut FaultCollector) {
         faults.range("mqtt.keep_alive_s", f64::from(self.keep_alive_s), 5.0, 600.0);
         faults.range("mqtt.reconnect_within_s", f64::from(self.reconnect_within_s), 2.0, 600.0);
@@ -191,5 +207,35 @@ impl Mqtt {
         if tls.certificate_file.as_os_str().is_empty() && !tls.key_file.as_os_str().is_empty() {
             faults.add("mqtt.tls.certificate_file", "is needed if mqtt.tls.key_file is set");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipient_of_the_password_changes_with_broker_host_port_user_and_encryption() {
+        let before = Mqtt {
+            broker: BrokerKind::External,
+            host: "broker".into(),
+            username: "me".into(),
+            ..Mqtt::default()
+        };
+        let changes = |edit: fn(&mut Mqtt)| {
+            let mut after = before.clone();
+            edit(&mut after);
+            after.password_recipient_changes(&before)
+        };
+        assert_eq!(changes(|mqtt| mqtt.keep_alive_s = 9), [""; 0]);
+        assert_eq!(changes(|mqtt| mqtt.host = "other".into()), ["mqtt.host"]);
+        assert_eq!(changes(|mqtt| mqtt.port = 8883), ["mqtt.port"]);
+        assert_eq!(changes(|mqtt| mqtt.username = "you".into()), ["mqtt.username"]);
+        assert_eq!(changes(|mqtt| mqtt.tls.enabled = true), ["mqtt.tls.enabled"]);
+        // These send no password. The way back is a change again.
+        assert_eq!(changes(|mqtt| mqtt.username = String::new()), [""; 0]);
+        assert_eq!(changes(|mqtt| mqtt.broker = BrokerKind::Off), [""; 0]);
+        let off = Mqtt { broker: BrokerKind::Off, ..before.clone() };
+        assert_eq!(before.password_recipient_changes(&off), ["mqtt.broker"]);
     }
 }

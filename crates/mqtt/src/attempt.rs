@@ -33,6 +33,11 @@ pub enum Obstacle {
     Refused,
 }
 
+/// Whether a password for the broker of `config` is stored, in a file or as the service's credential.
+pub fn stores_password(config: &Mqtt) -> bool {
+    Secrets::detect().stores_password(config)
+}
+
 /// Connects to the broker of `config` as `device` would, with `password` or, if that is empty, the stored one.
 ///
 /// # Errors

@@ -48,6 +48,11 @@ impl Secrets {
         Ok(Some((config.username.clone(), password)))
     }
 
+    /// Whether a password for the broker is stored, in a file or as the service's credential.
+    pub(crate) fn stores_password(&self, config: &Mqtt) -> bool {
+        self.path("mqtt.password_file", &config.password_file, PASSWORD).is_some()
+    }
+
     /// The TLS configuration, if the connection is to be encrypted.
     ///
     /// # Errors

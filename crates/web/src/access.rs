@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -19,8 +20,10 @@ use axum::response::{IntoResponse, Json, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
+use super::connections::Peer;
 use super::files;
 use crate::endpoints::{Endpoints, RequiredRole, Roles, declared_path};
 use attempts::{Attempts, Guess};
@@ -33,13 +36,17 @@ use persisted::Paired;
 
 /// Name of the cookie.
 const COOKIE: &str = "session";
-/// How long a pairing is valid; after that the phone must be paired again.
+/// How long the pairing of a teacher is valid; after that the phone must be paired again.
 const PAIRED_FOR: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// How long browsers keep a cookie at most (Chromium). An administrator's cookie is renewed with each page.
+const MAX_COOKIE_AGE: SignedDuration = SignedDuration::from_hours(24 * 400);
+/// Reason of a refusal: the disk is full or read-only.
+const NOT_STORED: &str = "pairing_not_stored";
 /// Minimum length of a metrics token in bytes; a shorter one could be guessed.
 const MIN_TOKEN: usize = 16;
 /// Maximum length of a metrics token in bytes.
 const MAX_TOKEN: u64 = 4096;
-/// Maximum number of paired phones; one more removes the one that was paired first.
+/// Maximum number of paired phones; one more removes a teacher's.
 const MAX_PAIRED: usize = 50;
 
 /// The role of a paired phone.
@@ -52,17 +59,36 @@ pub(super) enum Role {
     Administrator,
 }
 
-/// Address of the client that sent a request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+/// A paired phone that sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Session {
+    /// Number of the phone in the list of paired phones.
+    pub(super) id: String,
+    role: Role,
+}
+
+/// Why a phone was not paired.
+#[derive(Debug, PartialEq, Eq)]
+enum PairError {
+    /// The typed code was refused.
+    Code(Guess),
+    /// The device has no random numbers.
+    NoRandomNumbers,
+    /// The list cannot be written, so nothing has changed.
+    NotStored,
+}
+
+/// The list of paired phones cannot be written, so it is unchanged.
+#[derive(Debug, PartialEq, Eq)]
+struct NotStored;
 
 /// The list of paired phones, and what is needed to pair another.
 pub(super) struct Access {
     key: Key,
     directory: PathBuf,
     paired: Mutex<Vec<Paired>>,
-    /// Held while the list is written, so that an older list never overwrites a newer one.
-    writing: tokio::sync::Mutex<()>,
+    /// Held while the list is changed, so that an older list never overwrites a newer one.
+    changing: Arc<tokio::sync::Mutex<()>>,
     attempts: Mutex<Attempts>,
     pairing: Pairing,
     /// The page is served by HTTPS, so the cookie is restricted to it.
@@ -102,32 +128,46 @@ impl MetricsAccess {
 }
 
 impl Access {
-    /// Reads the signing key and the list of paired phones in `directory`; generates the key if there is none.
+    /// Reads the signing key and the list of paired phones in `directory`. Without a key it generates one and empties the
+    /// list: no listed phone could come back, and the administrator among them would keep the role for ever.
     ///
     /// # Errors
-    /// One of the files cannot be read, or the key cannot be written.
+    /// One of the files cannot be read or written.
     pub(super) fn open(
         directory: PathBuf,
         pairing: Pairing,
         secure: bool,
         metrics: MetricsAccess,
     ) -> std::io::Result<Self> {
-        let key = persisted::key(&directory)?;
-        let paired = persisted::read(&directory)?;
-        let (paired, writing) = (Mutex::new(paired), tokio::sync::Mutex::default());
-        Ok(Self { key, directory, paired, writing, attempts: Mutex::default(), pairing, secure, metrics })
+        let mut paired = persisted::read(&directory)?;
+        let key = match persisted::key(&directory)? {
+            Some(key) => key,
+            None => {
+                if !paired.is_empty() {
+                    warn!(phones = paired.len(), "page.key is missing: all phones are unpaired");
+                    paired.clear();
+                    persisted::write(&directory, &paired)?;
+                }
+                persisted::new_key(&directory)?
+            }
+        };
+        let (paired, attempts) = (Mutex::new(paired), Mutex::default());
+        Ok(Self { key, directory, paired, changing: Arc::default(), attempts, pairing, secure, metrics })
     }
 
-    /// The role of the phone that sent `headers` at `now`.
-    fn role(&self, headers: &HeaderMap, now: Timestamp) -> Option<Role> {
-        let claim = self.claim(headers, now)?;
-        let paired = lock(&self.paired);
-        paired.iter().find(|paired| paired.id == claim.id).map(|paired| paired.role)
-    }
-
-    fn claim(&self, headers: &HeaderMap, now: Timestamp) -> Option<Claim> {
+    /// The paired phone that sent `headers` at `now`.
+    fn session(&self, headers: &HeaderMap, now: Timestamp) -> Option<Session> {
         let claim = self.key.verify(files::cookie(headers, COOKIE)?)?;
-        (now.as_second() < claim.until_s).then_some(claim)
+        let paired = lock(&self.paired);
+        let paired = paired.iter().find(|paired| paired.id == claim.id)?;
+        paired.is_valid(now).then_some(Session { id: claim.id, role: paired.role })
+    }
+
+    /// The header that renews the cookie in `headers` of an administrator's phone: browsers delete every cookie after
+    /// [`MAX_COOKIE_AGE`], and the role must not be lost by that.
+    fn renewed_cookie(&self, headers: &HeaderMap, role: Role) -> Option<HeaderValue> {
+        let value = files::cookie(headers, COOKIE).filter(|_| role == Role::Administrator)?;
+        HeaderValue::from_str(&self.cookie(value, MAX_COOKIE_AGE.as_secs())).ok()
     }
 
     /// Whether the client that sent `headers` may read metrics without pairing.
@@ -149,45 +189,74 @@ impl Access {
         format!("{COOKIE}={value}; Path=/; Max-Age={max_age_s}; SameSite=Strict; HttpOnly{secure}")
     }
 
-    /// Adds a phone to the list if `typed` is the offered code. The first phone becomes administrator.
-    fn pair(&self, typed: &str, from: IpAddr, now: Instant, at: Timestamp) -> Result<Claim, Guess> {
+    /// Pairs a phone if `typed` is the offered code. The first phone becomes administrator. If the list cannot be written,
+    /// the offer stays, so that the same code can be typed again.
+    async fn pair(
+        self: &Arc<Self>,
+        typed: &str,
+        from: IpAddr,
+        now: Instant,
+        at: Timestamp,
+    ) -> Result<Claim, PairError> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        self.check(typed, from, now).map_err(PairError::Code)?;
+        let id = cookie::fresh_id().map_err(|_| PairError::NoRandomNumbers)?;
+        let paired = persisted::with_phone(&lock(&self.paired), &id, at);
+        let role = paired.last().map(|paired| paired.role);
+        // Each code pairs one phone.
+        let withdraw = |access: &Self| access.pairing.withdraw();
+        self.replace(changing, paired, withdraw).await.map_err(|NotStored| PairError::NotStored)?;
+        info!(administrator = role == Some(Role::Administrator), "phone paired");
+        Ok(Claim { id, until_s: (at + PAIRED_FOR).as_second() })
+    }
+
+    /// Whether `typed` is the offered code.
+    fn check(&self, typed: &str, from: IpAddr, now: Instant) -> Result<(), Guess> {
         let offer = self.pairing.at(now).and_then(|offer| Some((offer.code?, offer.until)));
         let Some((code, until)) = offer else { return Err(Guess::NotOffered) };
         let result = lock(&self.attempts).check(&self.key, &code, until, typed, from);
-        if result != Guess::Right {
-            if result == Guess::Exhausted {
-                warn!("too many wrong codes: pairing offer withdrawn");
+        match result {
+            Guess::Right => return Ok(()),
+            Guess::Exhausted => {
+                warn!("wrong codes from too many addresses: pairing offer withdrawn");
                 self.pairing.withdraw();
             }
-            return Err(result);
+            Guess::Wrong | Guess::TooMany | Guess::NotOffered => {}
         }
-        // Each code pairs one phone.
-        self.pairing.withdraw();
-        let id = cookie::fresh_id().map_err(|_| Guess::NotOffered)?;
-        let mut paired = lock(&self.paired);
-        paired.retain(|paired| at.as_second() < paired.until_s);
-        let role = if paired.is_empty() { Role::Administrator } else { Role::Teacher };
-        if paired.len() == MAX_PAIRED {
-            paired.remove(0);
-        }
-        let until_s = (at + PAIRED_FOR).as_second();
-        paired.push(Paired { id: id.clone(), role, until_s });
-        info!(?role, "phone paired");
-        Ok(Claim { id, until_s })
+        Err(result)
     }
 
-    /// Writes the list to the disk.
-    async fn persist(&self) -> Result<(), StatusCode> {
-        let _guard = self.writing.lock().await;
-        let (directory, paired) = (self.directory.clone(), lock(&self.paired).clone());
-        match tokio::task::spawn_blocking(move || persisted::write(&directory, &paired)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                warn!("the list of paired phones cannot be written: {error}");
-                Err(StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
-        }
+    /// Removes the phone `id` from the list.
+    async fn unpair(self: &Arc<Self>, id: &str) -> Result<(), NotStored> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let paired = lock(&self.paired).iter().filter(|paired| paired.id != id).cloned().collect();
+        self.replace(changing, paired, |_| ()).await
+    }
+
+    /// Replaces the list, first on the disk, then in memory, and calls `done`. A client can end its request at any time,
+    /// which drops this future; the change is then still completed.
+    async fn replace(
+        self: &Arc<Self>,
+        changing: OwnedMutexGuard<()>,
+        paired: Vec<Paired>,
+        done: impl FnOnce(&Self) + Send + 'static,
+    ) -> Result<(), NotStored> {
+        let access = Arc::clone(self);
+        let change = move || {
+            let _changing = changing;
+            persisted::write(&access.directory, &paired)?;
+            *lock(&access.paired) = paired;
+            done(&access);
+            Ok::<_, std::io::Error>(())
+        };
+        let error = match tokio::task::spawn_blocking(change).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let directory = self.directory.display();
+        warn!(%directory, error, "the list of paired phones cannot be written: free space, or make the disk writable");
+        Err(NotStored)
     }
 }
 
@@ -201,11 +270,13 @@ pub(super) struct RoleCheck {
 /// is a method that is not declared.
 pub(super) async fn require_role(
     State(check): State<Arc<RoleCheck>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let RoleCheck { access, roles } = &*check;
-    let role = access.role(request.headers(), Timestamp::now());
+    let session = access.session(request.headers(), Timestamp::now());
+    let role = session.as_ref().map(|session| session.role);
+    identify(&mut request, session);
     let Some(path) = declared_path(&request) else {
         // No such route. Only a paired phone learns that, by the router's 404.
         return match role {
@@ -221,11 +292,22 @@ pub(super) async fn require_role(
     let allowed = match (required, role) {
         (Some(RequiredRole::None), _) | (Some(_), Some(Role::Administrator)) => true,
         (Some(RequiredRole::MetricsReader), None) => access.may_read_metrics(request.headers()),
-        (Some(RequiredRole::Teacher | RequiredRole::MetricsReader), Some(Role::Teacher)) => true,
+        (
+            Some(RequiredRole::Teacher | RequiredRole::Reader | RequiredRole::MetricsReader),
+            Some(Role::Teacher),
+        ) => true,
         (Some(RequiredRole::Administrator), Some(Role::Teacher)) | (Some(_), None) | (None, _) => false,
     };
     match (allowed, role) {
-        (true, _) if declared.is_some() => next.run(request).await,
+        (true, _) if declared.is_some() => {
+            let renewed =
+                role.filter(|_| is_page).and_then(|role| access.renewed_cookie(request.headers(), role));
+            let mut response = next.run(request).await;
+            if let Some(cookie) = renewed {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
         (true, _) => method_not_allowed(methods),
         (false, None) if is_page => Redirect::to("/pair").into_response(),
         (false, None) => refuse(StatusCode::UNAUTHORIZED, "not_paired"),
@@ -233,6 +315,15 @@ pub(super) async fn require_role(
         (false, Some(_)) if is_page => Redirect::to("/").into_response(),
         (false, Some(_)) => refuse(StatusCode::FORBIDDEN, "not_administrator"),
     }
+}
+
+/// Tells the handler and the connection which phone sent the request.
+fn identify(request: &mut Request, session: Option<Session>) {
+    let Some(session) = session else { return };
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        peer.identify(&session.id);
+    }
+    request.extensions_mut().insert(session);
 }
 
 fn method_not_allowed(methods: &[(Method, RequiredRole)]) -> Response {
@@ -261,32 +352,27 @@ struct PairRequest {
 /// `POST /api/v1/pair`.
 async fn pair(
     State(access): State<Arc<Access>>,
-    axum::Extension(Peer(from)): axum::Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     Json(PairRequest { code }): Json<PairRequest>,
 ) -> Response {
-    match access.pair(&code, from, Instant::now(), Timestamp::now()) {
-        Ok(claim) => {
-            if let Err(status) = access.persist().await {
-                return refuse(status, "store");
-            }
-            with_cookie(&access.cookie(&access.key.sign(&claim), PAIRED_FOR.as_secs()))
+    match access.pair(&code, peer.address, Instant::now(), Timestamp::now()).await {
+        Ok(claim) => with_cookie(&access.cookie(&access.key.sign(&claim), PAIRED_FOR.as_secs())),
+        Err(PairError::Code(Guess::NotOffered)) => refuse(StatusCode::CONFLICT, "not_offered"),
+        Err(PairError::Code(Guess::TooMany | Guess::Exhausted)) => {
+            refuse(StatusCode::TOO_MANY_REQUESTS, "too_many")
         }
-        Err(Guess::NotOffered) => refuse(StatusCode::CONFLICT, "not_offered"),
-        Err(Guess::TooMany | Guess::Exhausted) => refuse(StatusCode::TOO_MANY_REQUESTS, "too_many"),
-        Err(Guess::Wrong | Guess::Right) => refuse(StatusCode::FORBIDDEN, "wrong_code"),
+        Err(PairError::Code(Guess::Wrong | Guess::Right)) => refuse(StatusCode::FORBIDDEN, "wrong_code"),
+        Err(PairError::NoRandomNumbers) => refuse(StatusCode::SERVICE_UNAVAILABLE, "no_random_numbers"),
+        Err(PairError::NotStored) => refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_STORED),
     }
 }
 
 /// `POST /api/v1/unpair`: removes this phone from the list.
-async fn unpair(State(access): State<Arc<Access>>, headers: HeaderMap) -> Response {
-    let Some(claim) = access.claim(&headers, Timestamp::now()) else {
-        return refuse(StatusCode::UNAUTHORIZED, "not_paired");
-    };
-    lock(&access.paired).retain(|paired| paired.id != claim.id);
-    if let Err(status) = access.persist().await {
-        return refuse(status, "store");
+async fn unpair(State(access): State<Arc<Access>>, Extension(session): Extension<Session>) -> Response {
+    match access.unpair(&session.id).await {
+        Ok(()) => with_cookie(&access.cookie("", 0)),
+        Err(NotStored) => refuse(StatusCode::SERVICE_UNAVAILABLE, NOT_STORED),
     }
-    with_cookie(&access.cookie("", 0))
 }
 
 fn with_cookie(cookie: &str) -> Response {

@@ -199,7 +199,7 @@ impl Controls {
 /// The routes of the commands.
 pub(super) fn endpoints(controls: Controls) -> Endpoints {
     Endpoints::with_state(Arc::new(controls))
-        .get("/api/v1/device", RequiredRole::Teacher, device)
+        .get("/api/v1/device", RequiredRole::Reader, device)
         .post("/api/v1/pause", RequiredRole::Teacher, pause)
         .post("/api/v1/lesson", RequiredRole::Teacher, lesson)
         .post("/api/v1/night", RequiredRole::Teacher, night)

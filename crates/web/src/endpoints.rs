@@ -15,9 +15,11 @@ pub(crate) enum RequiredRole {
     None,
     /// A paired phone, or a client that may read metrics without pairing (`web.metrics`).
     MetricsReader,
-    /// A paired phone.
+    /// On loopback nothing, in the LAN a paired phone: the mood of the class, and what shows it.
+    Reader,
+    /// A paired phone; on loopback an account that may become root.
     Teacher,
-    /// A phone that was paired as administrator.
+    /// A phone that was paired as administrator; on loopback as for a teacher.
     Administrator,
 }
 
@@ -53,7 +55,7 @@ impl Endpoints {
         Self { router: self.router.merge(others.router), roles: self.roles }
     }
 
-    /// The router, and the roles that its requests require in the LAN.
+    /// The router, and the roles that its requests require.
     pub(crate) fn into_parts(self) -> (Router, Roles) {
         (self.router, self.roles)
     }

@@ -1,8 +1,9 @@
-//! Checks of every request: `Host` names this machine, changes come from the device's own page, bodies are bounded in
-//! size and time.
+//! Checks of every request: `Host` names this machine, changes come from the device's own page, no proxy forwards the
+//! network to the unpaired page on loopback, bodies are bounded in size and time.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -28,31 +29,55 @@ const FIXED_HEADERS: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
+/// Headers that proxies add, and neither browsers nor SSH.
+const PROXY_HEADERS: [&str; 6] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
+const PROXIED: &str = "a proxy forwards to the page on loopback, where no phone is paired; let the page listen on the \
+                       device's address in the LAN (web.listen), and the proxy forward to that";
 
 /// Accepted values of `Host`: this machine's address and its own names. An attacker can point only foreign names at it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Names(Vec<String>);
+#[derive(Debug)]
+pub(super) struct Names {
+    all: Vec<String>,
+    is_loopback: bool,
+    /// Whether a forwarded request was logged.
+    is_proxy_logged: AtomicBool,
+}
 
 impl Names {
     /// Names of a page that listens on `address`; `named` is its name in multicast DNS, if it has one.
     pub(super) fn of(address: IpAddr, named: Option<String>) -> Self {
         if address.is_loopback() {
-            return Self(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec());
+            return Self::new(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec(), true);
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let mut names = Self::on_lan(address, host.trim());
-        names.0.extend(named);
+        names.all.extend(named);
         names
+    }
+
+    const fn new(all: Vec<String>, is_loopback: bool) -> Self {
+        Self { all, is_loopback, is_proxy_logged: AtomicBool::new(false) }
+    }
+
+    /// Whether a proxy has forwarded the request to the page on loopback. That would show it to the network without
+    /// pairing. The first one is logged.
+    fn is_forwarded_to_loopback(&self, headers: &HeaderMap) -> bool {
+        let is_forwarded = self.is_loopback && PROXY_HEADERS.iter().any(|name| headers.contains_key(*name));
+        if is_forwarded && !self.is_proxy_logged.swap(true, Ordering::Relaxed) {
+            tracing::warn!("request refused: {PROXIED}");
+        }
+        is_forwarded
     }
 
     /// Answer to a request with another `Host`.
     fn refuse(&self) -> Response {
-        (StatusCode::FORBIDDEN, format!("only {} are served here\n", self.0.join(", "))).into_response()
+        (StatusCode::FORBIDDEN, format!("only {} are served here\n", self.all.join(", "))).into_response()
     }
 
     /// All names; IPv6 addresses are in brackets.
     pub(super) fn all(&self) -> &[String] {
-        &self.0
+        &self.all
     }
 
     fn on_lan(address: IpAddr, host: &str) -> Self {
@@ -65,7 +90,7 @@ impl Names {
             let host = host.to_ascii_lowercase();
             names.extend([format!("{host}.local"), host]);
         }
-        Self(names)
+        Self::new(names, false)
     }
 
     /// Whether `Host` is one of the names, with or without a port.
@@ -75,15 +100,17 @@ impl Names {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
         };
-        self.0.iter().any(|own| own.eq_ignore_ascii_case(name))
+        self.all.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
-/// Refuses requests with a foreign `Host` and changes from foreign pages, and adds the fixed headers to every answer.
+/// Refuses requests with a foreign `Host`, forwarded ones, and changes from foreign pages, and adds the fixed headers to every answer.
 pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = if !names.accept(request.headers()) {
         names.refuse()
+    } else if names.is_forwarded_to_loopback(request.headers()) {
+        (StatusCode::FORBIDDEN, format!("{PROXIED}\n")).into_response()
     } else if changes && !is_from_own_page(request.headers()) {
         (StatusCode::FORBIDDEN, "changes are accepted from the device's own page only\n").into_response()
     } else if changes {
@@ -165,6 +192,20 @@ mod tests {
         }
         assert!(!names.accept(&HeaderMap::new()));
         assert!(!names.accept(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn on_loopback_a_request_that_a_proxy_forwards_is_refused() {
+        let (loopback, lan) =
+            (Names::of([127, 0, 0, 1].into(), None), Names::on_lan([10, 0, 0, 7].into(), ""));
+        assert!(!loopback.is_forwarded_to_loopback(&headers(&[("host", "localhost"), ("accept", "*/*")])));
+        for name in
+            ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"]
+        {
+            let forwarded = headers(&[("host", "localhost"), (name, "192.168.1.9")]);
+            assert!(loopback.is_forwarded_to_loopback(&forwarded), "{name}");
+            assert!(!lan.is_forwarded_to_loopback(&forwarded), "in the LAN phones are paired");
+        }
     }
 
     #[test]

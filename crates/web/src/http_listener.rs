@@ -1,6 +1,11 @@
-//! Accepts connections by HTTP or HTTPS, and limits their number and the time for handshake and request head.
+//! Accepts connections by HTTP or HTTPS, and limits the time for handshake, request head and answer.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use axum::http::{HeaderValue, header};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -11,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::access::Peer;
+use super::connections::{Audience, Connection, Connections, Peer};
+use super::local_account::Account;
+use super::write_timeout::WriteTimeout;
 
-/// Maximum number of connections; further ones wait until one ends. All event listeners, and 64 for other requests.
-const MAX_CONNECTIONS: usize = super::MAX_LISTENERS + 64;
 /// A request's head must arrive within this time.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of a request's head.
@@ -29,19 +34,26 @@ pub(super) struct HttpListener {
     pub(super) router: axum::Router,
     /// With HTTPS: its acceptor, and the routes for plain HTTP.
     pub(super) https: Option<(TlsAcceptor, axum::Router)>,
+    /// The connections that are open.
+    pub(super) connections: Arc<Connections>,
 }
 
 impl HttpListener {
     /// Serves connections until accepting fails.
     pub(super) async fn accept(&self, listener: &TcpListener) -> std::io::Error {
         // The stop drops this future and so ends every connection.
-        let mut connections = JoinSet::new();
+        let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Some(_) = tasks.join_next() => {}
+                accepted = listener.accept(), if self.connections.has_room() => match accepted {
                     Ok((stream, peer)) => {
-                        connections.spawn(self.clone().serve(stream, Peer(peer.ip())));
+                        let account = match self.connections.audience() {
+                            Audience::Loopback => Account::of(&stream),
+                            Audience::Lan => Account::Other,
+                        };
+                        let connection = self.connections.add(peer.ip(), account);
+                        tasks.spawn(self.clone().serve(stream, connection));
                     }
                     Err(error) => return error,
                 },
@@ -49,16 +61,26 @@ impl HttpListener {
         }
     }
 
-    /// Serves one connection to its end. Its faults are logged at level debug only, because any client can cause them.
-    async fn serve(self, stream: TcpStream, peer: Peer) {
-        let Some((acceptor, plain)) = self.https else { return serve_http(stream, peer, self.router).await };
+    /// Serves one connection until its client or the limits of connections end it.
+    async fn serve(self, stream: TcpStream, connection: Connection) {
+        tokio::select! {
+            () = self.serve_stream(stream, connection.peer().clone()) => {}
+            () = connection.must_end() => tracing::debug!("connection to the page ended by its limits"),
+        }
+    }
+
+    /// Serves `stream` to its end. Its faults are logged at level debug only, because any client can cause them.
+    async fn serve_stream(self, stream: TcpStream, peer: Peer) {
+        let Some((acceptor, plain)) = self.https else {
+            return serve_http(WriteTimeout::new(stream), peer, self.router).await;
+        };
         let mut first = [0];
         match timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await {
             Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-            Ok(Ok(1)) => return serve_http(stream, peer, plain).await,
+            Ok(Ok(1)) => return serve_http(WriteTimeout::new(stream), peer, plain).await,
             _ => return,
         }
-        match timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
+        match timeout(HEAD_TIMEOUT, acceptor.accept(WriteTimeout::new(stream))).await {
             Ok(Ok(stream)) => serve_http(stream, peer, self.router).await,
             // A phone that does not trust the certificate yet ends the handshake each time until its user accepts it.
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
@@ -74,9 +96,18 @@ async fn serve_http(
     router: axum::Router,
 ) {
     let router = TowerToHyperService::new(router);
-    let service = hyper::service::service_fn(move |mut request| {
-        hyper::http::Request::extensions_mut(&mut request).insert(peer);
-        hyper::service::Service::call(&router, request)
+    let requests = AtomicU64::new(0);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        let answered = hyper::service::Service::call(&router, request);
+        let (peer, count) = (peer.clone(), requests.fetch_add(1, Ordering::Relaxed) + 1);
+        async move {
+            let mut response = answered.await?;
+            if peer.is_last_request(count) {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

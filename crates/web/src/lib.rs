@@ -7,8 +7,10 @@
 //! # Invariants
 //! - It cannot name a frame or a person: it does not depend on camera or vision. The one picture that it serves is the
 //!   pixelated one of [`CameraPreview`], while aiming is offered.
-//! - Every route is declared with the role that it requires. In the LAN a route without a declared role is refused.
-//! - Everything is bounded: connections, event listeners, size and duration of request heads and bodies.
+//! - Every route is declared with the role that it requires. A route without a declared role is refused: in the LAN to
+//!   everybody, on loopback to accounts that may not become root.
+//! - Everything is bounded: connections and event listeners, in total and for each client; size and duration of request
+//!   heads and bodies; the time in which a client must read its answers.
 //! - Requests must name this machine in `Host`, so that a foreign page cannot read the mood by pointing its own name at
 //!   this address (DNS rebinding).
 
@@ -16,11 +18,14 @@ mod access;
 mod announce;
 mod attention;
 mod commands;
+mod connections;
 mod endpoints;
 mod files;
 mod guard;
 mod http_listener;
 mod lessons;
+mod listeners;
+mod local_account;
 mod messages;
 mod metrics;
 mod openapi;
@@ -29,6 +34,7 @@ mod routes;
 pub mod setup;
 mod tls;
 mod trend;
+mod write_timeout;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,14 +48,16 @@ use moodring_runtime::{
     CameraPreview, CommandSender, DeviceStatus, Health, Moods, Pairing, StatusUpdates, Stop, Telemetry,
 };
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 pub use attention::AttentionUpdates;
 pub use lessons::Archive;
 
 use commands::Controls;
+use connections::{Audience, Connections};
 use endpoints::Endpoints;
 use http_listener::HttpListener;
+use listeners::Listeners;
 use setup::SetupService;
 use trend::Trend;
 
@@ -112,7 +120,7 @@ struct Shared {
     display_image: Option<DisplayImage>,
     outputs: Vec<Arc<Health>>,
     trend: Mutex<Trend>,
-    listeners: Arc<Semaphore>,
+    listeners: Arc<Listeners>,
     progress: Mutex<Instant>,
     /// Without a new mood for this long `/healthz` reports the process as stuck.
     stuck_after: Duration,
@@ -136,7 +144,7 @@ impl Web {
         }
     }
 
-    /// The access check in the LAN; `None` on loopback, where every request is allowed.
+    /// The access check in the LAN; `None` on loopback, where the account of the client is checked.
     fn access(&self) -> std::io::Result<Option<Arc<access::Access>>> {
         if self.config.listen.ip().is_loopback() {
             return Ok(None);
@@ -175,12 +183,14 @@ impl Web {
 
     /// The acceptor of connections, by HTTP or HTTPS.
     fn http_listener(&self, router: axum::Router, names: &Arc<guard::Names>) -> Result<HttpListener, String> {
+        let is_loopback = self.config.listen.ip().is_loopback();
+        let connections = Connections::new(if is_loopback { Audience::Loopback } else { Audience::Lan });
         if !self.config.is_https() {
-            return Ok(HttpListener { router, https: None });
+            return Ok(HttpListener { router, https: None, connections });
         }
         let acceptor = tls::acceptor(&self.config, &self.storage, names.all(), Timestamp::now())?;
         let elsewhere = axum::Router::new().fallback(guard::to_https).with_state(Arc::clone(names));
-        Ok(HttpListener { router, https: Some((acceptor, elsewhere)) })
+        Ok(HttpListener { router, https: Some((acceptor, elsewhere)), connections })
     }
 
     fn shared(&self) -> Shared {
@@ -193,7 +203,7 @@ impl Web {
             display_image: self.display_image.clone(),
             outputs: self.all_health.clone(),
             trend: Mutex::default(),
-            listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
+            listeners: Arc::default(),
             progress: Mutex::new(Instant::now()),
             stuck_after: self.mood_every * 3 + Duration::from_secs(10),
         }
@@ -278,7 +288,8 @@ pub async fn set_up(
     let pages = files::Pages::new().map_err(std::io::Error::other)?;
     let endpoints = files::endpoints(pages).merge(setup::endpoints(service));
     let names = Arc::new(guard::Names::of(address.ip(), None));
-    let http = HttpListener { router: routes::set_up_only(endpoints, names), https: None };
+    let router = routes::set_up_only(endpoints, names);
+    let http = HttpListener { router, https: None, connections: Connections::new(Audience::Loopback) };
     loop {
         tokio::select! {
             () = stop.requested() => return Ok(false),

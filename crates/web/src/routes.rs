@@ -3,20 +3,22 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Redirect, Response};
+use axum::{Extension, Router};
 use futures_util::stream;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::access::{Access, RoleCheck};
+use super::access::{Access, RoleCheck, Session};
 use super::commands::DeviceUpdates;
+use super::connections::Peer;
 use super::endpoints::Endpoints;
-use super::{Shared, access, attention, guard, metrics, openapi, state_name};
+use super::listeners::Listening;
+use super::local_account::Account;
+use super::{Shared, access, attention, guard, local_account, metrics, openapi, state_name};
 use crate::endpoints::RequiredRole;
 use moodring_contract::State as MoodState;
 use moodring_runtime::EngineState;
@@ -27,30 +29,36 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// Read-only routes: mood, trend, events, attention, display, health and metrics.
 pub(super) fn endpoints(shared: Arc<Shared>) -> Endpoints {
-    use RequiredRole::{MetricsReader, Teacher};
+    use RequiredRole::{MetricsReader, Reader, Teacher};
     Endpoints::with_state(shared)
-        .get("/api/v1/mood", Teacher, mood)
-        .get("/api/v1/trend", Teacher, trend)
-        .get("/api/v1/events", Teacher, events)
+        .get("/api/v1/mood", Reader, mood)
+        .get("/api/v1/trend", Reader, trend)
+        .get("/api/v1/events", Reader, events)
         .get("/api/v1/attention", Teacher, attention::newest)
-        .get("/display.png", Teacher, display_png)
-        .get("/api/v1/openapi.json", Teacher, || async { Json(openapi::document()) })
+        .get("/display.png", Reader, display_png)
+        .get("/api/v1/openapi.json", Reader, || async { Json(openapi::document()) })
         .get("/healthz", MetricsReader, healthz)
         .get("/metrics", MetricsReader, metrics_text)
         .finish()
 }
 
-/// Router of `endpoints`. In the LAN `access` checks the role of each request; `names` are the accepted values of
-/// `Host`.
+/// Router of `endpoints`. In the LAN `access` checks the role of each request, on loopback the account of its client is
+/// checked; `names` are the accepted values of `Host`.
 pub(super) fn router(endpoints: Endpoints, access: Option<Arc<Access>>, names: Arc<guard::Names>) -> Router {
     let router = match access {
         Some(access) => {
             let (router, roles) = endpoints.merge(access::endpoints(Arc::clone(&access))).into_parts();
             router.layer(from_fn_with_state(Arc::new(RoleCheck { access, roles }), access::require_role))
         }
-        None => endpoints.into_parts().0,
+        None => for_accounts(endpoints),
     };
     router.layer(DefaultBodyLimit::max(guard::MAX_BODY_BYTES)).layer(from_fn_with_state(names, guard::guard))
+}
+
+/// Router on loopback, which checks the account of each client.
+fn for_accounts(endpoints: Endpoints) -> Router {
+    let (router, roles) = endpoints.into_parts();
+    router.layer(from_fn_with_state(Arc::new(roles), local_account::require_account))
 }
 
 /// Router of a device without a configuration: every other page redirects to the set-up page.
@@ -61,8 +69,7 @@ pub(super) fn set_up_only(endpoints: Endpoints, names: Arc<guard::Names>) -> Rou
         }
         next.run(request).await
     };
-    let (router, _) = endpoints.into_parts();
-    router
+    for_accounts(endpoints)
         .layer(from_fn(redirect))
         .layer(DefaultBodyLimit::max(guard::MAX_BODY_BYTES))
         .layer(from_fn_with_state(names, guard::guard))
@@ -81,15 +88,21 @@ async fn trend(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// Sends device, attention and mood at once, then each after a change. A slow listener skips to the newest values.
-async fn events(State(shared): State<Arc<Shared>>) -> Response {
-    let Ok(permit) = Arc::clone(&shared.listeners).try_acquire_owned() else {
+async fn events(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    session: Option<Extension<Session>>,
+) -> Response {
+    // Where help may be needed is not part of the mood, which every account of this machine may read.
+    let has_attention = session.is_some() || peer.account == Account::Trusted;
+    let Some(listening) = shared.listeners.add(session.map(|Extension(session)| session.id)) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many listeners; close a page\n").into_response();
     };
     let mut listener = Listener {
         moods: shared.moods.clone(),
         device: shared.has_controls.then(|| DeviceUpdates::new(shared.updates.clone())),
-        attention: shared.attention.clone(),
-        _permit: permit,
+        attention: shared.attention.clone().filter(|_| has_attention),
+        _listening: listening,
     };
     listener.moods.mark_changed();
     if let Some(attention) = &mut listener.attention {
@@ -105,7 +118,7 @@ struct Listener {
     moods: Moods,
     device: Option<DeviceUpdates>,
     attention: Option<attention::AttentionUpdates>,
-    _permit: OwnedSemaphorePermit,
+    _listening: Listening,
 }
 
 impl Listener {

@@ -238,6 +238,14 @@ async fn a_request_with_a_foreign_host_is_refused() {
 }
 
 #[tokio::test]
+async fn a_proxy_cannot_open_the_page_on_loopback_to_the_network() {
+    let site = site(samples::live()).await;
+    let head = "GET /api/v1/mood HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.168.1.9\r\n\r\n";
+    let answer = read_until(&mut site.request(head).await, "web.listen").await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
 async fn undeclared_methods_and_huge_heads_are_refused() {
     let site = site(samples::live()).await;
     let mut post =
@@ -256,6 +264,16 @@ async fn an_incomplete_head_times_out() {
     let asked_at = tokio::time::Instant::now();
     let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap();
     assert!(asked_at.elapsed() < HEAD_TIMEOUT * 2);
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answers_is_disconnected() {
+    let site = site(samples::live()).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    let requests = "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    tokio::time::pause();
+    let write = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(600), write).await.expect("the connection stays open");
 }
 
 #[tokio::test]

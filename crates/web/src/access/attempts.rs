@@ -1,7 +1,8 @@
-//! Limits wrong pairing codes: five from one address, twenty in total, then the offer is withdrawn.
+//! Limits wrong pairing codes, so that the wrong codes of one address do not use up the offer of another.
 //!
-//! With a million codes, twenty guesses succeed in one of 50 000 offers, and each offer takes a press of the device's
-//! button.
+//! The first code of each address is always checked. Further codes of an address have a limit of their own and one that
+//! all addresses share. With a million codes, the at most 80 guesses succeed in one of 12 500 offers, and each offer takes
+//! a press of the device's button.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,8 +12,10 @@ use super::cookie::Key;
 
 /// Maximum number of wrong codes from one address per offer.
 const MAX_PER_ADDRESS: u32 = 5;
-/// Maximum number of wrong codes from all addresses per offer.
-const MAX_TOTAL: u32 = 20;
+/// Maximum number of wrong codes per offer that are not the first of their address.
+const MAX_REPEATED: u32 = 16;
+/// Maximum number of addresses with wrong codes per offer.
+const MAX_ADDRESSES: usize = 64;
 
 /// Result of a typed code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +24,9 @@ pub(super) enum Guess {
     Right,
     /// It is not.
     Wrong,
-    /// This address has sent too many wrong codes; the code was not checked.
+    /// Too many wrong codes came from this address, or from those that send several; the code was not checked.
     TooMany,
-    /// Too many wrong codes in total; no further code is checked for this offer.
+    /// Wrong codes came from too many addresses; no further code is checked for this offer.
     Exhausted,
     /// Pairing is not offered.
     NotOffered,
@@ -50,17 +53,18 @@ impl Attempts {
         if self.until != Some(until) {
             *self = Self { until: Some(until), wrong: HashMap::new() };
         }
-        if self.wrong.values().sum::<u32>() >= MAX_TOTAL {
+        if self.wrong.len() >= MAX_ADDRESSES {
             return Guess::Exhausted;
         }
-        if self.wrong.get(&from).is_some_and(|count| *count >= MAX_PER_ADDRESS) {
+        let repeated: u32 = self.wrong.values().map(|count| count.saturating_sub(1)).sum();
+        if self.wrong.get(&from).is_some_and(|count| *count >= MAX_PER_ADDRESS || repeated >= MAX_REPEATED) {
             return Guess::TooMany;
         }
         if key.is_equal(code.as_bytes(), typed.trim().as_bytes()) {
             return Guess::Right;
         }
         *self.wrong.entry(from).or_default() += 1;
-        if self.wrong.values().sum::<u32>() >= MAX_TOTAL { Guess::Exhausted } else { Guess::Wrong }
+        if self.wrong.len() >= MAX_ADDRESSES { Guess::Exhausted } else { Guess::Wrong }
     }
 }
 
@@ -81,7 +85,7 @@ mod tests {
             assert_ne!(result, Guess::Right);
             checked += u32::from(result == Guess::Wrong);
         }
-        assert!(checked < MAX_TOTAL && attempts.wrong.len() <= MAX_TOTAL as usize);
+        assert!(checked < 80 && attempts.wrong.len() <= MAX_ADDRESSES, "{checked}");
         // Now the right code is refused too.
         assert_eq!(attempts.check(&key, "481516", until, "481516", [10, 1, 1, 1].into()), Guess::Exhausted);
     }
@@ -101,6 +105,24 @@ mod tests {
             assert_eq!(check(&mut attempts, wrong, 2), Guess::Wrong, "{wrong}");
         }
         assert_eq!(check(&mut attempts, " 481516 ", 3), Guess::Right);
+    }
+
+    #[test]
+    fn wrong_codes_of_others_do_not_refuse_the_right_one() {
+        let (key, until) = (Key::of([7; 32]), Instant::now());
+        let mut attempts = Attempts::default();
+        let mut check =
+            |typed: &str, host: u8| attempts.check(&key, "481516", until, typed, [10, 0, 0, host].into());
+        // Ten machines send all that they may, and more.
+        for round in 0..100 {
+            for host in 1..=10 {
+                let result = check("000000", host);
+                assert_eq!(result == Guess::Wrong, round < 2 || (round == 2 && host <= 6), "{round} {host}");
+                assert_ne!(result, Guess::Exhausted);
+            }
+        }
+        assert_eq!(check("481516", 1), Guess::TooMany);
+        assert_eq!(check("481516", 11), Guess::Right);
     }
 
     #[test]

@@ -40,9 +40,12 @@ impl Lan {
         (answer[9..12].parse().unwrap(), answer)
     }
 
+    async fn type_code(&self, code: &str) -> (u16, String) {
+        self.ask("POST", "/api/v1/pair", "", &format!(r#"{{"code": "{code}"}}"#)).await
+    }
+
     async fn pair(&self, code: &str) -> (u16, Option<String>) {
-        let (status, answer) =
-            self.ask("POST", "/api/v1/pair", "", &format!(r#"{{"code": "{code}"}}"#)).await;
+        let (status, answer) = self.type_code(code).await;
         let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: session="));
         if let Some(cookie) = cookie {
             assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Strict"), "{cookie}");
@@ -152,6 +155,85 @@ async fn only_an_administrator_may_see_the_preview() {
     assert!(!lan.executor.is_aimed());
 }
 
+/// An event stream of the phone with the cookie `session`; the text that it begins with.
+async fn listen(lan: &Lan, session: &str) -> (TcpStream, String) {
+    let head = format!("GET /api/v1/events HTTP/1.1\r\nHost: {HOST}\r\nCookie: session={session}\r\n\r\n");
+    let mut stream = lan.site.request(&head).await;
+    let text = read_until(&mut stream, "\r\n\r\n").await;
+    (stream, text)
+}
+
+#[tokio::test]
+async fn one_phone_cannot_take_all_event_streams() {
+    let storage = tempfile::tempdir().unwrap();
+    let lan = lan(storage.path()).await;
+    let (greedy, other) = (lan.paired().await, lan.paired().await);
+    let mut streams = Vec::new();
+    let mut refused = 0;
+    for _ in 0..12 {
+        let (stream, text) = listen(&lan, &greedy).await;
+        refused += usize::from(text.starts_with("HTTP/1.1 503"));
+        streams.push(stream);
+    }
+    assert_eq!(refused, 4);
+    assert!(listen(&lan, &other).await.1.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn unpaired_connections_do_not_keep_a_phone_out() {
+    let storage = tempfile::tempdir().unwrap();
+    let lan = lan(storage.path()).await;
+    let session = lan.paired().await;
+    let (mut events, _) = listen(&lan, &session).await;
+    let mut flood = Vec::new();
+    for _ in 0..400 {
+        flood.push(lan.site.request("GET /pair HTTP/1.1\r\nHost: 0.0.0.0\r\n\r\nGET /pair HT").await);
+    }
+    assert_eq!(lan.mood(&session).await, 200);
+    // The oldest connections of the flood have ended; the phone's event stream has not.
+    let mut answer = Vec::new();
+    drop(tokio::time::timeout(TIMEOUT, flood[0].read_to_end(&mut answer)).await.unwrap());
+    lan.site.moods.send_replace(Arc::new(Mood { sequence: 4321, ..samples::live() }));
+    read_until(&mut events, "\"sequence\":4321").await;
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_nobody_is_paired_and_then_the_first_phone_is_administrator() {
+    let storage = tempfile::tempdir().unwrap();
+    let lan = lan(storage.path()).await;
+    // A folder in place of the temporary file makes every write fail, also one by root.
+    let obstacle = storage.path().join("paired.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    lan.offer();
+    for _ in 0..2 {
+        let (status, answer) = lan.type_code(CODE).await;
+        assert!(status == 503 && answer.contains("pairing_not_stored"), "{answer}");
+        assert!(!answer.contains("set-cookie"));
+    }
+    assert!(lan.executor.pairing.at(Instant::now()).is_some(), "the code can be typed again");
+    std::fs::remove_dir(&obstacle).unwrap();
+    let (status, session) = lan.pair(CODE).await;
+    assert_eq!(status, 204);
+    let session = session.unwrap();
+    assert_eq!(lan.ask("GET", "/api/v1/setup", &session, "").await.0, 200, "it is administrator");
+    // Signing out is refused too, and the phone stays paired.
+    std::fs::create_dir(&obstacle).unwrap();
+    assert_eq!(lan.ask("POST", "/api/v1/unpair", &session, "").await.0, 503);
+    assert_eq!(lan.ask("GET", "/api/v1/setup", &session, "").await.0, 200);
+}
+
+#[tokio::test]
+async fn each_page_renews_the_cookie_of_the_administrator_only() {
+    let storage = tempfile::tempdir().unwrap();
+    let lan = lan(storage.path()).await;
+    let (administrator, teacher) = (lan.paired().await, lan.paired().await);
+    let (_, answer) = lan.ask("GET", "/?language=hi", &administrator, "").await;
+    let renewed = format!("set-cookie: session={administrator}; Path=/; Max-Age=34560000; ");
+    assert!(answer.contains(&renewed) && answer.contains("set-cookie: language=hi"), "{answer}");
+    assert!(!lan.ask("GET", "/", &teacher, "").await.1.contains("set-cookie: session"));
+    assert!(!lan.ask("GET", "/api/v1/mood", &administrator, "").await.1.contains("set-cookie"));
+}
+
 #[tokio::test]
 async fn pairing_and_signing_out_survive_a_restart() {
     let storage = tempfile::tempdir().unwrap();
@@ -165,6 +247,21 @@ async fn pairing_and_signing_out_survive_a_restart() {
     assert_eq!(restarted.mood(&signed_out).await, 401);
     let other = tempfile::tempdir().unwrap();
     assert_eq!(lan(other.path()).await.mood(&paired).await, 401, "cookie of another device");
+}
+
+#[tokio::test]
+async fn without_its_key_the_device_has_no_administrator_until_the_next_phone_is_paired() {
+    let storage = tempfile::tempdir().unwrap();
+    let first = lan(storage.path()).await;
+    let (old, _) = (first.paired().await, first.paired().await);
+    first.site.stop.request();
+    std::fs::remove_file(storage.path().join("page.key")).unwrap();
+    // The list is emptied at once, not only when a phone is paired.
+    lan(storage.path()).await.site.stop.request();
+    let restarted = lan(storage.path()).await;
+    assert_eq!(restarted.mood(&old).await, 401);
+    let new = restarted.paired().await;
+    assert_eq!(restarted.ask("GET", "/api/v1/setup", &new, "").await.0, 200);
 }
 
 #[tokio::test]
@@ -199,6 +296,7 @@ async fn ten_thousand_wrong_codes_pair_no_phone() {
     lan.offer();
     let mut stream = TcpStream::connect(lan.site.address).await.unwrap();
     let mut buffer = vec![0; 4096];
+    let mut connections = 1;
     for number in 0..10_000 {
         let body = format!(r#"{{"code": "{number:06}"}}"#);
         let head = format!(
@@ -212,7 +310,12 @@ async fn ten_thousand_wrong_codes_pair_no_phone() {
         let status = &answer[9..12];
         assert!(if number < 5 { status == "403" } else { status == "429" }, "{number}: {answer}");
         assert!(!answer.contains("set-cookie"));
+        if answer.contains("connection: close") {
+            stream = TcpStream::connect(lan.site.address).await.unwrap();
+            connections += 1;
+        }
     }
+    assert!(connections > 100, "an unpaired connection has a limited number of requests: {connections}");
     // From this address the right code is refused too.
     assert_eq!(lan.pair(CODE).await, (429, None));
     assert_eq!(lan.mood("").await, 401);

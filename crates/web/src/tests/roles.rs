@@ -83,6 +83,90 @@ async fn every_documented_route_page_and_file_has_a_role() {
     }
 }
 
+/// On loopback. All other routes require an account that may become root.
+#[tokio::test]
+async fn every_account_of_this_machine_may_only_read_the_mood() {
+    let storage = tempfile::tempdir().unwrap();
+    let table = role_table(storage.path());
+    let open: BTreeSet<_> = routes(&table)
+        .filter(|(method, path, _)| {
+            let is_read = **method != Method::HEAD && (path.starts_with("/api") || !path.contains('.'));
+            is_read && local_account::is_open(&table, path, method)
+        })
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    let expected = [
+        "GET /",
+        "GET /api/v1/device",
+        "GET /api/v1/events",
+        "GET /api/v1/mood",
+        "GET /api/v1/openapi.json",
+        "GET /api/v1/trend",
+        "GET /healthz",
+        "GET /messages/{file}",
+        "GET /metrics",
+        "GET /pair",
+        "POST /api/v1/pair",
+    ];
+    assert_eq!(open, expected.map(String::from).into());
+    assert!(!local_account::is_open(&table, "/nowhere", &Method::GET));
+    assert!(!local_account::is_open(&table, "/api/v1/mood", &Method::POST));
+}
+
+/// The answer to a request of the account `nobody` to the page on loopback; `None` if this test does not run as root.
+async fn ask_as_nobody(site: &Site, method: &str, path: &str) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let port = site.address.port();
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{method} {path} HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: \
+         application/json\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{{}}' >&3; cat <&3"
+    );
+    let ask = move || {
+        use std::os::unix::process::CommandExt as _;
+        std::process::Command::new("bash").args(["-c", &script]).uid(65534).output().unwrap().stdout
+    };
+    let answer = tokio::task::spawn_blocking(ask).await.unwrap();
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn on_loopback_another_account_reads_the_mood_and_changes_nothing() {
+    let storage = tempfile::tempdir().unwrap();
+    let (executor, _) = Executor::start();
+    let (web, moods) = web(SocketAddr::from(([127, 0, 0, 1], 0)), samples::live());
+    let site = serve(with_all_routes(web, &executor, storage.path()), moods).await;
+    for (method, path, expected) in [
+        ("GET", "/", 200),
+        ("GET", "/api/v1/mood", 200),
+        ("GET", "/api/v1/device", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/setup", 403),
+        ("GET", "/lessons", 403),
+        ("GET", "/api/v1/setup", 403),
+        ("POST", "/api/v1/setup", 403),
+        ("POST", "/api/v1/setup/broker", 403),
+        ("POST", "/api/v1/pause", 403),
+        ("POST", "/api/v1/lesson", 403),
+        ("GET", "/api/v1/lessons", 403),
+        ("GET", "/api/v1/aim?viewer=a", 403),
+        ("GET", "/api/v1/attention", 403),
+        ("GET", "/nowhere", 403),
+    ] {
+        let Some(answer) = ask_as_nobody(&site, method, path).await else {
+            println!("SKIPPED: only root can act as another account");
+            return;
+        };
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{method} {path}: {answer}");
+        assert!(expected == 200 || answer.contains("may only read the mood"), "{method} {path}: {answer}");
+    }
+    assert!(executor.executed().is_empty());
+    // The account of this test may do everything.
+    let (head, _) = site.send("POST", "/api/v1/pause", "", r#"{"paused": true}"#).await;
+    assert!(head.starts_with("HTTP/1.1 200") && executor.is_paused(), "{head}");
+}
+
 /// The other tests follow the table; this one notices that a route has lost its role in it.
 #[tokio::test]
 async fn routes_for_administrators_and_for_everybody_are_these() {
@@ -176,7 +260,8 @@ async fn a_route_without_a_declared_role_is_refused_even_to_administrators() {
     let address = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
     let (health, stop) = (Arc::clone(&web.health), web.stop.clone());
     let task = tokio::spawn(async move {
-        HttpListener { router, https: None }.accept(&listener).await;
+        let connections = Connections::new(Audience::Lan);
+        HttpListener { router, https: None, connections }.accept(&listener).await;
     });
     let lan = pairing::Lan { site: Site { address, moods, health, stop, task }, executor };
     for (path, session, expected) in [
