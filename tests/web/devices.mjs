@@ -25,6 +25,11 @@ export const turnedAway = once(() => new Device('room-6', [
 /** A class of 28 in a lesson with a joke and a hard part. */
 export const lessonRoom = once(() => new Device('b-214', `[camera.simulator]\npeople = 28\nframes_per_s = 4\n${MOOD}`).start());
 
+/** A class of 24 in a school in the EU: people are counted, and nothing else. */
+export const counted = once(() => new Device('room-7', [
+  '[camera.simulator]', 'people = 24', 'frames_per_s = 2', MOOD.replace('[mood]', '[mood]\nmode = "count"'),
+].join('\n')).start());
+
 /** Three people, fewer than `mood.min_people`. */
 export const fewPeople = once(() => new Device('room-2', `[camera.simulator]\npeople = 3\nframes_per_s = 2\n${MOOD}`).start());
 

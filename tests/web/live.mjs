@@ -4,7 +4,7 @@ import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DESKTOP, PHONE, SMALL, axe, fits, open } from './browser.mjs';
 import { until } from './device.mjs';
-import { classroom, fewPeople, pictures } from './devices.mjs';
+import { classroom, counted, fewPeople, pictures } from './devices.mjs';
 
 const MAX_BYTES = 100_000;
 const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
@@ -181,6 +181,23 @@ const tooFew = ['too few people: no figures, and a notice', async (browser) => {
   await device.stop();
 }];
 
+const onlyCounted = ['a device that only counts shows the number of people and no judgement', async (browser) => {
+  const device = await counted();
+  const visit = await open(browser, device);
+  await stateIs(visit.page, 'live');
+  await agrees(visit, device, async (mood) => [await visit.text('#word'), String(mood.people)]);
+  assert.match(await visit.text('#notice'), /counts people and estimates nothing else/);
+  for (const part of ['#pace', '#facing', '#expressions-card', '.trend', '#sensitivity', '#coverage']) {
+    assert.ok(await visit.page.locator(part).isHidden(), `${part} is shown`);
+  }
+  const { facing, expressions, trend, word } = await device.mood();
+  assert.deepEqual([facing, expressions, trend, word], [null, null, null, 'unsure']);
+  await axe(visit.page);
+  await picture(visit.page, 'page-phone-count');
+  await visit.close();
+  await device.stop();
+}];
+
 const stale = ['a lost camera: stale, with the time of the last picture', async (browser) => {
   const device = await pictures();
   const visit = await open(browser, device);
@@ -219,5 +236,5 @@ const lost = ['a stopped device: the page shows it, and continues after the rest
 }];
 
 export const live = [
-  warmingUp, figures, updates, weight, accessible, hindi, keyboard, spoken, installable, tooFew, stale, lost,
+  warmingUp, figures, updates, weight, accessible, hindi, keyboard, spoken, installable, tooFew, onlyCounted, stale, lost,
 ];
