@@ -51,10 +51,10 @@ impl Retention {
             self.even_since = None;
             return None;
         }
-        let (since, _) = *self
-            .even_since
-            .take_if(|pair| is_even(pair))
-            .map_or_else(|| self.even_since.insert((now, at)), |pair| self.even_since.insert(pair));
+        let since = match &self.even_since {
+            Some(pair) if is_even(pair) => pair.0,
+            _ => self.even_since.insert((now, at)).0,
+        };
         let required = if synchronised == Some(true) { PROVED_AFTER } else { PROVED_ALONE_AFTER };
         (now.saturating_duration_since(since) >= required).then(|| at - self.keep)
     }
