@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 pub use moodring_camera::jpeg::JpegError;
-use moodring_camera::jpeg::{JpegDecoder, Layout};
+use moodring_camera::jpeg::{self, Layout};
 use moodring_camera::{Frame, MAX_PIXELS, PixelFormat, Size};
 
 /// A borrowed picture of 8-bit luma: `height` lines of `width` pixels, `stride` bytes apart.
@@ -80,7 +80,6 @@ pub enum LumaError {
 /// Extracts luma from frames. Its buffers grow to the largest frame and are reused.
 #[derive(Default)]
 pub struct LumaDecoder {
-    jpeg: JpegDecoder,
     pixels: Vec<u8>,
 }
 
@@ -104,7 +103,7 @@ impl LumaDecoder {
                 if !is_frame_with_border(layout.size, size) {
                     return Err(LumaError::JpegSize { jpeg: layout.size, frame: size });
                 }
-                self.jpeg.decode(&frame.data, &layout, &mut self.pixels)?;
+                jpeg::decode(&frame.data, &layout, &mut self.pixels)?;
                 Luma::new(size, layout.size.width as usize, &self.pixels)
             }
         }
@@ -193,14 +192,16 @@ mod tests {
             half_width in 1u32..70, height in 1u32..90, padding in 0usize..40, phase in 0u32..100,
             sampling in prop::sample::select(SAMPLINGS.to_vec()),
             restart_interval in prop::sample::select(vec![0u16, 1, 3]),
-            kind in 0u8..3,
+            kind in 0u8..4,
         ) {
             let size = Size::new(half_width * 2, height);
             let (width, luma) = (half_width as usize * 2, smooth_scene(size, phase));
             let mut nv12 = packed(&luma, size, width + padding, 1);
             nv12.resize(nv12.len() + (width + padding) * (height as usize).div_ceil(2), 128);
-            let (progressive, without_tables) = (kind == 1 && sampling != Some((1, 2)), kind == 2);
-            let jpeg = SceneJpeg { size, phase, sampling, restart_interval, progressive, without_tables };
+            let (progressive, without_tables, separate_scans) = (kind == 1, kind == 2, kind == 3);
+            let jpeg = SceneJpeg {
+                size, phase, sampling, restart_interval, progressive, without_tables, separate_scans,
+            };
             let mut decoder = LumaDecoder::default();
             for frame in [
                 frame(PixelFormat::Grey, size, width + padding, packed(&luma, size, width + padding, 1)),
