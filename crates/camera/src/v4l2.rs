@@ -225,7 +225,7 @@ fn open_fault(path: &Path, error: io::Error, present: &[CameraInfo]) -> CameraEr
     let io = |problem: &str| format!("{device} {problem}");
     match (error.kind(), error.raw_os_error()) {
         (ErrorKind::NotFound | ErrorKind::NotADirectory, _) | (_, Some(ENXIO | ENODEV)) => {
-            CameraError::Gone(format!("{device} does not exist; {}", camera_names(present)))
+            CameraError::Missing(format!("{device} does not exist; {}", camera_names(present)))
         }
         (ErrorKind::ResourceBusy, _) => {
             CameraError::Io { context: io("is used by another program"), source: error }
@@ -280,7 +280,7 @@ mod tests {
     fn a_missing_device_and_a_non_camera_are_distinguished() {
         let error = opening("/dev/nowhere/video0");
         assert!(
-            error.to_string().starts_with("camera gone: /dev/nowhere/video0 does not exist; "),
+            error.to_string().starts_with("camera not found: /dev/nowhere/video0 does not exist; "),
             "{error}"
         );
         for device in ["/dev/null", "/dev"] {
@@ -307,7 +307,7 @@ mod tests {
         let message = |code| open_fault(path, io::Error::from_raw_os_error(code), &present).to_string();
         assert_eq!(
             message(2),
-            "camera gone: /dev/video0 does not exist; connected: /dev/v4l/by-id/usb-Cam-index0 (HD Webcam), /dev/video4"
+            "camera not found: /dev/video0 does not exist; connected: /dev/v4l/by-id/usb-Cam-index0 (HD Webcam), /dev/video4"
         );
         assert_eq!(message(19), message(2));
         assert_eq!(message(16), "camera failed: /dev/video0 is used by another program");
