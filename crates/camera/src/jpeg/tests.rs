@@ -201,3 +201,24 @@ fn a_picture_without_huffman_tables_is_decoded_with_the_standard_ones() {
         assert!(luma.iter().zip(&expected).all(|(luma, expected)| luma.abs_diff(*expected) <= 2));
     }
 }
+
+#[test]
+fn cmyk_is_converted_to_luma() {
+    let size = Size::new(40, 24);
+    let inks: Vec<[u8; 4]> =
+        smooth_scene(size, 5).iter().map(|y| [*y, 255 - *y, *y / 2, 20 + *y / 4]).collect();
+    for colour in [jpeg_encoder::ColorType::Cmyk, jpeg_encoder::ColorType::CmykAsYcck] {
+        for progressive in [false, true] {
+            let mut jpeg = Vec::new();
+            let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 100);
+            encoder.set_progressive(progressive);
+            encoder.encode(inks.as_flattened(), 40, 24, colour).unwrap();
+            for (found, [c, m, y, k]) in decode(&jpeg).unwrap().iter().zip(&inks) {
+                let light = luma_of_rgb([255 - c, 255 - m, 255 - y]);
+                let expected = u32::from(light) * u32::from(255 - k) / 255;
+                assert!(u32::from(*found).abs_diff(expected) <= 4, "{colour:?}: {found} for {expected}");
+            }
+            assert!(decode(&cut(&jpeg, jpeg.len() * 2 / 3, true)).is_err());
+        }
+    }
+}
