@@ -450,7 +450,7 @@ fn models(config: &Config) -> Models {
 }
 
 /// The camera source that the configuration selects.
-fn camera_source(config: &moodring_config::Camera, stop: &Stop) -> Box<dyn CameraSource> {
+pub(crate) fn camera_source(config: &moodring_config::Camera, stop: &Stop) -> Box<dyn CameraSource> {
     match config.source {
         CameraKind::V4l2 => Box::new(V4l2Source::new(&config.v4l2)),
         CameraKind::File => Box::new(FileSource::new(&config.file, stop)),

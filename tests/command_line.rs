@@ -247,7 +247,93 @@ fn annotated_pictures_are_written() {
     write_picture(&picture, 320, 240);
     let folder = directory.path().join("out");
     let arguments = ["analyze", "--annotate", folder.to_str().unwrap(), picture.to_str().unwrap()];
-    assert!(run(&arguments).status.success());
-    let drawn = image::open(folder.join("room.png")).unwrap();
+    let output = run(&arguments);
+    assert!(output.status.success());
+    assert_eq!(text(&output.stderr), "", "no notice of the library");
+    let drawn = image::open(folder.join("room.png.annotated.png")).unwrap();
     assert!(drawn.width() >= 320);
+}
+
+#[test]
+fn annotating_into_the_folder_of_the_pictures_leaves_them_untouched_and_uncounted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for name in ["class.png", "class.jpg"] {
+        write_picture(&path(name), 320, 240);
+    }
+    let before = ["class.png", "class.jpg"].map(|name| std::fs::read(path(name)).unwrap());
+    let folder = directory.path().to_str().unwrap();
+    for _ in 0..2 {
+        let output = run(&["analyze", "--json", "--annotate", folder, folder]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let sources: Vec<_> =
+            lines(&output).iter().map(|report| report["source"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(sources, ["class.jpg", "class.png"].map(|name| path(name).display().to_string()));
+    }
+    assert!(before == ["class.png", "class.jpg"].map(|name| std::fs::read(path(name)).unwrap()));
+    assert!(path("class.png.annotated.png").is_file() && path("class.jpg.annotated.png").is_file());
+}
+
+#[test]
+fn every_picture_of_a_clip_gets_its_annotated_file_and_a_cut_clip_is_an_error() {
+    if std::process::Command::new("ffmpeg").arg("-version").output().is_err() {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"SKIPPED: ffmpeg is not installed\n");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.mkv");
+    let mut ffmpeg = std::process::Command::new("ffmpeg");
+    ffmpeg.args([
+        "-v",
+        "error",
+        "-nostdin",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=s=320x240:r=5:d=1",
+        "-c:v",
+        "ffv1",
+    ]);
+    assert!(ffmpeg.arg(&clip).status().unwrap().success());
+    let out = directory.path().join("out");
+    let output = run(&["analyze", "--annotate", out.to_str().unwrap(), clip.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(out.join("clip.mkv")).unwrap().count(), 5);
+
+    let whole = std::fs::read(&clip).unwrap();
+    std::fs::write(&clip, &whole[..whole.len() * 7 / 10]).unwrap();
+    let output = run(&["analyze", "--json", clip.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!lines(&output).is_empty() && text(&output.stderr).contains("clip.mkv is incomplete, only "));
+}
+
+#[test]
+fn messages_about_inputs_name_them_once_and_keep_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let address = "http://127.0.0.1:9/video.cgi?user=admin&pwd=hunter2";
+    let output = run(&["analyze", "/nowhere/a.jpg", pipe.to_str().unwrap(), address]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("moodring: /nowhere/a.jpg does not exist\n"), "{stderr}");
+    assert!(stderr.contains("pipe is a pipe: write its data to a file first\n"), "{stderr}");
+    assert!(stderr.contains("http://127.0.0.1:9") && !stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+fn doctor_takes_a_picture_and_reports_what_it_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let picture = directory.path().join("room.png");
+    write_picture(&picture, 320, 240);
+    let state = directory.path().join("state");
+    let storage = format!("[storage]\ndirectory = {state:?}\n[camera]\nsource = \"file\"\n");
+    let doctor = |path: &str| {
+        let config = configuration(directory.path(), &format!("{storage}[camera.file]\npath = {path:?}\n"));
+        text(&run(&["doctor", "--config", &config]).stdout).to_owned()
+    };
+    let report = doctor(picture.to_str().unwrap());
+    assert!(report.contains("a picture of 320x240, mean brightness "), "{report}");
+    let dead = doctor("http://127.0.0.1:9/video.cgi?user=admin&pwd=hunter2");
+    assert!(dead.contains("FAULT camera      no picture: ") && !dead.contains("hunter2"), "{dead}");
 }

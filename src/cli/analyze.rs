@@ -2,20 +2,22 @@
 //!
 //! Unlike the daemon it prints boxes and readings of single people, because the user chose the pictures.
 
+mod annotated;
+
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::annotated::AnnotatedFolder;
 use super::{AlreadyReported, OptionalConfig, annotate};
 use moodring_camera::Frame;
 use moodring_camera::PixelBox;
-use moodring_camera::file::{self, Clip, Input};
+use moodring_camera::file::{self, Clip, Input, Speed, display_name};
 use moodring_config::Config;
 use moodring_contract::Expression;
 use moodring_contract::Mood;
@@ -33,7 +35,7 @@ pub(super) struct Arguments {
     /// Print one JSON object per picture and line, instead of a table
     #[arg(long)]
     json: bool,
-    /// Write each picture with boxes, labels and bars to this folder, as PNG
+    /// Write each picture with boxes, labels and bars to this folder, as NAME.annotated.png (of clips: NAME/000000.…)
     #[arg(long, value_name = "DIR", conflicts_with = "crops")]
     annotate: Option<PathBuf>,
     /// Ignore heads with a lower score, 0.05 to 0.95; without it the value of the model card
@@ -76,12 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.min_score.is_some() {
         config.vision.head_score = arguments.min_score;
     }
-    if let Some(directory) = &arguments.annotate {
-        fs::create_dir_all(directory)
-            .with_context(|| format!("cannot create the folder {}", directory.display()))?;
-    }
     let vision = Vision::new(&config).context("vision cannot start")?;
-    let mut analysis = Analysis { arguments, config, vision, failed: 0 };
+    let mut analysis = Analysis { arguments, config, vision, annotated: None, failed: 0 };
     analysis.run()?;
     if analysis.failed > 0 { Err(AlreadyReported.into()) } else { Ok(()) }
 }
@@ -90,18 +88,31 @@ struct Analysis<'a> {
     arguments: &'a Arguments,
     config: Config,
     vision: Vision,
+    annotated: Option<AnnotatedFolder>,
     failed: usize,
+}
+
+/// A picture to analyze, and where it comes from.
+struct Source<'a> {
+    path: &'a Path,
+    /// Number of the picture in its clip.
+    index: Option<u32>,
+}
+
+impl Source<'_> {
+    /// The name in tables and messages, without the secrets of an address.
+    fn name(&self) -> String {
+        let name = display_name(self.path);
+        self.index.map_or_else(|| name.clone(), |index| format!("{name}#{index}"))
+    }
 }
 
 impl Analysis<'_> {
     fn run(&mut self) -> anyhow::Result<()> {
-        let mut sources = Vec::new();
-        for path in &self.arguments.inputs {
-            match Input::inspect(path) {
-                Ok(Input::Folder(pictures)) => sources.extend(pictures.into_iter().map(Input::Picture)),
-                Ok(source) => sources.push(source),
-                Err(error) => self.report_error(&path.display().to_string(), &error.into()),
-            }
+        let sources = self.sources();
+        if let Some(directory) = &self.arguments.annotate {
+            // The names depend on all inputs, and are known before the first is read.
+            self.annotated = Some(AnnotatedFolder::create(directory, sources.iter().map(path_of))?);
         }
         if !self.arguments.json {
             println!("{}", Self::HEADER);
@@ -123,14 +134,28 @@ impl Analysis<'_> {
         Ok(())
     }
 
+    /// The inputs, with the pictures of folders in the place of the folders.
+    fn sources(&mut self) -> Vec<Input> {
+        let mut sources = Vec::new();
+        for path in &self.arguments.inputs {
+            match Input::inspect(path) {
+                Ok(Input::Folder(pictures)) => sources.extend(pictures.into_iter().map(Input::Picture)),
+                Ok(source) => sources.push(source),
+                Err(error) => self.report_error(&error.into()),
+            }
+        }
+        sources
+    }
+
     /// Analyzes a picture. Returns only errors that end the whole run, such as a closed pipe or a full disk.
     fn analyze_picture(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
-        let name = path.display().to_string();
-        progress.set_message(name.clone());
+        let source = Source { path, index: None };
+        progress.set_message(source.name());
         match file::load_picture(path) {
-            Ok(frame) => progress.suspend(|| self.analyze_frame(&name, &frame)),
+            Ok(frame) => progress.suspend(|| self.analyze_frame(&source, &frame)),
             Err(error) => {
-                progress.suspend(|| self.report_error(&name, &error.into()));
+                let error = anyhow::Error::from(error);
+                progress.suspend(|| self.report_error(&anyhow!("{} {error:#}", source.name())));
                 Ok(())
             }
         }
@@ -138,41 +163,42 @@ impl Analysis<'_> {
 
     /// Analyzes a clip; errors as for a picture.
     fn analyze_clip(&mut self, path: &Path, progress: &ProgressBar) -> anyhow::Result<()> {
-        let name = path.display().to_string();
-        let mut opened = match Clip::open(path, &Stop::default()) {
+        let mut clip = match Clip::open(path, Speed::Fastest, &Stop::default()) {
             Ok(clip) => clip,
             Err(error) => {
-                progress.suspend(|| self.report_error(&name, &error.into()));
+                progress.suspend(|| self.report_error(&error.into()));
                 return Ok(());
             }
         };
         let (mut index, mut buffer) = (0_u32, Vec::new());
         loop {
-            match opened.next_frame(std::mem::take(&mut buffer)) {
+            match clip.next_frame(std::mem::take(&mut buffer)) {
                 Ok(Some(frame)) => {
                     if index.is_multiple_of(self.arguments.step) {
-                        progress.set_message(format!("{name}, picture {index}"));
-                        progress.suspend(|| self.analyze_frame(&format!("{name}#{index}"), &frame))?;
+                        let source = Source { path, index: Some(index) };
+                        progress.set_message(source.name());
+                        progress.suspend(|| self.analyze_frame(&source, &frame))?;
                     }
                     buffer = frame.data;
                     index += 1;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    progress.suspend(|| self.report_error(&name, &error.into()));
+                    progress.suspend(|| self.report_error(&error.into()));
                     return Ok(());
                 }
             }
         }
     }
 
-    fn analyze_frame(&mut self, source: &str, frame: &Frame) -> anyhow::Result<()> {
+    fn analyze_frame(&mut self, source: &Source<'_>, frame: &Frame) -> anyhow::Result<()> {
+        let name = source.name();
         let result =
             if self.arguments.crops { self.read_crop(frame) } else { self.vision.analyze_still(frame) };
         let StillResult { observation, face_scores } = match result {
             Ok(result) => result,
             Err(error) => {
-                self.report_error(source, &error.into());
+                self.report_error(&anyhow!("{name}: {:#}", anyhow::Error::from(error)));
                 return Ok(());
             }
         };
@@ -181,7 +207,7 @@ impl Analysis<'_> {
         let mood = aggregator.mood(Instant::now(), Timestamp::now());
         if self.arguments.json {
             let report = PictureReport {
-                source,
+                source: &name,
                 width: frame.size.width,
                 height: frame.size.height,
                 people: observation.people.iter().zip(face_scores).map(person_report).collect(),
@@ -189,10 +215,14 @@ impl Analysis<'_> {
             };
             println!("{}", serde_json::to_string(&report)?);
         } else {
-            println!("{}", row(source, &observation, &mood));
+            println!("{}", row(&name, &observation, &mood));
         }
-        if let Some(directory) = &self.arguments.annotate {
-            self.annotate(directory, source, frame, &observation)?;
+        if let Some(folder) = &self.annotated {
+            // Pictures and clips are loaded as one luma plane without padding.
+            let picture = image::GrayImage::from_raw(frame.size.width, frame.size.height, frame.data.clone())
+                .context("the picture is not a plain luma plane")?;
+            let drawn = annotate::annotate(&picture, &observation.people, &self.config.zone);
+            folder.write(source.path, source.index, &drawn)?;
         }
         Ok(())
     }
@@ -218,30 +248,22 @@ impl Analysis<'_> {
         Ok(StillResult { observation, face_scores: vec![1.0] })
     }
 
-    fn annotate(
-        &self,
-        directory: &Path,
-        source: &str,
-        frame: &Frame,
-        observation: &Observation,
-    ) -> anyhow::Result<()> {
-        // Pictures and clips are loaded as one luma plane without padding.
-        let picture = image::GrayImage::from_raw(frame.size.width, frame.size.height, frame.data.clone())
-            .context("the picture is not a plain luma plane")?;
-        let stem = Path::new(source).file_stem().unwrap_or_default().to_string_lossy().replace('#', "-");
-        let path = directory.join(format!("{stem}.png"));
-        annotate::annotate(&picture, &observation.people, &self.config.zone)
-            .save(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))
-    }
-
-    fn report_error(&mut self, source: &str, error: &anyhow::Error) {
+    /// Reports an error, whose message begins with the name of the input.
+    fn report_error(&mut self, error: &anyhow::Error) {
         self.failed += 1;
-        eprintln!("moodring: {source}: {error:#}");
+        eprintln!("moodring: {error:#}");
     }
 
     const HEADER: &'static str =
         "people  facing  read  mood       angry disgust fear  happy sad   surpr neutral  picture";
+}
+
+fn path_of(input: &Input) -> &Path {
+    match input {
+        Input::Picture(path) | Input::Clip(path) => path,
+        // Replaced by their pictures before.
+        Input::Folder(_) => Path::new(""),
+    }
 }
 
 /// One row of the table. Percentages are shown only if the picture shows at least `mood.min_people` people.

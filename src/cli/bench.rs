@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::OptionalConfig;
-use moodring_camera::file::{self, Clip, Input};
+use moodring_camera::file::{self, Clip, Input, Speed};
 use moodring_camera::simulator::SimulatorSource;
 use moodring_camera::{CameraSource, Frame};
 use moodring_config::{Config, SimulatedFormat, SimulatedScript};
@@ -116,7 +116,7 @@ fn frames(arguments: &Arguments, config: &Config) -> anyhow::Result<Vec<Frame>> 
                 paths.iter().take(PICTURES).map(|path| file::load_picture(path)).collect::<Result<_, _>>()?
             }
             Input::Clip(path) => {
-                let mut clip = Clip::open(&path, &Stop::default())?;
+                let mut clip = Clip::open(&path, Speed::Fastest, &Stop::default())?;
                 let mut frames = Vec::new();
                 while frames.len() < PICTURES
                     && let Some(frame) = clip.next_frame(Vec::new())?
@@ -204,7 +204,7 @@ fn print_table(report: &Report) {
 
 fn describe(arguments: &Arguments) -> String {
     match &arguments.input {
-        Some(path) => path.display().to_string(),
+        Some(path) => file::display_name(path),
         None => {
             let (width, height) = arguments.size;
             format!("simulated class of {} at {width}x{height}, {:?}", arguments.people, arguments.format)

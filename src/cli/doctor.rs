@@ -1,16 +1,16 @@
 //! `moodring doctor`: reports which configured parts work on this machine, which do not, and how to fix them.
 
+mod camera;
 mod hardware;
 
 use std::fmt::Display;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{AlreadyReported, OptionalConfig};
 use crate::law::{self, Refusal};
-use moodring_camera::v4l2::{self, CameraInfo};
-use moodring_config::{BrokerKind, CameraKind, CameraView, Config, Delegate, DisplayKind, ZoneKind, zone};
+use moodring_config::{BrokerKind, Config, Delegate, DisplayKind, ZoneKind, zone};
 use moodring_contract::Mode;
 use moodring_hardware::board::{Board, Machine};
 use moodring_hardware::display::fault as display_fault;
@@ -38,8 +38,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::default();
     purpose(&config, &mut report);
     library(&config, &mut report);
-    models(&config, &mut report);
-    cameras(&config, &mut report);
+    let vision = models(&config, &mut report);
+    camera::survey(&config, vision, &mut report);
     zones(&config, &mut report);
     broker(&config, &mut report);
     display(&config, &mut report);
@@ -140,7 +140,7 @@ fn library(config: &Config, report: &mut Report) {
     }
 }
 
-fn models(config: &Config, report: &mut Report) {
+fn models(config: &Config, report: &mut Report) -> Option<Vision> {
     let cards = Cards::of(config);
     if cards.expression.is_none() {
         report.note("expression", format_args!("not loaded: mood.mode is {:?}", config.mood.mode.name()));
@@ -169,8 +169,12 @@ fn models(config: &Config, report: &mut Report) {
         Ok(vision) => {
             report.works("models", "match their model cards and run");
             engine(config, vision.delegation(), report);
+            Some(vision)
         }
-        Err(error) => report.fault("models", error),
+        Err(error) => {
+            report.fault("models", error);
+            None
+        }
     }
 }
 
@@ -188,70 +192,6 @@ fn engine(config: &Config, delegation: &Delegation, report: &mut Report) {
     for (file, Share { taken, nodes }) in delegation.shares() {
         report.works("delegate", format_args!("{name} runs {taken} of the {nodes} nodes of {file}"));
     }
-}
-
-fn cameras(config: &Config, report: &mut Report) {
-    let found = v4l2::list();
-    if found.is_empty() {
-        report.note("camera", "no V4L2 camera is connected");
-    }
-    for camera in &found {
-        let name = camera.stable_names.first().unwrap_or(&camera.path);
-        match &camera.fault {
-            Some(fault) => report.note("camera", format_args!("{}: {fault}", name.display())),
-            None => report.works("camera", format_args!("{} ({})", name.display(), camera.card)),
-        }
-        for mode in &camera.modes {
-            report.note("camera", format_args!("  {mode}"));
-        }
-    }
-    match config.camera.source {
-        CameraKind::V4l2 => {
-            let wanted = &config.camera.v4l2.device;
-            if let Some(warning) = unstable_name_warning(wanted, &found) {
-                report.warn("camera", warning);
-            }
-            let real = wanted.canonicalize().unwrap_or_else(|_| PathBuf::from(wanted));
-            match found.iter().find(|camera| camera.path == real) {
-                Some(_) => report
-                    .works("camera", format_args!("camera.v4l2.device {} is connected", wanted.display())),
-                None => report.fault(
-                    "camera",
-                    format_args!("camera.v4l2.device {} is not one of the cameras above", wanted.display()),
-                ),
-            }
-        }
-        CameraKind::File => match moodring_camera::file::Input::inspect(&config.camera.file.path) {
-            Ok(_) => report.works("camera", format_args!("file {}", config.camera.file.path.display())),
-            Err(error) => report.fault("camera", error),
-        },
-        CameraKind::Simulator => {
-            let class = match config.camera.view {
-                CameraView::Room => "class",
-                CameraView::Gallery => "video call",
-            };
-            let people = config.camera.simulator.people;
-            report.works("camera", format_args!("a simulated {class} of {people}"));
-        }
-    }
-}
-
-/// Warns if `wanted` is a numbered device file and several cameras are connected: the numbers may change at each start.
-/// The warning names the stable path.
-fn unstable_name_warning(wanted: &Path, found: &[CameraInfo]) -> Option<String> {
-    if found.len() < 2 || wanted.starts_with("/dev/v4l") {
-        return None;
-    }
-    let real = wanted.canonicalize().unwrap_or_else(|_| wanted.to_owned());
-    let stable = found.iter().find(|camera| camera.path == real)?.stable_names.first();
-    let advice = match stable {
-        Some(name) => format!("set camera.v4l2.device = \"{}\"", name.display()),
-        None => "the camera has no stable name below /dev/v4l; connect only one camera".into(),
-    };
-    let (count, wanted) = (found.len(), wanted.display());
-    Some(format!(
-        "{count} cameras are connected, and {wanted} may be a different one after a restart: {advice}"
-    ))
 }
 
 /// Reports how much of the picture the zones admit. [`Config::load`] refuses contradictory zones, but accepts zones
@@ -328,33 +268,5 @@ fn display(config: &Config, report: &mut Report) {
                 ),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_cameras_need_stable_names() {
-        let camera = |number: u8, names: &[&str]| CameraInfo {
-            path: format!("/dev/video{number}").into(),
-            stable_names: names.iter().map(PathBuf::from).collect(),
-            card: String::new(),
-            modes: Vec::new(),
-            fault: None,
-        };
-        let name = "/dev/v4l/by-id/usb-Maker_Cam-video-index0";
-        let found = [camera(240, &[name]), camera(242, &[])];
-        let warning_for = |wanted: &str, found| unstable_name_warning(Path::new(wanted), found);
-        let warning = warning_for("/dev/video240", &found).unwrap();
-        assert!(
-            warning.starts_with("2 cameras are connected, and /dev/video240 may be a different one"),
-            "{warning}"
-        );
-        assert!(warning.ends_with(&format!("set camera.v4l2.device = \"{name}\"")), "{warning}");
-        assert!(warning_for("/dev/video242", &found).unwrap().contains("connect only one camera"));
-        assert_eq!(warning_for(name, &found), None);
-        assert_eq!(warning_for("/dev/video240", &found[..1]), None);
     }
 }

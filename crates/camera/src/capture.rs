@@ -1,7 +1,8 @@
 //! The camera thread: `CameraSource ──Frame──▶ Frames`, until the stop is requested.
 //!
 //! After any failure the camera is dropped and opened again after a growing pause, because cables, hubs and files can
-//! return. The loss and the return of the camera are logged once each.
+//! return. Only a camera that delivers pictures for a while ends the growth. Each reason of a loss is logged once, until
+//! then.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -107,6 +108,7 @@ impl CaptureLoop<'_> {
     pub fn run(&self, source: &mut dyn CameraSource, light: &mut CameraLight, mut backoff: Backoff) {
         /// Time between two checks for a request to stop while the camera is switched off.
         const STOP_CHECK_EVERY: Duration = Duration::from_millis(250);
+        let mut losses = Losses::default();
         while !self.stop.is_requested() {
             self.heartbeat.beat();
             if !self.switch.wait_until_on(STOP_CHECK_EVERY) {
@@ -117,13 +119,16 @@ impl CaptureLoop<'_> {
                 }
                 continue;
             }
-            let Err(error) = self.stream(source, light, &mut backoff) else { continue };
+            let Err(error) = self.stream(source, light, &mut backoff, &mut losses) else { continue };
             if self.stop.is_requested() {
                 break;
             }
-            if report(&error, self.health) {
+            let reason = reason(&error);
+            losses.report(&reason);
+            if self.health.state() == CameraState::Streaming {
                 self.counters.camera_losses.increment();
             }
+            self.health.enter(CameraState::Away(reason));
             self.stop.wait(backoff.after_failure(random_share()));
         }
     }
@@ -135,7 +140,10 @@ impl CaptureLoop<'_> {
         source: &mut dyn CameraSource,
         light: &mut CameraLight,
         backoff: &mut Backoff,
+        losses: &mut Losses,
     ) -> Result<(), CameraError> {
+        /// A camera that delivers pictures for this long works.
+        const STABLE_AFTER: Duration = Duration::from_secs(10);
         /// Longest time for which the camera may be open after its light has failed.
         const LIGHT_CHECK_EVERY: Duration = Duration::from_secs(1);
         /// One blink per second: easy to see, and slower than flicker that is harmful to people.
@@ -145,6 +153,7 @@ impl CaptureLoop<'_> {
         let mut light_guard = light.switch_on()?;
         let mut camera: Box<dyn Camera> = source.open()?;
         let (mut light_set_at, mut light_state) = (None, LightState::On);
+        let mut first_picture_at = None;
         while self.switch.is_on() && !self.stop.is_requested() {
             self.heartbeat.beat();
             let frame = camera.capture(self.frames.buffer())?;
@@ -162,10 +171,14 @@ impl CaptureLoop<'_> {
                 light_set_at = Some(frame.captured_at);
             }
             self.counters.frames_captured.increment();
-            if self.health.enter(CameraState::Streaming) {
+            if self.health.enter(CameraState::Streaming) && losses.last_is_logged() {
                 tracing::info!(format = ?frame.format, size = %frame.size, "camera streams");
             }
-            backoff.reset();
+            let since = *first_picture_at.get_or_insert(frame.captured_at);
+            if frame.captured_at.saturating_duration_since(since) >= STABLE_AFTER {
+                backoff.reset();
+                losses.end();
+            }
             if self.frames.put(frame) {
                 self.counters.frames_replaced.increment();
             }
@@ -174,21 +187,56 @@ impl CaptureLoop<'_> {
     }
 }
 
-/// Logs a warning when the camera is lost. A pulled cable causes two or three errors in a row, so another reason while
-/// the camera is away is logged as info, and the same reason as debug. Returns true if the camera streamed until now.
-fn report(error: &CameraError, health: &CameraHealth) -> bool {
-    let reason = match std::error::Error::source(error) {
+/// The losses of the camera since it last worked for a while.
+#[derive(Debug, Default)]
+struct Losses {
+    count: u64,
+    /// Reasons that were logged.
+    reasons: Vec<String>,
+    /// Whether the last loss was not logged, because its reason is known.
+    is_silent: bool,
+}
+
+impl Losses {
+    /// Logs a loss, unless the same reason was logged before. A pulled cable causes two or three reasons in a row, so
+    /// only the first is a warning.
+    fn report(&mut self, reason: &str) {
+        /// More reasons differ only in details.
+        const MAX_REASONS: usize = 8;
+        self.count += 1;
+        self.is_silent =
+            self.reasons.len() == MAX_REASONS || self.reasons.iter().any(|known| known == reason);
+        if self.is_silent {
+            tracing::debug!(reason, losses = self.count, "camera away again");
+        } else if self.reasons.is_empty() {
+            tracing::warn!(reason, "camera away, will be opened again");
+        } else {
+            tracing::info!(reason, "camera still away, for another reason");
+        }
+        if !self.is_silent {
+            self.reasons.push(reason.to_owned());
+        }
+    }
+
+    fn last_is_logged(&self) -> bool {
+        !self.is_silent
+    }
+
+    /// The camera works.
+    fn end(&mut self) {
+        if self.is_silent {
+            tracing::info!(losses = self.count, "camera streams again without interruption");
+        }
+        *self = Self::default();
+    }
+}
+
+/// The message of an error with its cause.
+fn reason(error: &CameraError) -> String {
+    match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
-    };
-    let before = health.state();
-    let is_new = health.enter(CameraState::Away(reason.clone()));
-    match before {
-        CameraState::Away(_) if is_new => tracing::info!(%reason, "camera still away, for another reason"),
-        CameraState::Away(_) => tracing::debug!(%reason, "camera still away"),
-        _ => tracing::warn!(%reason, "camera away, will be opened again"),
     }
-    before == CameraState::Streaming
 }
 
 #[cfg(test)]

@@ -136,7 +136,10 @@ impl std::fmt::Debug for Frame {
 /// Reasons why a camera delivered no picture.
 #[derive(Debug, Error)]
 pub enum CameraError {
-    /// The device or file does not exist, or exists no longer. Open it again later.
+    /// The device or file does not exist. It may be plugged in later, or its name is wrong.
+    #[error("camera not found: {0}")]
+    Missing(String),
+    /// The device or stream worked, or may work, and delivers nothing now. Open it again later.
     #[error("camera gone: {0}")]
     Gone(String),
     /// The source exists but cannot deliver what is configured. The configuration must change.

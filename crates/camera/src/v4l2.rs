@@ -21,7 +21,7 @@ use v4l::{Device, Format, FourCC};
 pub use list::{CameraInfo, list};
 pub use modes::{CameraMode, Choice, choose};
 
-use super::jpeg::Layout;
+use super::jpeg::{JpegError, Layout};
 use super::{Camera, CameraError, CameraSource, Frame, PixelFormat, Size};
 use moodring_config::V4l2;
 
@@ -106,18 +106,23 @@ impl Camera for V4l2Camera {
     fn capture(&mut self, mut buffer: Vec<u8>) -> Result<Frame, CameraError> {
         let Self { stream, name, format, size, stride } = self;
         let stream = stream.as_mut().ok_or_else(|| CameraError::Gone(format!("{name} is closed")))?;
+        let mut reason = Unusable::Marked;
         for _ in 0..MAX_UNUSABLE_FRAMES {
             // After an error the camera must not be used: the v4l crate would queue the same buffer again.
             let (bytes, meta) = stream.next().map_err(|error| capture_fault(name, error))?;
             let captured_at = Instant::now();
             let written = bytes.get(..meta.bytesused as usize).unwrap_or(bytes);
             if meta.flags.contains(Flags::ERROR) {
-                tracing::trace!(sequence = meta.sequence, "the driver marked the frame as damaged");
+                reason = Unusable::Marked;
                 continue;
             }
-            let Some(picture) = picture(*format, *size, *stride, written) else {
-                tracing::trace!(sequence = meta.sequence, bytes = written.len(), "the frame is incomplete");
-                continue;
+            let picture = match picture(*format, *size, *stride, written) {
+                Ok(picture) => picture,
+                Err(unusable) => {
+                    tracing::trace!(sequence = meta.sequence, %unusable, "frame skipped");
+                    reason = unusable;
+                    continue;
+                }
             };
             buffer.clear();
             buffer.extend_from_slice(picture);
@@ -130,22 +135,49 @@ impl Camera for V4l2Camera {
                 data: buffer,
             });
         }
-        let context = format!("{name} gave {MAX_UNUSABLE_FRAMES} damaged frames in a row");
-        Err(CameraError::Io { context, source: ErrorKind::InvalidData.into() })
+        Err(unusable_fault(name, &reason))
     }
 }
 
-/// The part of a buffer that is the picture. `None` if it is incomplete, as the first pictures of many cameras are.
-fn picture(format: PixelFormat, size: Size, stride: usize, written: &[u8]) -> Option<&[u8]> {
+/// Reasons why a frame is not used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Unusable {
+    /// The driver marked it as damaged.
+    #[error("was marked as damaged by the driver")]
+    Marked,
+    /// It ends early, as the first pictures of many cameras do.
+    #[error("has {bytes} of {needed_bytes} bytes")]
+    Cut { bytes: usize, needed_bytes: usize },
+    /// It is not a JPEG picture that can be read.
+    #[error("is unusable: {0}")]
+    Jpeg(#[from] JpegError),
+}
+
+/// The error after too many unusable frames, of which the last one was unusable for this reason.
+fn unusable_fault(name: &str, reason: &Unusable) -> CameraError {
+    if let Unusable::Jpeg(error @ JpegError::Unsupported(_)) = reason {
+        return CameraError::Unsupported(format!(
+            "{name}: {error}; choose another size or camera, `moodring doctor` lists what it offers"
+        ));
+    }
+    let context = format!("{name} gave {MAX_UNUSABLE_FRAMES} damaged frames in a row; the last one {reason}");
+    CameraError::Io { context, source: ErrorKind::InvalidData.into() }
+}
+
+/// The part of a buffer that is the picture.
+fn picture(format: PixelFormat, size: Size, stride: usize, written: &[u8]) -> Result<&[u8], Unusable> {
     if format == PixelFormat::Mjpeg {
         // Some drivers report the whole buffer as written. The end marker shows the real length.
-        return written.get(..Layout::parse(written).ok()?.end);
+        return Ok(&written[..Layout::parse(written)?.end]);
     }
     let height = size.height as usize;
     let lines = if format == PixelFormat::Nv12 { height + height.div_ceil(2) } else { height };
     // The padding of the last line may be missing.
-    let luma_end = stride * height.checked_sub(1)? + self::stride(format, size, 0);
-    (written.len() >= luma_end).then(|| &written[..written.len().min(stride * lines)])
+    let needed_bytes = stride * height.saturating_sub(1) + self::stride(format, size, 0);
+    if written.len() < needed_bytes {
+        return Err(Unusable::Cut { bytes: written.len(), needed_bytes });
+    }
+    Ok(&written[..written.len().min(stride * lines)])
 }
 
 impl Drop for V4l2Camera {
@@ -193,7 +225,7 @@ fn open_fault(path: &Path, error: io::Error, present: &[CameraInfo]) -> CameraEr
     let io = |problem: &str| format!("{device} {problem}");
     match (error.kind(), error.raw_os_error()) {
         (ErrorKind::NotFound | ErrorKind::NotADirectory, _) | (_, Some(ENXIO | ENODEV)) => {
-            CameraError::Gone(format!("{device} does not exist; {}", camera_names(present)))
+            CameraError::Missing(format!("{device} does not exist; {}", camera_names(present)))
         }
         (ErrorKind::ResourceBusy, _) => {
             CameraError::Io { context: io("is used by another program"), source: error }
@@ -248,7 +280,7 @@ mod tests {
     fn a_missing_device_and_a_non_camera_are_distinguished() {
         let error = opening("/dev/nowhere/video0");
         assert!(
-            error.to_string().starts_with("camera gone: /dev/nowhere/video0 does not exist; "),
+            error.to_string().starts_with("camera not found: /dev/nowhere/video0 does not exist; "),
             "{error}"
         );
         for device in ["/dev/null", "/dev"] {
@@ -275,7 +307,7 @@ mod tests {
         let message = |code| open_fault(path, io::Error::from_raw_os_error(code), &present).to_string();
         assert_eq!(
             message(2),
-            "camera gone: /dev/video0 does not exist; connected: /dev/v4l/by-id/usb-Cam-index0 (HD Webcam), /dev/video4"
+            "camera not found: /dev/video0 does not exist; connected: /dev/v4l/by-id/usb-Cam-index0 (HD Webcam), /dev/video4"
         );
         assert_eq!(message(19), message(2));
         assert_eq!(message(16), "camera failed: /dev/video0 is used by another program");
@@ -324,7 +356,7 @@ mod tests {
         let size = Size::new(4, 2);
         let bytes: Vec<u8> = (0..64).collect();
         let length = |format, stride, written: usize| {
-            picture(format, size, stride, &bytes[..written]).map(<[u8]>::len)
+            picture(format, size, stride, &bytes[..written]).ok().map(<[u8]>::len)
         };
         assert_eq!(length(PixelFormat::Grey, 8, 64), Some(16));
         assert_eq!(length(PixelFormat::Grey, 8, 12), Some(12), "without the last line's padding");
@@ -335,12 +367,35 @@ mod tests {
     }
 
     #[test]
-    fn jpeg_is_cut_at_its_end_marker_and_refused_without_one() {
+    fn jpeg_is_cut_at_its_end_with_or_without_an_end_marker() {
         let jpeg = SceneJpeg::default().encode();
         let mut whole_buffer = jpeg.clone();
         whole_buffer.resize(jpeg.len() + 4096, 0);
         let size = Size::new(64, 48);
-        assert_eq!(picture(PixelFormat::Mjpeg, size, 0, &whole_buffer), Some(jpeg.as_slice()));
-        assert_eq!(picture(PixelFormat::Mjpeg, size, 0, &jpeg[..jpeg.len() - 9]), None);
+        assert!(picture(PixelFormat::Mjpeg, size, 0, &whole_buffer) == Ok(&jpeg));
+        // Vision finds out whether the picture is whole; many cameras send no end marker.
+        let unmarked = &jpeg[..jpeg.len() - 2];
+        whole_buffer[unmarked.len()..].fill(0);
+        assert!(picture(PixelFormat::Mjpeg, size, 0, &whole_buffer) == Ok(unmarked));
+        assert_eq!(picture(PixelFormat::Mjpeg, size, 0, &jpeg[1..]), Err(JpegError::NotJpeg.into()));
+    }
+
+    #[test]
+    fn a_kind_of_jpeg_that_cannot_be_read_is_named_and_not_tried_again() {
+        let mut jpeg = SceneJpeg::default().encode();
+        let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        jpeg[frame + 1] = 0xc9;
+        let unusable = picture(PixelFormat::Mjpeg, Size::new(64, 48), 0, &jpeg).expect_err("is arithmetic");
+        let error = unusable_fault("/dev/video0", &unusable);
+        assert_eq!(
+            error.to_string(),
+            "camera cannot be used: /dev/video0: JPEG picture cannot be read as luma: it uses arithmetic coding; \
+             choose another size or camera, `moodring doctor` lists what it offers"
+        );
+        let error = unusable_fault("/dev/video0", &Unusable::Cut { bytes: 9, needed_bytes: 16 });
+        assert_eq!(
+            error.to_string(),
+            "camera failed: /dev/video0 gave 30 damaged frames in a row; the last one has 9 of 16 bytes"
+        );
     }
 }

@@ -248,11 +248,13 @@ impl Default for V4l2 {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct File {
-    /// Path of a picture, of a folder of pictures, or of any file or address that ffmpeg reads.
+    /// Path of a picture, of a folder of pictures, or of any file or address that ffmpeg reads. Messages show only the
+    /// host of an address, because the rest may hold a password.
     pub path: PathBuf,
     /// Rate at which the pictures of a folder are delivered, in pictures per second, 0.1 to 60.
     pub frames_per_s: f64,
-    /// Whether playback restarts at the end. If false, the camera reports that it is gone and is opened again.
+    /// Whether playback restarts at the end; a stream or snapshot is opened once a second at most. If false, the camera
+    /// reports that it is gone and is opened again.
     pub repeat: bool,
 }
 

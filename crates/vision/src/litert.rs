@@ -12,6 +12,7 @@ mod graph;
 mod layout;
 mod library;
 mod network;
+mod notices;
 mod plugin;
 mod search;
 
@@ -88,7 +89,9 @@ impl LiteRt {
 
 impl Engine for LiteRt {
     fn network(&self, model: Model, threads: u32) -> Result<Box<dyn Network>, EngineError> {
-        let network = LiteRtNetwork::new(&self.api, self.accelerator.as_ref(), model, threads)?;
-        Ok(Box::new(network))
+        let load = || LiteRtNetwork::new(&self.api, self.accelerator.as_ref(), model, threads);
+        // What a delegate writes may be needed after a crash, so it is not held back.
+        let network = if self.accelerator.is_none() { notices::without(load) } else { load() };
+        Ok(Box::new(network?))
     }
 }

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 pub use moodring_camera::jpeg::JpegError;
-use moodring_camera::jpeg::{JpegDecoder, Layout};
+use moodring_camera::jpeg::{self, Layout};
 use moodring_camera::{Frame, MAX_PIXELS, PixelFormat, Size};
 
 /// A borrowed picture of 8-bit luma: `height` lines of `width` pixels, `stride` bytes apart.
@@ -80,7 +80,6 @@ pub enum LumaError {
 /// Extracts luma from frames. Its buffers grow to the largest frame and are reused.
 #[derive(Default)]
 pub struct LumaDecoder {
-    jpeg: JpegDecoder,
     pixels: Vec<u8>,
 }
 
@@ -104,7 +103,7 @@ impl LumaDecoder {
                 if !is_frame_with_border(layout.size, size) {
                     return Err(LumaError::JpegSize { jpeg: layout.size, frame: size });
                 }
-                self.jpeg.decode(&frame.data, &layout, &mut self.pixels)?;
+                jpeg::decode(&frame.data, &layout, &mut self.pixels)?;
                 Luma::new(size, layout.size.width as usize, &self.pixels)
             }
         }
@@ -199,8 +198,10 @@ mod tests {
             let (width, luma) = (half_width as usize * 2, smooth_scene(size, phase));
             let mut nv12 = packed(&luma, size, width + padding, 1);
             nv12.resize(nv12.len() + (width + padding) * (height as usize).div_ceil(2), 128);
-            let (progressive, without_tables) = (kind == 1 && sampling != Some((1, 2)), kind == 2);
-            let jpeg = SceneJpeg { size, phase, sampling, restart_interval, progressive, without_tables };
+            let (progressive, without_tables) = (kind == 1, kind == 2);
+            let jpeg = SceneJpeg {
+                size, phase, sampling, restart_interval, progressive, without_tables, ..SceneJpeg::default()
+            };
             let mut decoder = LumaDecoder::default();
             for frame in [
                 frame(PixelFormat::Grey, size, width + padding, packed(&luma, size, width + padding, 1)),

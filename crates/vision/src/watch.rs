@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tracing::{info, trace, warn};
+use tracing::{trace, warn};
 
 use super::Observation;
 use super::cycle::VisionError;
@@ -49,7 +49,7 @@ impl VisionLoop<'_> {
     /// # Errors
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
-        let (mut broken, mut delegated) = (false, None);
+        let (mut broken, mut delegated) = (BrokenFrames::default(), None);
         let mut pauses = self.resets.borrow_and_update().pauses;
         while !self.stop.is_requested() {
             self.heartbeat.beat();
@@ -73,9 +73,6 @@ impl VisionLoop<'_> {
             let observed_from = Instant::now();
             match vision.observe(&frame) {
                 Ok(observation) => {
-                    if std::mem::take(&mut broken) {
-                        info!("frames can be decoded again");
-                    }
                     self.count(vision, observation.people.len(), observed_from.elapsed());
                     let works = vision.delegation().fault().is_none();
                     if delegated.replace(works) != Some(works) {
@@ -89,8 +86,8 @@ impl VisionLoop<'_> {
                 Err(error @ VisionError::Engine(_)) => return Err(error.into()),
                 Err(error) => {
                     self.counters.frames_broken.increment();
-                    if !std::mem::replace(&mut broken, true) {
-                        warn!(%error, "frame cannot be decoded; frames are skipped");
+                    if let Some(frames) = broken.add(begun) {
+                        warn!(%error, frames, "frames cannot be decoded and are skipped");
                     }
                 }
             }
@@ -115,6 +112,27 @@ impl VisionLoop<'_> {
     }
 }
 
+/// Counts frames that cannot be decoded. A bad cable damages some frames of many, for hours.
+#[derive(Debug, Default)]
+struct BrokenFrames {
+    /// Frames since the last line in the log.
+    count: u64,
+    logged_at: Option<Instant>,
+}
+
+impl BrokenFrames {
+    /// Counts a frame. Returns the number to log: at the first, then at most every ten minutes.
+    fn add(&mut self, now: Instant) -> Option<u64> {
+        const LOG_EVERY: Duration = Duration::from_secs(600);
+        self.count += 1;
+        if self.logged_at.is_some_and(|at| now.saturating_duration_since(at) < LOG_EVERY) {
+            return None;
+        }
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
 /// Duration of a cycle whose work took `busy`. The slowdown applies to the larger of `every` and `busy`, so that a
 /// board that is always busy is slowed down, too.
 fn cycle(every: Duration, busy: Duration, slowdown: f64) -> Duration {
@@ -135,6 +153,13 @@ fn pause(due: Instant, heartbeat: &Heartbeat, stop: &Stop) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn broken_frames_are_one_line_in_ten_minutes() {
+        let (start, mut broken) = (Instant::now(), BrokenFrames::default());
+        let logged = [0, 1, 599, 600, 601].map(|second| broken.add(start + Duration::from_secs(second)));
+        assert_eq!(logged, [Some(1), None, None, Some(3), None]);
+    }
 
     #[test]
     fn a_warm_board_pauses_even_when_always_busy() {

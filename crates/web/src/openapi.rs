@@ -62,7 +62,11 @@ impl Document {
             responses.insert(status.to_string(), response);
         };
         answer(401, "this phone is not paired", Content::Error);
-        answer(403, "the host name, the origin, the role or, on loopback, the account is not allowed", Content::Error);
+        answer(
+            403,
+            "the host name, the origin, the role or, on loopback, the account is not allowed",
+            Content::Error,
+        );
         if method != "get" {
             answer(408, "the request took too long", Content::Error);
         }

@@ -121,6 +121,57 @@ fn buffers_of_unread_frames_are_reused_and_the_newest_frame_is_kept() {
 }
 
 #[test]
+fn each_reason_of_a_loss_is_logged_once_until_the_camera_works() {
+    let mut losses = Losses::default();
+    let mut logged = |reason: &str| {
+        losses.report(reason);
+        losses.last_is_logged()
+    };
+    assert_eq!(
+        ["ended", "ended", "refused", "ended", "refused"].map(&mut logged),
+        [true, false, true, false, false]
+    );
+    // Reasons that are new each time.
+    let count = (0..100).filter(|number| logged(&format!("error at {number}"))).count();
+    assert_eq!(count, 6, "eight reasons in all");
+    losses.end();
+    losses.report("ended");
+    assert!(losses.last_is_logged());
+}
+
+#[test]
+fn only_a_camera_that_works_for_a_while_ends_the_growth_of_the_pauses() {
+    let play = |seconds: u64| {
+        let (switch, stop) = (Arc::new(CameraSwitch::default()), Stop::default());
+        let mut source = WatchedSource {
+            log: Log::default(),
+            openings: VecDeque::from([vec![Event::Picture(0), Event::Picture(seconds)]]),
+            switch: Arc::clone(&switch),
+            stop: stop.clone(),
+        };
+        let (frames, counters, health) = (Frames::default(), Counters::default(), CameraHealth::default());
+        let heartbeat = Heartbeat::default();
+        let preview = CameraPreview::default();
+        let parts = CaptureLoop {
+            frames: &frames,
+            health: &health,
+            switch: &switch,
+            preview: &preview,
+            counters: &counters,
+            heartbeat: &heartbeat,
+            stop: &stop,
+        };
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        backoff.after_failure(1.0);
+        let lost = parts.stream(&mut source, &mut CameraLight::none(), &mut backoff, &mut Losses::default());
+        assert!(lost.is_err());
+        backoff.after_failure(1.0)
+    };
+    assert_eq!(play(9), Duration::from_secs(2));
+    assert_eq!(play(10), Duration::from_secs(1));
+}
+
+#[test]
 fn off_closes_the_camera_and_on_opens_it_again() {
     struct Probe(Arc<AtomicU64>, Arc<CameraSwitch>);
     impl Drop for Probe {

@@ -187,7 +187,8 @@ fn problem_page(part: &str, problem: &str) -> Page {
         "web" => ("page away".to_owned(), Sign::Unplugged),
         other => (format!("{other} away"), Sign::Unplugged),
     };
-    let reason = problem.strip_prefix("camera gone: ").unwrap_or(problem);
+    let prefixes = ["camera gone: ", "camera not found: "];
+    let reason = prefixes.iter().find_map(|prefix| problem.strip_prefix(prefix)).unwrap_or(problem);
     Page::Notice { title, sign, text: Text::Small(reason.to_owned()) }
 }
 
