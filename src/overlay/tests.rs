@@ -5,6 +5,7 @@ use tokio::time::{Duration, timeout};
 use super::*;
 use moodring_config::Room;
 use moodring_contract::EventKind;
+use moodring_contract::Mode;
 use moodring_runtime::DeviceEvents;
 use moodring_runtime::Stop;
 

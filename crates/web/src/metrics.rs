@@ -52,10 +52,10 @@ fn register_counters(registry: &mut Registry, counters: &Counters) {
         ("cycles", "Frames that vision has finished", &counters.cycles),
         (
             "heads_found",
-            "Heads found in all cycles with at least mood.min_people people",
+            "Heads found, while the class was large enough to be published",
             &counters.heads_found,
         ),
-        ("faces_read", "Faces read in all cycles with at least mood.min_people people", &counters.faces_read),
+        ("faces_read", "Faces read, while the class was large enough to be published", &counters.faces_read),
         (
             "observations_dropped",
             "Observations dropped because the mood was busy",
