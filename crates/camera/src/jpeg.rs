@@ -9,7 +9,7 @@ mod header;
 mod idct;
 mod planes;
 mod scan;
-mod standard;
+mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -19,7 +19,8 @@ use thiserror::Error;
 
 use self::header::{Colour, FrameHeader, Quantization, read_huffman, read_quantization};
 use self::planes::{Direct, Stored};
-use self::scan::{Scan, ScanDecoder, Tables};
+use self::scan::{Scan, ScanDecoder};
+use self::tables::Tables;
 use super::{MAX_PIXELS, Size};
 
 pub(crate) use self::planes::luma_of_rgb;
@@ -207,7 +208,7 @@ pub fn decode(data: &[u8], layout: &Layout, luma: &mut Vec<u8>) -> Result<(), Jp
     let data = data.get(..layout.end).unwrap_or(data);
     luma.resize(layout.size.area(), 0);
     let mut picture = Picture {
-        tables: standard::tables(),
+        tables: tables::standard(),
         quantization: [None; 4],
         has_jfif: false,
         adobe_transform: None,

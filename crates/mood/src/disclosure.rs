@@ -233,6 +233,4 @@ pub(super) fn to_step(share: f64, steps: u32) -> f64 {
 }
 
 #[cfg(test)]
-mod observer;
-#[cfg(test)]
 mod tests;

@@ -24,6 +24,8 @@ pub use aggregator::{Aggregator, Controls, Stores, run};
 pub use disclosure::PublicationRecord;
 
 #[cfg(test)]
+mod observer_tests;
+#[cfg(test)]
 pub(crate) mod tests {
     use std::time::{Duration, Instant};
 

@@ -9,7 +9,13 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Json, Redirect, Response};
+use serde_json::json;
+
+use super::connections::Peer;
+use super::endpoints::{RequiredRole, Roles, declared_path};
+use super::files;
+use super::local_account::Account;
 
 /// Maximum size of a request body; the longest that the page sends is a note.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -34,6 +40,9 @@ const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
 const PROXIED: &str = "a proxy forwards to the page on loopback, where no phone is paired; let the page listen on the \
                        device's address in the LAN (web.listen), and the proxy forward to that";
+
+const NOT_TRUSTED: &str = "this account of the machine may only read the mood; use root, the account of the program, or one \
+                       that may use sudo, or let the page listen in the LAN (web.listen) and pair this browser";
 
 /// Accepted values of `Host`: this machine's address and its own names. An attacker can point only foreign names at it.
 #[derive(Debug)]
@@ -158,6 +167,31 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
+}
+
+/// Passes requests on that read the mood, and from trusted accounts all others.
+pub(super) async fn require_account(
+    State(roles): State<Arc<Roles>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let account = request.extensions().get::<Peer>().map_or(Account::Other, |peer| peer.account);
+    let path = declared_path(&request);
+    let path = path.as_ref().map_or("", |path| path.as_str());
+    if account == Account::Trusted || is_open(&roles, path, request.method()) {
+        return next.run(request).await;
+    }
+    if files::PAGES.iter().any(|(page, ..)| *page == path) {
+        return (StatusCode::FORBIDDEN, format!("{NOT_TRUSTED}\n")).into_response();
+    }
+    let body = json!({ "error": "account_not_trusted", "detail": NOT_TRUSTED });
+    (StatusCode::FORBIDDEN, Json(body)).into_response()
+}
+
+/// Whether every account may use `method` on the declared `path`.
+pub(super) fn is_open(roles: &Roles, path: &str, method: &Method) -> bool {
+    let declared = roles.get(path).and_then(|methods| methods.iter().find(|(other, _)| other == method));
+    declared.is_some_and(|(_, role)| *role <= RequiredRole::Reader)
 }
 
 #[cfg(test)]

@@ -5,25 +5,13 @@
 //! account that can become root anyway may do everything, every other one may read the mood.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Json, Response};
-use serde_json::json;
 use tokio::net::TcpStream;
-
-use super::connections::Peer;
-use super::endpoints::{RequiredRole, Roles, declared_path};
-use super::files;
 
 /// Groups whose members may become root: sudo's on Debian and Ubuntu, on other systems, and on old Ubuntu.
 const ADMINISTRATOR_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
 /// State of an established connection in the kernel's tables. In later states the owner is not known any more.
 const ESTABLISHED: &str = "01";
-const REFUSED: &str = "this account of the machine may only read the mood; use root, the account of the program, or one \
-                       that may use sudo, or let the page listen in the LAN (web.listen) and pair this browser";
 
 /// The account at the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,31 +86,6 @@ fn may_become_root(uid: u32, passwd: &str, group: &str) -> bool {
         let is_member = id == primary || members.split(',').any(|member| member == name);
         ADMINISTRATOR_GROUPS.contains(&group) && is_member
     })
-}
-
-/// Passes requests on that read the mood, and from trusted accounts all others.
-pub(super) async fn require_account(
-    State(roles): State<Arc<Roles>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let account = request.extensions().get::<Peer>().map_or(Account::Other, |peer| peer.account);
-    let path = declared_path(&request);
-    let path = path.as_ref().map_or("", |path| path.as_str());
-    if account == Account::Trusted || is_open(&roles, path, request.method()) {
-        return next.run(request).await;
-    }
-    if files::PAGES.iter().any(|(page, ..)| *page == path) {
-        return (StatusCode::FORBIDDEN, format!("{REFUSED}\n")).into_response();
-    }
-    let body = json!({ "error": "account_not_trusted", "detail": REFUSED });
-    (StatusCode::FORBIDDEN, Json(body)).into_response()
-}
-
-/// Whether every account may use `method` on the declared `path`.
-pub(super) fn is_open(roles: &Roles, path: &str, method: &Method) -> bool {
-    let declared = roles.get(path).and_then(|methods| methods.iter().find(|(other, _)| other == method));
-    declared.is_some_and(|(_, role)| *role <= RequiredRole::Reader)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::connections::Peer;
 use super::endpoints::Endpoints;
 use super::listeners::Listening;
 use super::local_account::Account;
-use super::{Shared, access, attention, guard, local_account, metrics, openapi, state_name};
+use super::{Shared, access, attention, guard, metrics, openapi, state_name};
 use crate::endpoints::RequiredRole;
 use moodring_contract::State as MoodState;
 use moodring_runtime::EngineState;
@@ -58,7 +58,7 @@ pub(super) fn router(endpoints: Endpoints, access: Option<Arc<Access>>, names: A
 /// Router on loopback, which checks the account of each client.
 fn for_accounts(endpoints: Endpoints) -> Router {
     let (router, roles) = endpoints.into_parts();
-    router.layer(from_fn_with_state(Arc::new(roles), local_account::require_account))
+    router.layer(from_fn_with_state(Arc::new(roles), guard::require_account))
 }
 
 /// Router of a device without a configuration: every other page redirects to the set-up page.

@@ -267,8 +267,8 @@ fn reason(output: &str) -> String {
     if let Some((_, known)) = KNOWN.iter().find(|(words, _)| output.contains(words)) {
         return (*known).into();
     }
-    let lines = output.lines().map(str::trim).filter(|line| !line.is_empty());
-    let Some(last) = lines.last() else { return String::new() };
+    let mut lines = output.lines().map(str::trim).filter(|line| !line.is_empty());
+    let Some(last) = lines.next_back() else { return String::new() };
     // `[h264 @ 0x55c3d9]` names a part of ffmpeg and where it is in memory; `file:…: ` is what the message begins with.
     let line = last.rsplit_once("] ").map_or(last, |(_, line)| line);
     let line = if line.starts_with("file:") || line.starts_with("pipe:0") {

@@ -1,7 +1,7 @@
 //! Headers and tables of a JPEG picture (T.81 annex B).
 
 use super::bits::HuffmanTable;
-use super::scan::{Tables, ZIGZAG};
+use super::tables::{Tables, ZIGZAG};
 use super::{JpegError, MAX_PIXELS, Size};
 
 /// How the components make a colour.

@@ -2,27 +2,13 @@
 //!
 //! Each block must begin within the data. So a picture whose data end early is found out, with or without an end marker.
 
-use super::bits::{BitReader, Fault, HuffmanTable};
+use super::bits::{BitReader, Fault};
 use super::header::{Component, FrameHeader};
+use super::tables::{Tables, ZIGZAG};
 use super::{JpegError, next_marker};
 
 /// Coefficients of a block, line by line.
 pub(super) type Block = [i16; 64];
-
-/// Position in a block, line by line, of each coefficient in the order of transmission (T.81 figure A.6).
-pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
-    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
-    46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
-
-/// Huffman tables and restart interval at the beginning of a scan.
-pub(super) struct Tables {
-    pub(super) dc: [Option<HuffmanTable>; 4],
-    pub(super) ac: [Option<HuffmanTable>; 4],
-    /// Number of units between restart markers; 0: none.
-    pub(super) restart_interval: usize,
-}
 
 /// One component of a scan.
 #[derive(Debug, Clone, Copy)]

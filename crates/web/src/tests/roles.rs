@@ -91,7 +91,7 @@ async fn every_account_of_this_machine_may_only_read_the_mood() {
     let open: BTreeSet<_> = routes(&table)
         .filter(|(method, path, _)| {
             let is_read = **method != Method::HEAD && (path.starts_with("/api") || !path.contains('.'));
-            is_read && local_account::is_open(&table, path, method)
+            is_read && guard::is_open(&table, path, method)
         })
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
@@ -109,8 +109,8 @@ async fn every_account_of_this_machine_may_only_read_the_mood() {
         "POST /api/v1/pair",
     ];
     assert_eq!(open, expected.map(String::from).into());
-    assert!(!local_account::is_open(&table, "/nowhere", &Method::GET));
-    assert!(!local_account::is_open(&table, "/api/v1/mood", &Method::POST));
+    assert!(!guard::is_open(&table, "/nowhere", &Method::GET));
+    assert!(!guard::is_open(&table, "/api/v1/mood", &Method::POST));
 }
 
 /// The answer to a request of the account `nobody` to the page on loopback; `None` if this test does not run as root.

@@ -1,10 +1,24 @@
-//! The typical Huffman tables (T.81 annex K.3). MJPEG cameras use them but do not send them.
+//! Huffman tables of a scan, the typical ones (T.81 annex K.3), which MJPEG cameras use but do not send, and the zigzag order.
 
 use super::bits::HuffmanTable;
-use super::scan::Tables;
+
+/// Position in a block, line by line, of each coefficient in the order of transmission (T.81 figure A.6).
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// Huffman tables and restart interval at the beginning of a scan.
+pub(super) struct Tables {
+    pub(super) dc: [Option<HuffmanTable>; 4],
+    pub(super) ac: [Option<HuffmanTable>; 4],
+    /// Number of units between restart markers; 0: none.
+    pub(super) restart_interval: usize,
+}
 
 /// The tables at the beginning of a picture.
-pub(super) fn tables() -> Tables {
+pub(super) fn standard() -> Tables {
     let table = |counts, symbols: &[u8]| HuffmanTable::new(counts, symbols);
     let dc_luma = table([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], &DC_VALUES);
     let dc_chroma = table([0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], &DC_VALUES);

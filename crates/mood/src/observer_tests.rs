@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{COHORT_MEMORY, PublicationRecord};
-use crate::Aggregator;
+use super::disclosure::COHORT_MEMORY;
+use super::{Aggregator, PublicationRecord};
 use moodring_camera::PixelBox;
 use moodring_config::{Config, Mood as Settings, Room, Seats as SeatSettings};
 use moodring_contract::Mood;
