@@ -180,12 +180,14 @@ async fn serve(
     let outputs = outputs::start(config, &device.board, &device.status, sources, &device.supervisor).await?;
 
     let observations = device.start_vision(vision, &control, &telemetry, camera_health, &settings)?;
+    // The spools are closed when no record can come any more, so an unused sender must not outlive this.
+    let records = outputs.receives_records.then_some(records_sender).filter(|_| recording.is_some());
     if let Some(recording) = recording {
         let channels = LessonChannels {
             moods: moods.clone(),
             commands: lesson_commands,
             resets: control.resets().clone(),
-            records: outputs.receives_records.then_some(records_sender),
+            records,
             settings: settings.clone(),
             board: device.status.clone(),
         };

@@ -337,3 +337,11 @@ fn doctor_takes_a_picture_and_reports_what_it_shows() {
     let dead = doctor("http://127.0.0.1:9/video.cgi?user=admin&pwd=hunter2");
     assert!(dead.contains("FAULT camera      no picture: ") && !dead.contains("hunter2"), "{dead}");
 }
+
+#[test]
+fn a_demo_ends_in_order_and_says_what_it_showed() {
+    let output = run(&["demo", "--for", "2", "--people", "12", "--web-port", "0"]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && stdout.contains("moods published"), "{stdout}{stderr}");
+    assert!(!stderr.contains("did not stop in time"), "{stderr}");
+}
