@@ -174,7 +174,7 @@ fn simulate(config: &Config, store: &mut Store, day: u8, phases: &[Phase], seed:
         aggregator.observe(&class.observe(at));
         let mood = aggregator.mood(at, begin + SignedDuration::from_secs(second));
         recorder.take(&mood);
-        if let Some(batch) = recorder.due(mood.at, Instant::now(), None) {
+        if let Some(batch) = recorder.due(mood.at, Instant::now(), || None) {
             store.commit(&batch)?;
         }
     }

@@ -64,7 +64,7 @@ fn writer() {
     loop {
         at += SignedDuration::from_secs(30);
         recorder.take(&mood(&config, at));
-        if let Some(batch) = recorder.due(at, Instant::now(), None) {
+        if let Some(batch) = recorder.due(at, Instant::now(), || None) {
             writeln!(output, "begins {rows}").unwrap();
             store.commit(&batch).unwrap();
             rows += batch.writes.iter().filter(|write| matches!(write, Write::Minute(_))).count() as u64;
@@ -146,7 +146,7 @@ fn record(directory: &Path) {
     for second in 0..1500 {
         let at = start + SignedDuration::from_secs(second);
         recorder.take(&mood(&config, at));
-        if let Some(batch) = recorder.due(at, Instant::now(), None) {
+        if let Some(batch) = recorder.due(at, Instant::now(), || None) {
             store.commit(&batch).unwrap();
         }
     }

@@ -153,6 +153,15 @@ mod tests {
         watch::Sender::new(StoreAttempt::of(&PersistedPause::Nothing))
     }
 
+    fn persist_pause(
+        storage: &Storage,
+        paused: &watch::Sender<bool>,
+        attempts: &watch::Sender<StoreAttempt>,
+        stop: &Stop,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        persist(storage.clone(), paused.subscribe(), attempts.clone(), Health::new("pause"), stop.clone())
+    }
+
     fn storage(directory: &Path) -> Storage {
         Storage { directory: directory.join("state") }
     }
@@ -194,13 +203,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (storage, stop) = (storage(directory.path()), Stop::default());
         let (paused, attempts) = (watch::Sender::new(false), attempts());
-        let task = tokio::spawn(persist(
-            storage.clone(),
-            paused.subscribe(),
-            attempts.clone(),
-            Health::new("pause"),
-            stop.clone(),
-        ));
+        let task = tokio::spawn(persist_pause(&storage, &paused, &attempts, &stop));
         tokio::task::yield_now().await;
         assert_eq!(
             PersistedPause::read(&storage),
@@ -220,13 +223,7 @@ mod tests {
         // A file where the folder should be.
         std::fs::write(&storage.directory, "").unwrap();
         let (paused, attempts) = (watch::Sender::new(false), attempts());
-        let task = tokio::spawn(persist(
-            storage.clone(),
-            paused.subscribe(),
-            attempts.clone(),
-            Health::new("pause"),
-            stop.clone(),
-        ));
+        let task = tokio::spawn(persist_pause(&storage, &paused, &attempts, &stop));
         paused.send_replace(true);
         tokio::time::sleep(RETRY_AFTER / 2).await;
         assert!(matches!(PersistedPause::read(&storage), PersistedPause::Unreadable { .. }));

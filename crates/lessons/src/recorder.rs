@@ -127,14 +127,23 @@ impl Recorder {
     }
 
     /// The batch that is due at `at`, which is `now` on the clock that cannot be set: all waiting writes, at most once per
-    /// clock minute. `synchronised` as of [`moodring_runtime::process::clock_synchronised`].
-    pub fn due(&mut self, at: Timestamp, now: Instant, synchronised: Option<bool>) -> Option<Batch> {
+    /// clock minute. `synchronised` says whether the clock is synchronized over the network, if anybody knows; it is asked until
+    /// the day's old lessons are deleted.
+    pub fn due(
+        &mut self,
+        at: Timestamp,
+        now: Instant,
+        synchronised: impl FnOnce() -> Option<bool>,
+    ) -> Option<Batch> {
         let (minute, day) = (at.as_second().div_euclid(60), at.as_second().div_euclid(DAY_S));
-        let delete_before = self.retention.delete_before(at, now, synchronised);
         if at.as_second() < EARLIEST_S || self.written_in == Some(minute) {
             return None;
         }
-        let delete_before = delete_before.filter(|_| self.deleted_on != Some(day));
+        let delete_before = if self.deleted_on == Some(day) {
+            None
+        } else {
+            self.retention.delete_before(at, now, synchronised())
+        };
         if delete_before.is_none() && self.waiting.is_empty() {
             return None;
         }

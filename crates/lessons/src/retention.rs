@@ -1,8 +1,8 @@
-//! Decides from when on old lessons are deleted: only by a clock that has proved itself.
+//! Decides which lessons are old enough to be deleted, and whether the clock is reliable enough to delete them.
 //!
-//! Deleting cannot be undone, and a device without a clock battery, or with a wrong time server, may believe for a while that
-//! years have passed. So nothing is deleted while the clock is known not to be synchronized, nor before it has run evenly
-//! for a while by the clock that cannot be set.
+//! A deletion cannot be undone, and a clock without a battery or with a wrong time server can be wrong by years. So nothing is
+//! deleted while the clock is not synchronized, or before it has run for a while without a jump, compared with the
+//! monotonic clock.
 
 use std::time::{Duration, Instant};
 

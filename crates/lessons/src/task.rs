@@ -52,7 +52,7 @@ pub async fn run(
                 }
                 let mood = Arc::clone(&moods.borrow_and_update());
                 recorder.take(&mood);
-                if let Some(batch) = recorder.due(mood.at, Instant::now(), clock_synchronised()) {
+                if let Some(batch) = recorder.due(mood.at, Instant::now(), clock_synchronised) {
                     writer.write(&mut recorder, batch).await;
                 }
             }

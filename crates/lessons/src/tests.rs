@@ -112,7 +112,7 @@ fn due(recorder: &mut Recorder, at: Timestamp) -> Option<Batch> {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let up_s = u64::try_from(at.as_second()).unwrap() % (365 * 86_400);
     let now = *START.get_or_init(std::time::Instant::now) + std::time::Duration::from_secs(up_s);
-    recorder.due(at, now, Some(true))
+    recorder.due(at, now, || Some(true))
 }
 
 fn play(recorder: &mut Recorder, store: &mut Store, span: std::ops::Range<i64>, seen: impl Fn(i64) -> State) {

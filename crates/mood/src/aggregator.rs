@@ -1,18 +1,14 @@
-//! Turns observations into moods: the [`Aggregator`] and the task that runs it.
-//!
-//! The aggregator is a pure state machine: every method takes the time as an argument. Only [`run`] reads the clock.
+//! Turns observations into moods. The [`Aggregator`] is a pure state machine: every method takes the time as an argument.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tokio::sync::watch;
 
 use super::attention::AttentionMonitor;
-use super::baseline::Baseline;
-use super::baseline::store::{BaselineKeeper, SaveOutcome};
-use super::disclosure::{Disclosure, PublicationRecord, to_step};
+use super::baseline::{Baseline, RoomBaseline};
+use super::disclosure::{Disclosure, to_step};
 use super::lesson_signals::LessonSignals;
 use super::quantify::wilson;
 use super::readability::ReadabilityStatistics;
@@ -21,12 +17,8 @@ use moodring_config as config;
 use moodring_config::{CameraView, Config};
 use moodring_contract::attention::Attention;
 use moodring_contract::{Mode, Mood, MoodSchema, Pace, PaceReason, Sensitivity, Share, Shares, State, Word};
-use moodring_runtime::{Resets, Stop};
 use moodring_vision::Observation;
 use moodring_vision::model_card::{self, CardError, ModelCard, Quantification, Task};
-
-/// After a failed write of the time of publication the next one is tried after this time.
-const RETRY_RECORD: Duration = Duration::from_secs(30);
 
 /// Estimates the mood of the class from the observations within the window.
 #[derive(Debug)]
@@ -43,8 +35,6 @@ pub struct Aggregator {
     monitor: AttentionMonitor,
     sequence: u64,
     paused: bool,
-    /// Whether the time of publication could not be written to disk.
-    unrecorded: bool,
     /// Time of the last reset; observations captured before it are ignored.
     reset_at: Option<Instant>,
 }
@@ -66,7 +56,6 @@ impl Aggregator {
             config,
             sequence: 0,
             paused: false,
-            unrecorded: false,
             reset_at: None,
         }
     }
@@ -155,58 +144,24 @@ impl Aggregator {
     }
 
     /// Whether expressions of a class may be published now, as far as the number of people is concerned.
-    fn may_publish_expressions(&self) -> bool {
+    pub(super) fn may_publish_expressions(&self) -> bool {
         let enough = |summary: Summary| summary.people >= self.config.min_people;
         self.config.mode == Mode::Mood && !self.paused && self.window.summary().is_some_and(enough)
     }
 
-    /// Writes the time of publication to disk before expressions are published at `now`. If that fails, expressions are
-    /// withheld.
-    async fn record_publication(&mut self, record: &mut PublicationRecord, now: Instant) {
-        if !record.is_due(now) || !self.may_publish_expressions() {
-            return;
-        }
-        let file = record.clone();
-        // Writing to an SD card may take long; page and broker must not wait for it.
-        let written = tokio::task::spawn_blocking(move || file.write()).await;
-        match written.unwrap_or_else(|error| Err(error.into())) {
-            Ok(()) => {
-                record.is_written(now);
-                if std::mem::take(&mut self.unrecorded) {
-                    info!(path = %record.path().display(), "can be written again");
-                }
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.unrecorded, true) {
-                    let path = record.path().display();
-                    warn!(%path, %error, "cannot be written: expressions are withheld, because a restart could reveal who left");
-                }
-                self.disclosure.withhold(now + RETRY_RECORD);
-            }
-        }
+    /// Withholds expressions until `until`.
+    pub(super) fn withhold_expressions(&mut self, until: Instant) {
+        self.disclosure.withhold(until);
     }
 
-    /// Saves the learned baseline when the interval has passed, or when this is the `last` call before shutdown.
-    /// Returns `None` when the blocking task failed.
-    async fn persist_baseline(
-        &mut self,
-        keeper: BaselineKeeper,
-        now: Instant,
-        last: bool,
-    ) -> Option<BaselineKeeper> {
-        let baseline = self.lesson_signals.baseline().learned();
-        if !keeper.is_due(now, baseline, last) {
-            return Some(keeper);
-        }
-        let (mut keeper, baseline) = (keeper, baseline.clone());
-        // Writing to an SD card may take long; page and broker must not wait for it.
-        let outcome = tokio::task::spawn_blocking(move || (keeper.persist(now, &baseline), keeper)).await;
-        let (outcome, keeper) = outcome.ok()?;
-        if outcome == SaveOutcome::Removed {
-            info!("baseline of the room was reset");
-            self.lesson_signals.baseline().reset();
-        }
-        Some(keeper)
+    /// The baseline of the room.
+    pub(super) fn baseline(&mut self) -> &mut RoomBaseline {
+        self.lesson_signals.baseline()
+    }
+
+    /// Time between two moods.
+    pub(super) fn publish_every(&self) -> Duration {
+        Duration::from_secs_f64(self.config.publish_every_s)
     }
 
     /// Adds the observation of one frame. Ignored while paused, or when captured before the last reset.
@@ -299,88 +254,6 @@ impl Aggregator {
     }
 }
 
-/// Control inputs of the aggregator's task.
-#[derive(Debug)]
-pub struct Controls {
-    /// Whether estimation is paused.
-    pub paused: watch::Receiver<bool>,
-    /// Begins of pauses, and begins and ends of lessons; each change resets the estimate.
-    pub resets: watch::Receiver<Resets>,
-    /// How fast the word follows the class.
-    pub sensitivity: watch::Receiver<Sensitivity>,
-    /// The current configuration.
-    pub settings: config::Settings,
-}
-
-/// What the task stores on disk.
-#[derive(Debug, Default)]
-pub struct Stores {
-    /// The learned baseline, saved regularly and at the end.
-    pub baseline: Option<BaselineKeeper>,
-    /// Until when expressions were published.
-    pub publication: Option<PublicationRecord>,
-}
-
-/// Receives observations and sends a mood every `mood.publish_every_s` seconds. Ends when `stop` is requested or
-/// the sender of observations is dropped.
-pub async fn run(
-    mut aggregator: Aggregator,
-    mut observations: mpsc::Receiver<Observation>,
-    mut controls: Controls,
-    moods: watch::Sender<Arc<Mood>>,
-    stores: Stores,
-    stop: Stop,
-) {
-    let Stores { baseline: mut keeper, mut publication } = stores;
-    let mut resets = *controls.resets.borrow_and_update();
-    let mut ticker = tokio::time::interval(Duration::from_secs_f64(aggregator.config.publish_every_s));
-    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut state = None;
-    loop {
-        tokio::select! {
-            _ = stop.requested() => break,
-            observation = observations.recv() => match observation {
-                Some(observation) => aggregator.observe(&observation),
-                None => break,
-            },
-            Ok(()) = controls.paused.changed() => {
-                aggregator.set_paused(*controls.paused.borrow_and_update(), now());
-            }
-            Ok(()) = controls.resets.changed() => {
-                let before = std::mem::replace(&mut resets, *controls.resets.borrow_and_update());
-                if before.pauses == resets.pauses { aggregator.reset(now()) } else { aggregator.forget(now()) }
-            }
-            Ok(()) = controls.sensitivity.changed() => {
-                aggregator.set_sensitivity(*controls.sensitivity.borrow_and_update());
-            }
-            Ok(()) = controls.settings.changed() => aggregator.apply_config(&controls.settings.borrow_and_update()),
-            _ = ticker.tick() => {
-                let now = now();
-                if let Some(record) = &mut publication {
-                    aggregator.record_publication(record, now).await;
-                }
-                let mood = aggregator.mood(now, Timestamp::now());
-                if state.replace(mood.state) != Some(mood.state) {
-                    info!(state = ?mood.state, "state of the mood changed");
-                }
-                debug!(sequence = mood.sequence, people = mood.people, word = mood.word.name(), "mood");
-                moods.send_replace(Arc::new(mood));
-                if let Some(open) = keeper.take() {
-                    keeper = aggregator.persist_baseline(open, now, false).await;
-                }
-            }
-        }
-    }
-    if let Some(keeper) = keeper {
-        aggregator.persist_baseline(keeper, now(), true).await;
-    }
-}
-
-/// Tokio's clock, which tests can pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
 /// Rounds a share and its interval to hundredths.
 fn hundredths(share: Share) -> Share {
     let round = |value| to_step(value, 100);
@@ -388,215 +261,4 @@ fn hundredths(share: Share) -> Share {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{observation, person};
-    use super::*;
-    use moodring_contract::Expression;
-    use moodring_vision::Person;
-
-    fn aggregator(mode: Mode) -> Aggregator {
-        Aggregator::new(config::Room::default(), config::Mood { mode, ..config::Mood::default() })
-    }
-
-    fn class(at: Instant, size: u32, expression: usize) -> Observation {
-        observation(at, (0..size).map(|seat| person(seat, (seat % 4 != 0).then_some((expression, at)))))
-    }
-
-    #[test]
-    fn happy_class_has_the_word_bright() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Mood);
-        assert_eq!(aggregator.mood(start, Timestamp::UNIX_EPOCH).state, State::Starting);
-        aggregator.observe(&class(start, 20, 3));
-        let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-        assert_eq!((mood.sequence, mood.state, mood.people), (2, State::Live, Some(20)));
-        assert_eq!((mood.dominant, mood.word), (Some(Expression::Happy), Word::Bright));
-        assert_eq!(mood.facing.unwrap().share, 0.75);
-        assert_eq!(mood.coverage, Some(0.75));
-    }
-
-    #[test]
-    fn attention_spots_are_shown_only_while_the_mood_is_live() {
-        let start = Instant::now();
-        let attention =
-            config::Attention { enabled: true, after_minutes: 2.0, ..config::Attention::default() };
-        let config = Config { attention, ..Config::default() };
-        let mut aggregator = aggregator(Mode::Mood);
-        aggregator.monitor = AttentionMonitor::new(&config);
-        let places = aggregator.attention();
-        let at = |second| start + Duration::from_secs(second);
-        let away = |second| {
-            observation(at(second), (0..30).map(|seat| Person { facing: 0.1, ..person(seat, None) }))
-        };
-        for second in 0..130 {
-            aggregator.observe(&away(second));
-            aggregator.mood(at(second), Timestamp::UNIX_EPOCH);
-        }
-        assert!(!places.borrow().spots.is_empty());
-        assert_eq!(aggregator.mood(at(150), Timestamp::UNIX_EPOCH).state, State::Stale);
-        assert!(places.borrow().spots.is_empty(), "a stale mood must show no spots");
-        aggregator.observe(&away(151));
-        aggregator.mood(at(151), Timestamp::UNIX_EPOCH);
-        assert!(!places.borrow().spots.is_empty());
-        aggregator.set_paused(true, at(152));
-        assert!(places.borrow().spots.is_empty());
-    }
-
-    #[test]
-    fn fewer_than_k_people_give_too_few_and_no_values() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Mood);
-        aggregator.observe(&class(start, 4, 3));
-        let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-        assert_eq!(mood.state, State::TooFew);
-        assert_eq!((mood.people, mood.facing, mood.expressions, mood.dominant), (None, None, None, None));
-        assert_eq!((mood.coverage, mood.word), (None, Word::Unsure));
-    }
-
-    #[test]
-    fn fewer_than_k_readings_give_no_expressions_in_a_large_class() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Mood);
-        aggregator.observe(&observation(start, (0..20).map(|s| person(s, (s < 4).then_some((3, start))))));
-        let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-        assert_eq!((mood.people, mood.expressions, mood.dominant), (Some(20), None, None));
-    }
-
-    #[test]
-    fn mood_without_frames_becomes_stale_then_empty_and_recovers() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Mood);
-        let at = |seconds| start + Duration::from_secs(seconds);
-        aggregator.observe(&class(start, 20, 3));
-        assert_eq!(aggregator.mood(at(10), Timestamp::UNIX_EPOCH).state, State::Live);
-        let stale = aggregator.mood(at(11), Timestamp::UNIX_EPOCH);
-        assert_eq!((stale.state, stale.people, stale.word), (State::Stale, Some(20), Word::Unsure));
-        assert_eq!(stale.picture_age_s, Some(11.0));
-        let empty = aggregator.mood(at(100), Timestamp::UNIX_EPOCH);
-        assert_eq!((empty.state, empty.people), (State::Stale, None));
-        aggregator.observe(&class(at(101), 20, 3));
-        assert_eq!(aggregator.mood(at(101), Timestamp::UNIX_EPOCH).state, State::Live);
-    }
-
-    #[test]
-    fn pause_discards_observations() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Mood);
-        aggregator.observe(&class(start, 20, 3));
-        aggregator.set_paused(true, start);
-        aggregator.observe(&class(start, 20, 3));
-        let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-        assert_eq!((mood.state, mood.people), (State::Paused, None));
-        aggregator.set_paused(false, start);
-        assert_eq!(aggregator.mood(start, Timestamp::UNIX_EPOCH).state, State::Starting);
-    }
-
-    #[test]
-    fn late_observations_from_before_a_reset_are_ignored() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut aggregator = aggregator(Mode::Mood);
-        aggregator.observe(&class(start, 20, 3));
-        aggregator.reset(at(2));
-        aggregator.observe(&class(at(1), 20, 3));
-        assert_eq!(aggregator.mood(at(2), Timestamp::UNIX_EPOCH).state, State::Starting);
-        aggregator.observe(&class(at(3), 12, 6));
-        assert_eq!(aggregator.mood(at(3), Timestamp::UNIX_EPOCH).people, Some(12));
-    }
-
-    #[test]
-    fn occupancy_mode_fills_only_people_and_facing() {
-        let start = Instant::now();
-        let mut aggregator = aggregator(Mode::Occupancy);
-        aggregator.observe(&class(start, 20, 3));
-        let mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-        assert_eq!((mood.people, mood.expressions, mood.coverage), (Some(20), None, None));
-        assert_eq!(mood.word, Word::Attentive);
-    }
-
-    #[test]
-    fn count_mode_fills_only_people_and_facing_only_where_its_risk_is_accepted() {
-        let start = Instant::now();
-        let mut config = Config::default();
-        config.mood.mode = Mode::Count;
-        for accepted in [false, true] {
-            config.privacy.i_accept_facing_under_the_ai_act = accepted;
-            let mut aggregator = Aggregator::from_config(&config).unwrap();
-            let mut mood = aggregator.mood(start, Timestamp::UNIX_EPOCH);
-            for second in 0..600 {
-                let at = start + Duration::from_secs(second);
-                aggregator.observe(&class(at, 20, 3));
-                mood = aggregator.mood(at, Timestamp::UNIX_EPOCH);
-            }
-            assert_eq!((mood.state, mood.people, mood.facing.is_some()), (State::Live, Some(20), accepted));
-            let counted = Mood { people: None, facing: None, ..mood };
-            let empty = Aggregator::from_config(&config).unwrap().mood(start, Timestamp::UNIX_EPOCH);
-            let Mood { sequence, state, picture_age_s, .. } = counted;
-            assert_eq!(
-                counted,
-                Mood { sequence, state, picture_age_s, ..empty },
-                "no other value may be filled in"
-            );
-        }
-    }
-
-    async fn reached(moods: &mut watch::Receiver<Arc<Mood>>, state: State) -> Arc<Mood> {
-        moods.wait_for(|mood| mood.state == state).await.unwrap().clone()
-    }
-
-    #[test]
-    fn person_replaced_while_too_few_are_present_is_not_revealed() {
-        let start = Instant::now();
-        let at = |second| start + Duration::from_secs(second);
-        let five = |second, face| {
-            let seats = (0..4).map(move |seat| person(seat, Some((6, at(second)))));
-            observation(at(second), seats.chain([person(4, Some((face, at(second))))]))
-        };
-        let messages = |face| {
-            let mut aggregator = aggregator(Mode::Mood);
-            aggregator.observe(&five(0, 6));
-            let before = aggregator.mood(at(0), Timestamp::UNIX_EPOCH);
-            (1..60).for_each(|second| {
-                aggregator.observe(&observation(
-                    at(second),
-                    (0..4).map(|seat| person(seat, Some((6, at(second))))),
-                ));
-                aggregator.mood(at(second), Timestamp::UNIX_EPOCH);
-            });
-            (60..90).for_each(|second| aggregator.observe(&five(second, face)));
-            (before, aggregator.mood(at(90), Timestamp::UNIX_EPOCH))
-        };
-        let (before, after) = messages(3);
-        assert!(before.expressions.is_some());
-        assert_eq!(after.expressions, messages(0).1.expressions);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn task_publishes_at_the_configured_rate_and_becomes_stale() {
-        let (observations, received) = mpsc::channel(8);
-        let first = aggregator(Mode::Mood).mood(Instant::now(), Timestamp::UNIX_EPOCH);
-        let (moods, mut published) = watch::channel(Arc::new(first));
-        let (_pause, paused) = watch::channel(false);
-        let stop = Stop::default();
-        let (_reset, resets) = watch::channel(Resets::default());
-        let (_sensitivity, sensitivity) = watch::channel(Sensitivity::Normal);
-        let controls = Controls { paused, resets, sensitivity, settings: Config::default().fixed() };
-        let task = tokio::spawn(run(
-            aggregator(Mode::Mood),
-            received,
-            controls,
-            moods,
-            Stores::default(),
-            stop.clone(),
-        ));
-        let now = tokio::time::Instant::now().into_std();
-        observations.send(class(now, 12, 6)).await.unwrap();
-        let live = reached(&mut published, State::Live).await;
-        assert_eq!(live.people, Some(12));
-        let stale = reached(&mut published, State::Stale).await;
-        // One mood per second and a limit of 10 s: the eleventh mood is the first stale one.
-        assert!((10..=12).contains(&(stale.sequence - live.sequence)), "{stale:?}");
-        stop.request();
-        task.await.unwrap();
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //!
 //! Flow: `window ──evidence──▶ disclosure ──Shares──▶ Mood`. Shares are those of a fixed *cohort* of seats. A person
 //! who arrives or leaves alone changes nothing. Only when at least k people arrive or leave at once, a new cohort is
-//! formed, so that two messages always differ by nobody or by at least k people. Where it is not known who is who any
-//! more (after a start or a pause), nothing is published until the last message is old. `docs/decisions/disclosure.md`
+//! formed, so that two messages always differ by nobody or by at least k people. After a start or
+//! a pause the device cannot match people with earlier ones, so it publishes nothing until the last message is old. `docs/decisions/disclosure.md`
 //! has the argument.
 
 mod record;
@@ -86,14 +86,14 @@ impl Disclosure {
         self.published = None;
     }
 
-    /// Begins anew with the same seats: a lesson begins or ends at `now`.
+    /// Resets the estimate but keeps the cohort, because people keep their seats: a lesson begins or ends at `now`.
     pub(super) fn restart(&mut self, now: Instant) {
         self.cohort.values_mut().for_each(|member| member.away = true);
         self.withhold(now + self.warm_up);
     }
 
-    /// Begins anew with other seats: nobody can be compared with the people before `now`. So nothing is published until
-    /// the last message is too old to be compared.
+    /// Discards the cohort, because seats after `now` cannot be matched with those before. Publishes nothing until the last
+    /// message is older than [`COHORT_MEMORY`].
     pub(super) fn forget(&mut self, now: Instant) {
         self.cohort.clear();
         self.past.clear();

@@ -16,12 +16,14 @@ mod pace;
 pub mod quantify;
 mod readability;
 mod signals;
+mod task;
 mod trend;
 mod window;
 mod word;
 
-pub use aggregator::{Aggregator, Controls, Stores, run};
+pub use aggregator::Aggregator;
 pub use disclosure::PublicationRecord;
+pub use task::{Controls, Stores, run};
 
 #[cfg(test)]
 mod observer_tests;

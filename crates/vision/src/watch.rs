@@ -50,7 +50,7 @@ impl VisionLoop<'_> {
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
         let (mut broken, mut delegated) = (BrokenFrames::default(), None);
-        let mut pauses = self.resets.borrow_and_update().pauses;
+        let mut pauses = self.resets.borrow().pauses;
         while !self.stop.is_requested() {
             self.heartbeat.beat();
             let begun = Instant::now();

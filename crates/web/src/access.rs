@@ -129,7 +129,7 @@ impl MetricsAccess {
 
 impl Access {
     /// Reads the signing key and the list of paired phones in `directory`. Without a key it generates one and empties the
-    /// list: no listed phone could come back, and the administrator among them would keep the role for ever.
+    /// list: the cookies of the listed phones are invalid then, and a listed administrator would block the role.
     ///
     /// # Errors
     /// One of the files cannot be read or written.

@@ -1,4 +1,4 @@
-//! Limits open connections, so that nobody keeps others out: in total, for each unpaired address, for each paired phone.
+//! Limits open connections in total, for each unpaired address and for each paired phone, so that no client can block others.
 //!
 //! An address or phone that opens more loses its own oldest connection. Connections count as unpaired until a request
 //! with a valid cookie arrives on them; those that stay so end after a minute.
@@ -28,7 +28,7 @@ const MAX_UNPAIRED_REQUESTS: u64 = 64;
 /// Who can reach the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// Programs on this machine. They are not paired, share one address, and are told apart by their account.
+    /// Programs on this machine. They are not paired and share one address; the account identifies them.
     Loopback,
     /// Every machine in the network.
     Lan,

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connections::{Audience, Connection, Connections, Peer};
 use super::local_account::Account;
-use super::write_timeout::WriteTimeout;
+use super::write_timeout::with_write_timeout;
 
 /// A request's head must arrive within this time.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,15 +72,15 @@ impl HttpListener {
     /// Serves `stream` to its end. Its faults are logged at level debug only, because any client can cause them.
     async fn serve_stream(self, stream: TcpStream, peer: Peer) {
         let Some((acceptor, plain)) = self.https else {
-            return serve_http(WriteTimeout::new(stream), peer, self.router).await;
+            return serve_http(with_write_timeout(stream), peer, self.router).await;
         };
         let mut first = [0];
         match timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await {
             Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
-            Ok(Ok(1)) => return serve_http(WriteTimeout::new(stream), peer, plain).await,
+            Ok(Ok(1)) => return serve_http(with_write_timeout(stream), peer, plain).await,
             _ => return,
         }
-        match timeout(HEAD_TIMEOUT, acceptor.accept(WriteTimeout::new(stream))).await {
+        match timeout(HEAD_TIMEOUT, acceptor.accept(with_write_timeout(stream))).await {
             Ok(Ok(stream)) => serve_http(stream, peer, self.router).await,
             // A phone that does not trust the certificate yet ends the handshake each time until its user accepts it.
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),

@@ -52,19 +52,10 @@ impl BaselineStore {
     /// Reads the baseline of this room; `None` without a file and for a file of another room.
     ///
     /// # Errors
-    /// The file cannot be read, is too large, or is not a valid baseline.
+    /// The file cannot be read, or is not a valid baseline.
     pub fn load(&self) -> io::Result<Option<Baseline>> {
-        let length = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if length > MAX_BYTES {
-            return Err(io::Error::other(format!(
-                "the file has {length} bytes, at most {MAX_BYTES} are allowed"
-            )));
-        }
-        let file: File = serde_json::from_slice(&fs::read(&self.path)?)?;
+        let Some(bytes) = atomic_file::read(&self.path, MAX_BYTES)? else { return Ok(None) };
+        let file: File = serde_json::from_slice(&bytes)?;
         if file.schema != SCHEMA || !file.baseline.is_sound() {
             return Err(io::Error::other(format!("the file is not a valid {SCHEMA} document")));
         }

@@ -3,7 +3,6 @@
 //! The record is written *before* messages: it names a time up to which they may be published, and is renewed when that
 //! time is over. Time is counted from the boot, so that a clock that is set changes nothing.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,8 +13,8 @@ use tracing::warn;
 
 use super::COHORT_MEMORY;
 use moodring_config::Config;
-use moodring_runtime::atomic_file;
 use moodring_runtime::process::{boot_id, clock_synchronised, uptime};
+use moodring_runtime::{Health, atomic_file};
 
 /// How far ahead publishing is recorded: the interval between two writes.
 const RECORDED: Duration = Duration::from_secs(120);
@@ -52,16 +51,17 @@ impl Clocks {
 }
 
 /// The file that says until when expressions were published.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct PublicationRecord {
     path: PathBuf,
     until: Option<Instant>,
+    health: Health,
 }
 
 impl PublicationRecord {
     /// The record in `storage.directory` of `config`, and how long expressions must be withheld from now on. A record that
-    /// cannot be used withholds them for the longest time.
-    pub fn open(config: &Config) -> (Self, Duration) {
+    /// cannot be used withholds them for the longest time. `health` reports that the record cannot be written.
+    pub fn open(config: &Config, health: Health) -> (Self, Duration) {
         let path = config.storage.directory().join("disclosure.json");
         let withheld = match read(&path) {
             Ok(None) => Duration::ZERO,
@@ -71,7 +71,7 @@ impl PublicationRecord {
                 COHORT_MEMORY
             }
         };
-        (Self { path, until: None }, withheld)
+        (Self { path, until: None, health }, withheld)
     }
 
     /// Whether the record must be written before expressions are published at `now`.
@@ -79,45 +79,45 @@ impl PublicationRecord {
         self.until.is_none_or(|until| now >= until)
     }
 
-    /// Records that expressions are published from now on. Blocks while it writes.
-    ///
-    /// # Errors
-    /// The file cannot be written: expressions must not be published.
-    pub(crate) fn write(&self) -> io::Result<()> {
-        let clocks = Clocks::now();
-        let ahead = jiff::SignedDuration::try_from(RECORDED).map_err(io::Error::other)?;
-        let file = File {
-            schema: SCHEMA.to_owned(),
-            boot: clocks.boot,
-            until_uptime_s: (clocks.uptime + RECORDED).as_secs_f64(),
-            until: Timestamp::now().saturating_add(ahead).map_err(io::Error::other)?,
-        };
-        atomic_file::write(&self.path, &serde_json::to_vec_pretty(&file)?)
-    }
-
-    /// The record was written for publishing from `now` on.
-    pub(crate) fn is_written(&mut self, now: Instant) {
-        self.until = Some(now + RECORDED);
-    }
-
-    /// Path of the file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Records that expressions are published from `now` on. Returns whether the record is on the disk; if not, they must
+    /// not be published.
+    pub(crate) async fn renew(&mut self, now: Instant) -> bool {
+        let path = self.path.clone();
+        // Writing to an SD card may take long; page and broker must not wait for it.
+        let written = tokio::task::spawn_blocking(move || write(&path)).await;
+        match written.unwrap_or_else(|error| Err(error.into())) {
+            Ok(()) => {
+                self.health.works();
+                self.until = Some(now + RECORDED);
+                true
+            }
+            Err(error) => {
+                self.health.failed(&format!(
+                    "expressions are withheld, because a restart could reveal who left: {} cannot be written ({error}); \
+                     make space there, or make it writable",
+                    self.path.display()
+                ));
+                false
+            }
+        }
     }
 }
 
-fn read(path: &Path) -> io::Result<Option<File>> {
-    let length = match fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+fn write(path: &Path) -> io::Result<()> {
+    let clocks = Clocks::now();
+    let ahead = jiff::SignedDuration::try_from(RECORDED).map_err(io::Error::other)?;
+    let file = File {
+        schema: SCHEMA.to_owned(),
+        boot: clocks.boot,
+        until_uptime_s: (clocks.uptime + RECORDED).as_secs_f64(),
+        until: Timestamp::now().saturating_add(ahead).map_err(io::Error::other)?,
     };
-    if length > MAX_BYTES {
-        return Err(io::Error::other(format!(
-            "the file has {length} bytes, at most {MAX_BYTES} are allowed"
-        )));
-    }
-    let file: File = serde_json::from_slice(&fs::read(path)?)?;
+    atomic_file::write(path, &serde_json::to_vec_pretty(&file)?)
+}
+
+fn read(path: &Path) -> io::Result<Option<File>> {
+    let Some(bytes) = atomic_file::read(path, MAX_BYTES)? else { return Ok(None) };
+    let file: File = serde_json::from_slice(&bytes)?;
     if file.schema != SCHEMA || !file.until_uptime_s.is_finite() {
         return Err(io::Error::other(format!("the file is not a valid {SCHEMA} document")));
     }
@@ -179,25 +179,25 @@ mod tests {
         assert_eq!(withheld(&file(), &clocks("b", 700, None)), S(0));
     }
 
-    #[test]
-    fn the_record_is_written_before_publishing_and_survives_a_restart() {
+    #[tokio::test]
+    async fn the_record_is_written_before_publishing_and_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.storage.directory = folder.path().to_owned();
+        let open = || PublicationRecord::open(&config, Health::new("disclosure"));
         let now = Instant::now();
-        let (mut record, first) = PublicationRecord::open(&config);
+        let (mut record, first) = open();
         assert!(first.is_zero() && record.is_due(now), "nothing was ever published");
-        record.write().unwrap();
-        record.is_written(now);
+        assert!(record.renew(now).await);
         assert!(!record.is_due(now + S(119)) && record.is_due(now + S(120)));
-        let again = PublicationRecord::open(&config).1;
+        let again = open().1;
         assert!(again > S(700) && again <= S(720), "{again:?}");
         for damaged in [&b"{"[..], b"", &[0; 64], &[b' '; 5000], br#"{"schema":"moodring.disclosure/1"}"#] {
-            std::fs::write(record.path(), damaged).unwrap();
-            assert_eq!(PublicationRecord::open(&config).1, COHORT_MEMORY, "{damaged:?}");
+            std::fs::write(&record.path, damaged).unwrap();
+            assert_eq!(open().1, COHORT_MEMORY, "{damaged:?}");
         }
-        std::fs::remove_file(record.path()).unwrap();
-        std::fs::create_dir(record.path()).unwrap();
-        assert!(record.write().is_err());
+        std::fs::remove_file(&record.path).unwrap();
+        std::fs::create_dir(&record.path).unwrap();
+        assert!(!record.renew(now).await && record.health.problem().is_some());
     }
 }
