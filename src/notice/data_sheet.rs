@@ -50,7 +50,7 @@ pub fn data_sheet(config: &Config, models: &[ModelFacts], file: &str, at: Timest
             }
         }
         main {
-            (answers(config)) (flow(config)) (measures(config)) (networks(models)) (risks(config)) (legal(config)) (limits())
+            (answers(config)) (flow(config)) (measures(config)) (networks(models)) (risks(config)) (legal(config)) (limits(config.mood.mode))
             (to_fill_in())
         }
     };
@@ -106,7 +106,7 @@ fn flow(config: &Config) -> Markup {
                     @if config.privacy.aiming && config.web.enabled {
                         (row("The picture while the device is aimed: small, grey, heads made unrecognisable; only after somebody at the device requested it", "memory of the device, one at a time", "until the next one; ten minutes in total, then only after a new request at the device", "one administrator at a time"))
                     }
-                    (row("Heads, faces, seats in the room", "memory of the device", "until the next picture; a seat while somebody sits there", "nobody"))
+                    (row(if mood.mode.has_word() { "Heads, faces, seats in the room" } else { "Heads and seats in the room" }, "memory of the device", "until the next picture; a seat while somebody sits there", "nobody"))
                     @if mood.mode == Mode::Mood {
                         (row("Expression probabilities of a seat", "memory of the device", &window, "nobody"))
                     }
@@ -142,8 +142,11 @@ fn flow(config: &Config) -> Markup {
                     } @else {
                         (row("Lessons", "not recorded", "–", "nobody"))
                     }
-                    @if config.baseline.enabled {
+                    @if config.baseline.enabled && mood.mode.has_word() {
                         (row("The baseline of this room: slow means of class figures", &directory, "until it is reset", "the device's administrator"))
+                    }
+                    @if mood.mode == Mode::Mood {
+                        (row("The time until which expressions were published", &directory, "replaced every two minutes", "the device's administrator"))
                     }
                     (row("Log: states and counters; no figures at the default level", "the system's journal", "as the journal is configured", "the device's administrator"))
                 }
@@ -206,9 +209,11 @@ fn risks(config: &Config) -> Markup {
             table {
                 thead { tr { th { "risk" } th { "measure" } th { "remaining risk" } } }
                 tbody {
-                    (risk("Metrics are taken for feelings, or for truth", "intervals, coverage and the word “unsure” in every output; this note in every report", "depends on how the school presents them"))
-                    (risk("A network is less accurate for some groups of people", "shares are corrected by the known confusions; faces that cannot be read are left out", "training data is not balanced by age, skin or disability; never compare classes of different people"))
-                    (risk("One person's expression is worked out from two messages", "at least k people, rounding, windows", "a person who knows all the others' expressions"))
+                    @if config.mood.mode == Mode::Mood {
+                        (risk("Figures are taken for feelings, or for truth", "intervals, coverage and the word “unsure” in every output; this note in every report", "depends on how the school presents them"))
+                        (risk("A network is less accurate for some groups of people", "shares are corrected by the known confusions; faces that cannot be read are left out", "training data is not balanced by age, skin or disability; never compare classes of different people"))
+                        (risk("One person's expression is worked out from two messages", "at least k people, rounding, windows; nothing for ten minutes after a pause or a restart", "a person who knows all the others' expressions"))
+                    }
                     @if config.attention.points_at_seats() {
                         (risk("The page points at a person", "off unless the configuration accepts it explicitly; shown for minutes, without history; never published", "real: users of the page can see which person is meant"))
                     }
@@ -232,15 +237,18 @@ fn legal(config: &Config) -> Markup {
     }
 }
 
-fn limits() -> Markup {
+fn limits(mode: Mode) -> Markup {
     html! {
         section {
-            h2 { "7 · What the estimate is not" }
+            h2 { "7 · What the figures are not" }
             p {
-                "It is an estimate of facial expressions, not of feelings: faces do not map one to one to feelings "
-                "(Barrett and others, 2019), and the UK's Information Commissioner warned in 2022 that emotion analysis "
-                "“may not work yet, or indeed ever”. It says nothing about a single person, nothing about learning, and "
-                "nothing about the quality of teaching. It is no mark, no grade and no record of anybody."
+                @if mode == Mode::Mood {
+                    "They are estimates of facial expressions, not of feelings: faces do not map one to one to feelings "
+                    "(Barrett and others, 2019), and the UK's Information Commissioner warned in 2022 that emotion analysis "
+                    "“may not work yet, or indeed ever”. "
+                }
+                "They say nothing about a single person, about learning, or about the quality of teaching. They are no mark, "
+                "no grade and no record of anybody."
             }
         }
     }

@@ -35,9 +35,11 @@ pub fn poster(config: &Config) -> String {
         footer {
             p {
                 @if config.mood.mode == Mode::Mood {
-                    "Its figures are estimates of expressions, not of feelings. For a single face they are often wrong. "
+                    "Its figures are estimates of expressions, not of feelings. For a single face they are often wrong. They"
+                } @else {
+                    "Its figures"
                 }
-                "They are never a mark, a grade or a judgement of a person."
+                " are never a mark, a grade or a judgement of a person."
             }
         }
     };

@@ -198,7 +198,7 @@ fn metrics(report: &Report) -> Markup {
     let people = summary.people.map(|people| format!("{people:.0}"));
     let usually = |spread: Option<Spread>| spread.map(|spread| percent(spread.mean));
     markup! {
-        section.figures aria-label="Metrics" {
+        section.figures aria-label="Figures" {
             (card("People", people, baseline.and_then(|b| b.people).map(|p| format!("{:.0}", p.mean)), None))
             @if has_facing(report) {
                 (share_card("Facing the front", summary.metrics.get(Metric::Facing), usually(baseline.and_then(|b| b.facing))))
