@@ -6,6 +6,7 @@
 
 mod batch;
 mod broker;
+mod devices;
 mod inventory;
 mod message;
 mod pipeline;
@@ -13,6 +14,7 @@ mod store;
 mod tls;
 
 pub use broker::Credentials;
+pub use devices::Devices;
 pub use inventory::Inventory;
 pub use pipeline::{Ingest, Limits, Totals, maintain};
 pub use store::{Store, StoreError};

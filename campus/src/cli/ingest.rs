@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use moodring_campus::ingest::{Credentials, Ingest, Inventory, Limits, Store, Totals, maintain, trusting};
-use moodring_runtime::{Stop, Supervisor, watchdog};
+use moodring_campus::ingest::{
+    Credentials, Devices, Ingest, Inventory, Limits, Store, Totals, maintain, trusting,
+};
+use moodring_runtime::{Stop, Supervisor, hex, watchdog};
+use sha2::{Digest, Sha256};
 
 /// Bytes of a password file that are read.
 const MAX_PASSWORD_BYTES: u64 = 4096;
@@ -29,9 +32,13 @@ pub(crate) struct Arguments {
     /// PEM file with the authorities to trust; the connection to the broker then uses TLS
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Name of the session that the broker keeps while this is disconnected; no two clients may share it
-    #[arg(long, value_name = "ID", default_value = "moodring-ingest", value_parser = client_id)]
-    client_id: String,
+    /// Name of the session that the broker keeps while this is disconnected; no two clients may share it, and whoever knows it
+    /// can end the session. Derived from user and password if not given
+    #[arg(long, value_name = "ID", value_parser = client_id)]
+    client_id: Option<String>,
+    /// devices.csv of access.py: a message whose topic is not of its device's room is quarantined
+    #[arg(long, value_name = "FILE")]
+    devices: Option<PathBuf>,
     /// Database, as key=value pairs or as a postgresql:// address
     #[arg(long, value_name = "PARAMETERS", default_value = "dbname=moodring user=moodring_ingest")]
     database: String,
@@ -72,12 +79,15 @@ async fn ingest(arguments: Arguments) -> anyhow::Result<()> {
     }
     let (inventory, stop) = (Arc::new(Inventory::default()), Stop::default());
     let tls = arguments.ca.as_deref().map(trusting).transpose();
+    let credentials = credentials(&arguments)?;
+    let devices = arguments.devices.as_deref().map(Devices::read).transpose();
     let ingest = Ingest {
         brokers: arguments.broker.clone(),
-        client_id: arguments.client_id.clone(),
-        credentials: credentials(&arguments)?,
+        client_id: arguments.client_id.clone().unwrap_or_else(|| session_name(credentials.as_ref())),
+        credentials,
         tls: tls.map_err(|error| anyhow!("--ca: {error}"))?,
         store: new_store()?,
+        devices: devices.context("--devices")?,
         inventory: Arc::clone(&inventory),
         limits: Limits { once: arguments.once },
         stop: stop.clone(),
@@ -101,9 +111,10 @@ async fn ingest(arguments: Arguments) -> anyhow::Result<()> {
     let run_for = arguments.run_for.map(Duration::from_secs);
     let totals = super::until_stopped(ingest.run(), &stop, run_for).await?;
     supervisor.join(STOP_TIMEOUT).await?;
-    let Totals { received, fresh, repeated, rejected } = totals;
+    let Totals { received, fresh, repeated, rejected, quarantined } = totals;
     say(&format!(
-        "moodring-campus ingest: {received} received, {fresh} new, {repeated} had come before, {rejected} unreadable"
+        "moodring-campus ingest: {received} received, {fresh} new, {repeated} had come before, {quarantined} quarantined, \
+         {rejected} unreadable"
     ));
     Ok(())
 }
@@ -145,6 +156,15 @@ fn broker(text: &str) -> Result<(String, u16), String> {
         None => (text, 1883),
     };
     if host.is_empty() { Err("a host is missing".into()) } else { Ok((host.to_owned(), port)) }
+}
+
+/// A name that only who knows the password can derive: every user of the broker may connect with any client id, and taking
+/// over a session destroys what waits in it.
+fn session_name(credentials: Option<&Credentials>) -> String {
+    let Some(Credentials { username, password }) = credentials else { return "moodring-ingest".into() };
+    let digest = Sha256::digest(format!("moodring ingest session\0{username}\0{password}"));
+    // 23 characters: the most that every broker accepts.
+    format!("ingest-{:.16}", hex(&digest))
 }
 
 /// What every broker accepts (MQTT 3.1.1, 3.1.3.1).

@@ -39,6 +39,8 @@ pub struct Inventory {
     pub(super) repeated: Counter,
     /// Messages that could not be read.
     pub(super) rejected: Counter,
+    /// Messages whose topic, device and room do not agree.
+    pub(super) quarantined: Counter,
     pub(super) broker_up: AtomicBool,
     pub(super) database_up: AtomicBool,
 }
@@ -105,6 +107,7 @@ impl Inventory {
             ("ingest_fresh", "Rows that were new", &self.fresh),
             ("ingest_repeated", "Messages that had come before", &self.repeated),
             ("ingest_rejected", "Messages that could not be read", &self.rejected),
+            ("ingest_quarantined", "Messages whose topic, device and room do not agree", &self.quarantined),
         ] {
             registry.register(name, help, ConstCounter::new(count.get()));
         }

@@ -1,8 +1,9 @@
 //! From topic and payload to a row of campus/postgres/schema.sql, or to a reason why not. Pure functions.
 //!
-//! Status and health must be of the room in their topic, which the broker's access list guards. A spooled message may be of
-//! the room where the device hung before: there the payload counts. Unknown fields are ignored; an unknown word, such as a
-//! new kind of event, rejects the message, so the ingest is upgraded before the devices.
+//! A message must be of the room in its topic, which the broker's access list guards, and of the device that hangs there. A
+//! spooled message may also be of a room where that device hung before. What disagrees is quarantined: nobody believes it, and
+//! nothing of it is lost. Unknown fields are ignored; an unknown word, such as a new kind of event, rejects the message, so the
+//! ingest is upgraded before the devices.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -14,6 +15,8 @@ use moodring_contract::lesson::{Metric, Metrics};
 use moodring_contract::payload::{
     EventReport, HealthReport, Key, LessonReport, MinuteReport, Place, SpoolMetrics, Status,
 };
+
+use super::devices::Devices;
 
 /// The largest message of the contract has about 1.5 kB.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
@@ -42,33 +45,44 @@ pub(super) struct Row {
     pub(super) columns: Value,
 }
 
-/// Why a message is not stored.
+/// Why a message is not stored where it wants to be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub(super) struct Unreadable(String);
-
-type Result<T> = std::result::Result<T, Unreadable>;
-
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
-    if holds { Ok(()) } else { Err(Unreadable(otherwise())) }
+pub(super) enum Refusal {
+    /// It does not match the contract.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Its topic, its device and its room do not agree.
+    #[error("{0}")]
+    Disagrees(String),
 }
 
-/// The row of a message that arrived at `now`.
+type Result<T> = std::result::Result<T, Refusal>;
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Refusal::Unreadable(otherwise())) }
+}
+
+fn ensure_agrees(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Refusal::Disagrees(otherwise())) }
+}
+
+/// The row of a message that arrived at `now`. Without a list of devices, any device is believed to hang in the room of its
+/// topic.
 ///
 /// # Errors
-/// It does not match the contract.
-pub(super) fn read(topic: &str, payload: &[u8], now: Timestamp) -> Result<Row> {
+/// It does not match the contract, or its topic, device and room do not agree.
+pub(super) fn read(topic: &str, payload: &[u8], devices: Option<&Devices>, now: Timestamp) -> Result<Row> {
     ensure(payload.len() <= MAX_BYTES, || format!("{} bytes; the maximum is {MAX_BYTES}", payload.len()))?;
     let Some(topic) = Topic::parse(topic) else {
-        return Err(Unreadable("not a topic of a device".into()));
+        return Err(Refusal::Unreadable("not a topic of a device".into()));
     };
     match topic.leaf {
-        "minute" => topic.row::<MinuteReport>(Table::Minute, payload, now),
-        "lesson" => topic.row::<LessonReport>(Table::Lesson, payload, now),
-        "event" => topic.row::<EventReport>(Table::Event, payload, now),
-        "health" => topic.row::<HealthReport>(Table::Health, payload, now),
-        "status" => topic.row::<Status>(Table::Status, payload, now),
-        leaf => Err(Unreadable(format!("messages of the topic {leaf} are not stored"))),
+        "minute" => topic.row::<MinuteReport>(Table::Minute, payload, devices, now),
+        "lesson" => topic.row::<LessonReport>(Table::Lesson, payload, devices, now),
+        "event" => topic.row::<EventReport>(Table::Event, payload, devices, now),
+        "health" => topic.row::<HealthReport>(Table::Health, payload, devices, now),
+        "status" => topic.row::<Status>(Table::Status, payload, devices, now),
+        leaf => Err(Refusal::Unreadable(format!("messages of the topic {leaf} are not stored"))),
     }
 }
 
@@ -101,16 +115,18 @@ impl<'a> Topic<'a> {
         (root == "moodring" && levels.next().is_none()).then_some(Self { site, room, leaf })
     }
 
-    fn row<T: Payload>(&self, table: Table, payload: &[u8], now: Timestamp) -> Result<Row> {
+    fn row<T: Payload>(
+        &self,
+        table: Table,
+        payload: &[u8],
+        devices: Option<&Devices>,
+        now: Timestamp,
+    ) -> Result<Row> {
         let payload: T = serde_json::from_slice(payload).map_err(|error| {
             let reason: String = error.to_string().chars().take(MAX_REASON).collect();
-            Unreadable(format!("does not match the schema: {reason}"))
+            Refusal::Unreadable(format!("does not match the schema: {reason}"))
         })?;
         let Place { site, room, device } = payload.place();
-        let may_have_moved = payload.key().is_some();
-        ensure(may_have_moved || (&**site, &**room) == (self.site, self.room), || {
-            format!("claims to be of {site:.64}/{room:.64}")
-        })?;
         ensure(is_level(site) && is_level(room), || "site or room is not a topic level".into())?;
         ensure(is_device(device), || format!("device {device:.64?} is not a device's name"))?;
         if let Some(key) = payload.key() {
@@ -120,7 +136,28 @@ impl<'a> Topic<'a> {
             ensure(at <= now + AHEAD, || format!("is of {at}: the device's clock is ahead"))?;
         }
         payload.check()?;
+        self.check_place(payload.place(), payload.key().is_some(), devices)?;
         Ok(Row { table, columns: payload.columns() })
+    }
+
+    /// Checks that the device of `place` hangs in the room of the topic, and that the message is of that room or, if it was
+    /// `spooled`, of one where the device hung before.
+    fn check_place(&self, place: &Place, spooled: bool, devices: Option<&Devices>) -> Result<()> {
+        let Place { site, room, device } = place;
+        let here = (&**site, &**room) == (self.site, self.room);
+        if let Some(devices) = devices {
+            ensure_agrees(devices.is_in(device, self.site, self.room), || {
+                format!("{device} does not hang in this room; correct devices.csv if it does")
+            })?;
+            if !here && spooled {
+                return ensure_agrees(devices.was_in(device, site, room), || {
+                    format!(
+                        "claims to be of {site}/{room}; if {device} hung there, add it to the column former of devices.csv"
+                    )
+                });
+            }
+        }
+        ensure_agrees(here, || format!("claims to be of {site}/{room}"))
     }
 }
 

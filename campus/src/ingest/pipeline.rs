@@ -14,12 +14,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::Instrument;
 
-use moodring_runtime::{Backoff, Stop, random_share};
+use moodring_runtime::{Backoff, Counter, Stop, random_share};
 
 use super::batch::{self, MAX_ROWS};
 use super::broker::{self, Credentials, Delivery, Event, Link, LinkError, MAX_READ_AHEAD, Sender, Settings};
+use super::devices::Devices;
 use super::inventory::Inventory;
-use super::message::{self, LEAVES, Row};
+use super::message::{self, LEAVES, Refusal, Row};
 use super::store::{Store, StoreError};
 
 /// The library takes acknowledgements at once; if it does not for this long, the connection is given up.
@@ -52,6 +53,8 @@ pub struct Totals {
     pub repeated: u64,
     /// Messages that could not be read.
     pub rejected: u64,
+    /// Messages whose topic, device and room do not agree.
+    pub quarantined: u64,
 }
 
 /// The ingest's parts.
@@ -59,7 +62,7 @@ pub struct Totals {
 pub struct Ingest {
     /// Host and port of each broker; one at a time is used, the next when it is lost.
     pub brokers: Vec<(String, u16)>,
-    /// Names the session at the broker: it must stay the same, and no other client may have it.
+    /// Names the session at the broker: it must stay the same, and no other client may have it or know it.
     pub client_id: String,
     /// User name and password at the broker.
     pub credentials: Option<Credentials>,
@@ -67,6 +70,8 @@ pub struct Ingest {
     pub tls: Option<Arc<ClientConfig>>,
     /// The database.
     pub store: Store,
+    /// Where each device hangs; without it, topic and payload alone must agree.
+    pub devices: Option<Devices>,
     /// The state of all devices, for Prometheus.
     pub inventory: Arc<Inventory>,
     /// When to end by itself.
@@ -212,23 +217,16 @@ impl Ingest {
 
     fn read(&self, delivery: &Delivery) -> Row {
         self.inventory.received.increment();
-        match message::read(&delivery.topic(), delivery.payload(), Timestamp::now()) {
+        let read =
+            message::read(&delivery.topic(), delivery.payload(), self.devices.as_ref(), Timestamp::now());
+        match read {
             Ok(row) => {
                 self.inventory.update(&row);
                 row
             }
-            Err(reason) => self.reject(delivery, &reason.to_string()),
+            Err(Refusal::Unreadable(reason)) => reject(delivery, &self.inventory.rejected, &reason),
+            Err(Refusal::Disagrees(reason)) => reject(delivery, &self.inventory.quarantined, &reason),
         }
-    }
-
-    fn reject(&self, delivery: &Delivery, reason: &str) -> Row {
-        self.inventory.rejected.increment();
-        // The first of each hundred: a client that sends nonsense all day must not fill the log.
-        if self.inventory.rejected.get() % 100 == 1 {
-            let topic = delivery.topic();
-            tracing::warn!(%topic, reason, "a message was rejected; the newest are in moodring.rejected");
-        }
-        message::rejected(&delivery.topic(), delivery.payload(), reason)
     }
 
     /// Writes `rows`, one of each delivery, however long the database is away. False if the stop came first.
@@ -243,7 +241,7 @@ impl Ingest {
                 Some(Ok(())) => {}
                 None => return false,
                 Some(Err(reason)) => {
-                    let remembered = self.reject(delivery, &reason);
+                    let remembered = reject(delivery, &self.inventory.rejected, &reason);
                     if self.write_with_retries(std::slice::from_ref(&remembered)).await.is_none() {
                         return false;
                     }
@@ -289,6 +287,17 @@ impl Ingest {
             }
         }
     }
+}
+
+/// The row that remembers a refused message, which `counter` counts.
+fn reject(delivery: &Delivery, counter: &Counter, reason: &str) -> Row {
+    counter.increment();
+    // The first of each hundred: a client that sends nonsense all day must not fill the log.
+    if counter.get() % 100 == 1 {
+        let topic = delivery.topic();
+        tracing::warn!(%topic, reason, "a message was refused; the newest are in moodring.rejected");
+    }
+    message::rejected(&delivery.topic(), delivery.payload(), reason)
 }
 
 /// Attempts after a failure: full jitter, because after a power cut everything on a campus comes back at once.
@@ -375,12 +384,13 @@ fn totals(inventory: &Inventory) -> Totals {
         fresh: inventory.fresh.get(),
         repeated: inventory.repeated.get(),
         rejected: inventory.rejected.get(),
+        quarantined: inventory.quarantined.get(),
     }
 }
 
 fn report(inventory: &Inventory) {
-    let Totals { received, fresh, repeated, rejected } = totals(inventory);
+    let Totals { received, fresh, repeated, rejected, quarantined } = totals(inventory);
     let up = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let (broker, database) = (up(&inventory.broker_up), up(&inventory.database_up));
-    tracing::info!(received, fresh, repeated, rejected, broker, database, "since the start");
+    tracing::info!(received, fresh, repeated, rejected, quarantined, broker, database, "since the start");
 }

@@ -189,5 +189,38 @@ fn a_backlog_larger_than_what_is_read_ahead_arrives_without_being_sent_again() {
     let days_ago = "2026-11-10T08:00:00Z".parse().unwrap();
     let backlog: Vec<Message> = (0..5000).map(|number| device.minute(days_ago, number)).collect();
     deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &backlog);
-    start().wait_for_log("campus ingest: 5000 received, 5000 new, 0 had come before, 0 unreadable");
+    start().wait_for_log(
+        "campus ingest: 5000 received, 5000 new, 0 had come before, 0 quarantined, 0 unreadable",
+    );
+}
+
+#[test]
+fn a_device_can_neither_take_the_ingests_queue_nor_write_in_anothers_name() {
+    if !servers::have(&[POSTGRES, MOSQUITTO, ("mosquitto_pub", "mosquitto-clients")]) {
+        return;
+    }
+    let (mut device, thief) = (Device::new(1, "north", "b-214"), Device::new(2, "north", "b-215"));
+    let mosquitto = Mosquitto::start(&[&device, &thief].map(user_line).concat());
+    let postgres = Postgres::start();
+    let secret = mosquitto.password("moodring-ingest");
+    let list = mosquitto.folder.path().join("devices.csv");
+    let start = || {
+        Ingest::start(&[mosquitto.port], &secret, &postgres, &["--devices", list.to_str().unwrap(), "--once"])
+    };
+    start().wait_for_log("campus ingest:");
+    let waiting = device.lesson(begun_at(), 3);
+    deliver_all(mosquitto.port, (&device.name, &mosquitto.password(&device.name)), &waiting);
+    // A clean session with the client id of another ends that session, and what waits in it is gone.
+    let taken = std::process::Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &mosquitto.port.to_string(), "-i", "moodring-ingest", "-u"])
+        .args([&thief.name, "-P", &mosquitto.password(&thief.name), "-t", "x", "-n"])
+        .status();
+    assert!(taken.unwrap().success());
+    let mut forged = device.minute(begun_at(), 4);
+    forged.topic = forged.topic.replace("b-214", "b-215");
+    deliver_all(mosquitto.port, (&thief.name, &mosquitto.password(&thief.name)), &[forged]);
+    start().wait_for_log("campus ingest: 6 received, 5 new, 0 had come before, 1 quarantined, 0 unreadable");
+    assert_eq!(postgres.value("select count(*) from moodring.minute"), "3");
+    let reason = postgres.value("select reason from moodring.rejected");
+    assert!(reason.contains("does not hang in this room"), "{reason}");
 }

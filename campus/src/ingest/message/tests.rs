@@ -37,12 +37,12 @@ fn with(key: &str, value: Value) -> Value {
 }
 
 fn reason(topic: &str, payload: &Value) -> String {
-    read(topic, payload.to_string().as_bytes(), now()).unwrap_err().to_string()
+    read(topic, payload.to_string().as_bytes(), None, now()).unwrap_err().to_string()
 }
 
 #[test]
 fn a_minute_becomes_a_row_whose_figures_are_columns() {
-    let row = read(TOPIC, minute().to_string().as_bytes(), now()).unwrap();
+    let row = read(TOPIC, minute().to_string().as_bytes(), None, now()).unwrap();
     let expected = json!({
         "site": "school", "room": "b-214", "device": "moodring-1a2b3c4d5e6f70", "spool": "9f3c21aa", "sequence": 4711,
         "at": "2026-11-20T09:41:00Z", "lesson": "2026-11-20T09:00:00Z", "number": 41, "state": "live", "live": 0.98,
@@ -53,10 +53,28 @@ fn a_minute_becomes_a_row_whose_figures_are_columns() {
 }
 
 #[test]
-fn a_message_that_waited_while_the_device_was_moved_is_of_the_room_where_it_hung() {
-    let row = read("moodring/school/c-1/minute", minute().to_string().as_bytes(), now()).unwrap();
-    assert_eq!(row.columns["room"], "b-214");
-    assert!(read("moodring/school/b-214/status", status().to_string().as_bytes(), now()).is_ok());
+fn a_message_is_believed_only_if_topic_device_and_room_agree() {
+    let list = |former: &str| {
+        Devices::parse(&format!(
+            "device,site,room,former\nmoodring-1a2b3c4d5e6f70,school,c-1,{former}\nmoodring-2,school,b-214,\n"
+        ))
+        .unwrap()
+    };
+    let read_at = |topic: &str, payload: &Value, devices: Option<&Devices>| {
+        read(&format!("moodring/school/{topic}"), payload.to_string().as_bytes(), devices, now())
+    };
+    let disagrees = |result: Result<Row>| matches!(result, Err(Refusal::Disagrees(_)));
+    // What waited while the device was moved is of the room where it hung.
+    let moved = list("school/b-214");
+    assert_eq!(read_at("c-1/minute", &minute(), Some(&moved)).unwrap().columns["room"], "b-214");
+    assert!(disagrees(read_at("c-1/minute", &minute(), Some(&list("")))));
+    assert!(disagrees(read_at("c-1/minute", &minute(), None)));
+    // A state is of now, so never of a former room.
+    assert!(disagrees(read_at("c-1/status", &status(), Some(&moved))));
+    // Another device of the campus writes below its own room in the name of this one.
+    assert!(disagrees(read_at("b-214/minute", &minute(), Some(&moved))));
+    assert!(read_at("b-214/minute", &minute(), None).is_ok());
+    assert!(read_at("b-214/status", &status(), None).is_ok());
 }
 
 #[test]
@@ -69,7 +87,7 @@ fn a_device_without_the_network_of_expressions_is_healthy() {
         "spool": {"waiting": 0, "dropped": 0, "disk_writes": 0, "sequence": 0}, "reconnects": 0,
         "clock_synchronised": null, "engine": "cpu",
     });
-    let row = read("moodring/school/b-214/health", health.to_string().as_bytes(), now()).unwrap();
+    let row = read("moodring/school/b-214/health", health.to_string().as_bytes(), None, now()).unwrap();
     assert_eq!(
         (&row.columns["models"]["expression"], &row.columns["spool_waiting"]),
         (&Value::Null, &json!(0))
@@ -87,11 +105,11 @@ fn a_lessons_end_brings_its_summary_and_its_begin_none() {
                     "metrics": {"facing": {"value": 0.8, "low": 0.7, "high": 0.9}}},
     });
     let topic = "moodring/school/b-214/lesson";
-    let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
+    let columns = read(topic, lesson.to_string().as_bytes(), None, now()).unwrap().columns;
     assert_eq!((&columns["minutes"], &columns["metrics"]["facing"]["low"]), (&json!(45), &json!(0.7)));
     lesson["kind"] = json!("begun");
     lesson["summary"] = Value::Null;
-    let columns = read(topic, lesson.to_string().as_bytes(), now()).unwrap().columns;
+    let columns = read(topic, lesson.to_string().as_bytes(), None, now()).unwrap().columns;
     assert!(columns.get("summary").is_none() && columns.get("minutes").is_none());
 }
 
@@ -121,9 +139,9 @@ fn a_message_that_does_not_match_the_contract_is_rejected_with_a_reason() {
         let reason = text(topic, &payload);
         assert!(reason.contains(part), "{reason} instead of {part}");
     }
-    assert!(read(TOPIC, b"", now()).is_err());
+    assert!(read(TOPIC, b"", None, now()).is_err());
     let long = vec![b' '; MAX_BYTES + 1];
-    assert!(read(TOPIC, &long, now()).unwrap_err().to_string().contains("the maximum is"));
+    assert!(read(TOPIC, &long, None, now()).unwrap_err().to_string().contains("the maximum is"));
 }
 
 #[test]
@@ -141,6 +159,6 @@ proptest! {
     #[test]
     fn no_payload_stops_it(payload in proptest::collection::vec(any::<u8>(), 0..200), leaf in "minute|lesson|event|health|status") {
         let topic = format!("moodring/school/b-214/{leaf}");
-        prop_assert!(read(&topic, &payload, now()).is_err());
+        prop_assert!(read(&topic, &payload, None, now()).is_err());
     }
 }
