@@ -61,6 +61,7 @@ if [ "$stage" = browser ]; then
     need nodejs have node
     need npm have npm
     need chromium have chromium
+    need nginx-light test -x /usr/sbin/nginx
     need fonts-dejavu-core test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     # For the screenshots of the page in Hindi.
     need fonts-lohit-deva compgen -G '/usr/share/fonts/truetype/*/Lohit-Devanagari.ttf'

@@ -92,7 +92,7 @@ export class Device {
       '[purpose]', 'jurisdiction = "IN"', 'institution = "education"', 'consent = "a test"',
       '[storage]', `directory = "${join(this.folder, 'state')}"`,
       '[room]', 'site = "school"', `name = "${this.name}"`,
-      '[web]', `listen = "${this.host}:${this.port}"`, 'announce = false',
+      '[web]', `listen = "${this.host}:${this.port}"`, 'announce = false', ...(this.web ?? []),
       '[display]', 'kind = "png"', `path = "${this.display}"`,
       this.settings,
     ].join('\n'));

@@ -11,9 +11,9 @@ import { picture, stateIs } from './live.mjs';
 const UNPAIRED = { ...PHONE, ignoreHTTPSErrors: true };
 
 /** An IPv4 address of this machine outside loopback, if any. */
-const address = () => Object.values(networkInterfaces()).flat().find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+export const address = () => Object.values(networkInterfaces()).flat().find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
 
-const code = (device) => execFileSync(process.env.MOODRING, ['pair', '--config', join(device.folder, 'moodring.toml')], { encoding: 'utf8' })
+export const code = (device) => execFileSync(process.env.MOODRING, ['pair', '--config', join(device.folder, 'moodring.toml')], { encoding: 'utf8' })
   .match(/type (\d{6})$/m)[1];
 
 const statusOf = (page, path, method = 'GET', body) => page.evaluate(async (request) => {

@@ -10,12 +10,13 @@ import { lessons } from './lessons.mjs';
 import { live } from './live.mjs';
 import { paired } from './pairing.mjs';
 import { portraitsFirst, portraitsLast } from './portraits.mjs';
+import { proxies } from './proxy.mjs';
 import { setup } from './setup.mjs';
 
 const only = process.argv[2] ?? '';
 // Tests that need minutes are started first and checked last.
 const checks = [
-  ...portraitsFirst, ...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...paired, ...attention, ...portraitsLast,
+  ...portraitsFirst, ...attentionFirst, ...live, ...controls, ...lessons, ...aiming, ...setup, ...brokers, ...paired, ...proxies, ...attention, ...portraitsLast,
 ];
 const results = [];
 

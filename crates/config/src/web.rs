@@ -22,6 +22,12 @@ pub struct Web {
     pub https: Https,
     /// Whether the device announces the name `moodring-<room>.local` in the LAN (multicast DNS).
     pub announce: bool,
+    /// Further names of the page: those under which reverse proxies serve it. Requests and changes from other names are
+    /// refused.
+    pub names: Vec<String>,
+    /// Path below which a reverse proxy serves the page, such as `/b-214`; the proxy removes it from each request. Needed
+    /// where one proxy serves several devices, so that each browser keeps their cookies apart.
+    pub path_prefix: String,
     /// File with the certificate chain for HTTPS, PEM. Empty: the device creates a self-signed certificate, which each
     /// browser asks about once.
     pub certificate_file: PathBuf,
@@ -59,6 +65,24 @@ pub enum MetricsPolicy {
     Open,
 }
 
+/// Maximum number of further names.
+const MAX_NAMES: usize = 16;
+
+fn is_host_name(name: &str) -> bool {
+    (1..=253).contains(&name.len())
+        && name.split('.').all(|label| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}
+
+fn is_path_prefix(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    path.len() <= 128
+        && path.strip_prefix('/').is_some_and(|path| {
+            path.split('/').all(|level| !matches!(level, "" | "." | "..") && level.bytes().all(is_plain))
+        })
+}
+
 impl Default for Web {
     fn default() -> Self {
         Self {
@@ -66,6 +90,8 @@ impl Default for Web {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: Https::Auto,
             announce: true,
+            names: Vec::new(),
+            path_prefix: String::new(),
             certificate_file: PathBuf::new(),
             certificate_key_file: PathBuf::new(),
             metrics: MetricsPolicy::Paired,
@@ -90,6 +116,27 @@ impl Web {
                 "web.listen",
                 "must be one address, not all addresses: 127.0.0.1:8080, or this machine's address in the LAN, \
                  such as 192.168.1.20:8080",
+            );
+        }
+        for (index, name) in self.names.iter().enumerate().filter(|(_, name)| !is_host_name(name)) {
+            faults.add(
+                format!("web.names[{index}]"),
+                format!("{name:?} must be a host name without scheme and port, such as \"moodring.school.example\""),
+            );
+        }
+        if self.listen.ip().is_loopback() && !self.names.is_empty() {
+            faults.add(
+                "web.names",
+                "needs web.listen on the device's address in the LAN: on loopback there is no pairing, so proxies are refused",
+            );
+        }
+        if self.names.len() > MAX_NAMES {
+            faults.add("web.names", format!("has {} names; the maximum is {MAX_NAMES}", self.names.len()));
+        }
+        if !self.path_prefix.is_empty() && !is_path_prefix(&self.path_prefix) {
+            faults.add(
+                "web.path_prefix",
+                "must begin with / and not end with it, and contain letters, digits, -, _, . and / only: \"/b-214\"",
             );
         }
         let (chain, key) = (&self.certificate_file, &self.certificate_key_file);

@@ -93,6 +93,8 @@ pub(super) struct Access {
     pairing: Pairing,
     /// The page is served by HTTPS, so the cookie is restricted to it.
     secure: bool,
+    /// Path below which a proxy serves the page, without a `/` at its end.
+    path_prefix: String,
     metrics: MetricsAccess,
 }
 
@@ -137,6 +139,7 @@ impl Access {
         directory: PathBuf,
         pairing: Pairing,
         secure: bool,
+        path_prefix: String,
         metrics: MetricsAccess,
     ) -> std::io::Result<Self> {
         let mut paired = persisted::read(&directory)?;
@@ -152,7 +155,17 @@ impl Access {
             }
         };
         let (paired, attempts) = (Mutex::new(paired), Mutex::default());
-        Ok(Self { key, directory, paired, changing: Arc::default(), attempts, pairing, secure, metrics })
+        Ok(Self {
+            key,
+            directory,
+            paired,
+            changing: Arc::default(),
+            attempts,
+            pairing,
+            secure,
+            path_prefix,
+            metrics,
+        })
     }
 
     /// The paired phone that sent `headers` at `now`.
@@ -186,7 +199,10 @@ impl Access {
     /// The header that makes the browser store `value` for `max_age_s` seconds.
     fn cookie(&self, value: &str, max_age_s: i64) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!("{COOKIE}={value}; Path=/; Max-Age={max_age_s}; SameSite=Strict; HttpOnly{secure}")
+        format!(
+            "{COOKIE}={value}; Path={}/; Max-Age={max_age_s}; SameSite=Strict; HttpOnly{secure}",
+            self.path_prefix
+        )
     }
 
     /// Pairs a phone if `typed` is the offered code. The first phone becomes administrator. If the list cannot be written,
@@ -309,10 +325,10 @@ pub(super) async fn require_role(
             response
         }
         (true, _) => method_not_allowed(methods),
-        (false, None) if is_page => Redirect::to("/pair").into_response(),
+        (false, None) if is_page => Redirect::to("pair").into_response(),
         (false, None) => refuse(StatusCode::UNAUTHORIZED, "not_paired"),
         (false, Some(_)) if required.is_none() => refuse(StatusCode::FORBIDDEN, "no_role_declared"),
-        (false, Some(_)) if is_page => Redirect::to("/").into_response(),
+        (false, Some(_)) if is_page => Redirect::to(".").into_response(),
         (false, Some(_)) => refuse(StatusCode::FORBIDDEN, "not_administrator"),
     }
 }

@@ -41,6 +41,9 @@ const PROXY_HEADERS: [&str; 6] =
 const PROXIED: &str = "a proxy forwards to the page on loopback, where no phone is paired; let the page listen on the \
                        device's address in the LAN (web.listen), and the proxy forward to that";
 
+const FOREIGN_PAGE: &str = "changes are accepted from the device's own page only; if a proxy serves it, add the proxy's name to \
+                            web.names";
+
 const NOT_TRUSTED: &str = "this account of the machine may only read the mood; use root, the account of the program, or one \
                        that may use sudo, or let the page listen in the LAN (web.listen) and pair this browser";
 
@@ -48,25 +51,30 @@ const NOT_TRUSTED: &str = "this account of the machine may only read the mood; u
 #[derive(Debug)]
 pub(super) struct Names {
     all: Vec<String>,
+    /// Those of proxies, whose ports are unknown.
+    trusted: Vec<String>,
     is_loopback: bool,
     /// Whether a forwarded request was logged.
     is_proxy_logged: AtomicBool,
 }
 
 impl Names {
-    /// Names of a page that listens on `address`; `named` is its name in multicast DNS, if it has one.
-    pub(super) fn of(address: IpAddr, named: Option<String>) -> Self {
+    /// Names of a page that listens on `address`; `named` is its name in multicast DNS, if it has one, and `trusted` are the
+    /// names under which proxies serve the page.
+    pub(super) fn of(address: IpAddr, named: Option<String>, trusted: &[String]) -> Self {
         if address.is_loopback() {
             return Self::new(["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec(), true);
         }
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let mut names = Self::on_lan(address, host.trim());
         names.all.extend(named);
+        names.all.extend_from_slice(trusted);
+        names.trusted = trusted.to_vec();
         names
     }
 
     const fn new(all: Vec<String>, is_loopback: bool) -> Self {
-        Self { all, is_loopback, is_proxy_logged: AtomicBool::new(false) }
+        Self { all, trusted: Vec::new(), is_loopback, is_proxy_logged: AtomicBool::new(false) }
     }
 
     /// Whether a proxy has forwarded the request to the page on loopback. That would show it to the network without
@@ -81,7 +89,7 @@ impl Names {
 
     /// Answer to a request with another `Host`.
     fn refuse(&self) -> Response {
-        (StatusCode::FORBIDDEN, format!("only {} are served here\n", self.all.join(", "))).into_response()
+        refuse("foreign_host", &format!("only {} are served here", self.all.join(", ")))
     }
 
     /// All names; IPv6 addresses are in brackets.
@@ -104,12 +112,26 @@ impl Names {
 
     /// Whether `Host` is one of the names, with or without a port.
     fn accept(&self, headers: &HeaderMap) -> bool {
-        let Some(host) = text(headers, header::HOST.as_str()) else { return false };
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
+        let host = text(headers, header::HOST.as_str()).map(without_port);
+        host.is_some_and(|host| self.all.iter().any(|own| own.eq_ignore_ascii_case(host)))
+    }
+
+    /// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with each of these
+    /// requests, and newer ones `Sec-Fetch-Site` too. Without both the client is no browser, so no foreign page can abuse
+    /// it. A proxy may pass another `Host` on than the browser sent, or leave out its port.
+    fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
+        let same_site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
+        let same_origin = headers.get(header::ORIGIN).is_none() || {
+            let host = text(headers, header::HOST.as_str());
+            let origin = text(headers, header::ORIGIN.as_str());
+            let authority =
+                origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+            authority.zip(host).is_some_and(|(authority, host)| {
+                let is_trusted = |name: &String| name.eq_ignore_ascii_case(without_port(authority));
+                authority.eq_ignore_ascii_case(host) || self.trusted.iter().any(is_trusted)
+            })
         };
-        self.all.iter().any(|own| own.eq_ignore_ascii_case(name))
+        same_site && same_origin
     }
 }
 
@@ -119,13 +141,14 @@ pub(super) async fn guard(State(names): State<Arc<Names>>, request: Request, nex
     let mut response = if !names.accept(request.headers()) {
         names.refuse()
     } else if names.is_forwarded_to_loopback(request.headers()) {
-        (StatusCode::FORBIDDEN, format!("{PROXIED}\n")).into_response()
-    } else if changes && !is_from_own_page(request.headers()) {
-        (StatusCode::FORBIDDEN, "changes are accepted from the device's own page only\n").into_response()
+        refuse("forwarded", PROXIED)
+    } else if changes && !names.is_from_own_page(request.headers()) {
+        refuse("foreign_page", FOREIGN_PAGE)
     } else if changes {
-        tokio::time::timeout(CHANGE_TIMEOUT, next.run(request))
-            .await
-            .unwrap_or_else(|_| (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response())
+        tokio::time::timeout(CHANGE_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+            let body = json!({ "error": "too_slow", "detail": "the request took too long" });
+            (StatusCode::REQUEST_TIMEOUT, Json(body)).into_response()
+        })
     } else {
         next.run(request).await
     };
@@ -146,18 +169,12 @@ pub(super) async fn to_https(State(names): State<Arc<Names>>, request: Request) 
     Redirect::permanent(&format!("https://{host}{path}")).into_response()
 }
 
-/// Whether a request that changes something comes from the device's own page. Browsers send `Origin` with each of these
-/// requests, and newer ones `Sec-Fetch-Site` too. Without both the client is no browser, so no foreign page can abuse
-/// it.
-fn is_from_own_page(headers: &HeaderMap) -> bool {
-    let same_site = headers.get(SEC_FETCH_SITE).is_none_or(|site| site == "same-origin");
-    let same_origin = headers.get(header::ORIGIN).is_none() || {
-        let host = text(headers, header::HOST.as_str());
-        let origin = text(headers, header::ORIGIN.as_str());
-        let authority = origin.and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-        matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host))
-    };
-    same_site && same_origin
+/// `host` without its port.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
 }
 
 /// The value of the header `name`; `None` if it occurs more than once, which no browser sends.
@@ -184,8 +201,12 @@ pub(super) async fn require_account(
     if files::PAGES.iter().any(|(page, ..)| *page == path) {
         return (StatusCode::FORBIDDEN, format!("{NOT_TRUSTED}\n")).into_response();
     }
-    let body = json!({ "error": "account_not_trusted", "detail": NOT_TRUSTED });
-    (StatusCode::FORBIDDEN, Json(body)).into_response()
+    refuse("account_not_trusted", NOT_TRUSTED)
+}
+
+/// An answer that the page can put into words.
+fn refuse(error: &str, detail: &str) -> Response {
+    (StatusCode::FORBIDDEN, Json(json!({ "error": error, "detail": detail }))).into_response()
 }
 
 /// Whether every account may use `method` on the declared `path`.
@@ -208,7 +229,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_its_names_are_accepted() {
-        let names = Names::of([127, 0, 0, 1].into(), None);
+        let names = Names::of([127, 0, 0, 1].into(), None, &[]);
         let accepts = |host: &str| names.accept(&headers(&[("host", host)]));
         for host in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
             assert!(accepts(host), "{host}");
@@ -231,7 +252,7 @@ mod tests {
     #[test]
     fn on_loopback_a_request_that_a_proxy_forwards_is_refused() {
         let (loopback, lan) =
-            (Names::of([127, 0, 0, 1].into(), None), Names::on_lan([10, 0, 0, 7].into(), ""));
+            (Names::of([127, 0, 0, 1].into(), None, &[]), Names::on_lan([10, 0, 0, 7].into(), ""));
         assert!(!loopback.is_forwarded_to_loopback(&headers(&[("host", "localhost"), ("accept", "*/*")])));
         for name in
             ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"]
@@ -259,10 +280,11 @@ mod tests {
 
     #[test]
     fn changes_come_from_the_devices_own_page_only() {
+        let names = Names::of([127, 0, 0, 1].into(), None, &[]);
         let accepts = |lines: &[(&str, &str)]| {
             let mut all = vec![("host", "127.0.0.1:8080")];
             all.extend(lines);
-            is_from_own_page(&headers(&all))
+            names.is_from_own_page(&headers(&all))
         };
         assert!(accepts(&[]));
         assert!(accepts(&[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]));
@@ -280,5 +302,27 @@ mod tests {
         ] {
             assert!(!accepts(lines), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_proxy_with_a_trusted_name_may_have_any_port_and_may_replace_host() {
+        let names = Names::of([192, 168, 1, 20].into(), None, &["moodring.school.example".into()]);
+        let accepts = |host: &str, origin: &str| {
+            let lines = headers(&[("host", host), ("origin", origin)]);
+            names.accept(&lines) && names.is_from_own_page(&lines)
+        };
+        assert!(accepts("moodring.school.example", "https://moodring.school.example"));
+        assert!(accepts("moodring.school.example", "https://moodring.school.example:8443"));
+        assert!(accepts("192.168.1.20:8080", "https://moodring.school.example"));
+        assert!(!accepts("moodring.school.example", "https://school.example"));
+        assert!(!accepts("school.example", "https://moodring.school.example"));
+        // The device's own ports are known: another one is another page.
+        assert!(!accepts("192.168.1.20:8080", "https://192.168.1.20:9090"));
+        let other_site = headers(&[
+            ("host", "moodring.school.example"),
+            ("origin", "https://moodring.school.example:8443"),
+            ("sec-fetch-site", "same-site"),
+        ]);
+        assert!(!names.is_from_own_page(&other_site), "a page on another port of the proxy");
     }
 }

@@ -151,8 +151,14 @@ impl Web {
         }
         let metrics = access::MetricsAccess::of(&self.config)?;
         let (storage, pairing) = (self.storage.clone(), self.pairing.clone());
-        access::Access::open(storage, pairing, self.config.is_https(), metrics)
-            .map(|access| Some(Arc::new(access)))
+        access::Access::open(
+            storage,
+            pairing,
+            self.config.is_https(),
+            self.config.path_prefix.clone(),
+            metrics,
+        )
+        .map(|access| Some(Arc::new(access)))
     }
 
     /// Whether the page has a name of its own in the LAN.
@@ -240,7 +246,7 @@ impl Web {
             Err(error) => return self.health.failed(&format!("the page is not served: {error}")),
         };
         let named = self.is_named().then(|| announce::name(&self.room));
-        let names = Arc::new(guard::Names::of(self.config.listen.ip(), named));
+        let names = Arc::new(guard::Names::of(self.config.listen.ip(), named, &self.config.names));
         let router = routes::router(endpoints, access, Arc::clone(&names));
         let http = match self.http_listener(router, &names) {
             Ok(http) => http,
@@ -287,7 +293,7 @@ pub async fn set_up(
     tracing::info!(page = %format_args!("http://{address}/setup"), "waiting for set-up; no camera is opened");
     let pages = files::Pages::new().map_err(std::io::Error::other)?;
     let endpoints = files::endpoints(pages).merge(setup::endpoints(service));
-    let names = Arc::new(guard::Names::of(address.ip(), None));
+    let names = Arc::new(guard::Names::of(address.ip(), None, &[]));
     let router = routes::set_up_only(endpoints, names);
     let http = HttpListener { router, https: None, connections: Connections::new(Audience::Loopback) };
     loop {

@@ -65,7 +65,7 @@ fn for_accounts(endpoints: Endpoints) -> Router {
 pub(super) fn set_up_only(endpoints: Endpoints, names: Arc<guard::Names>) -> Router {
     let redirect = |request: Request, next: Next| async move {
         if matches!(request.uri().path(), "/" | "/lessons" | "/pair") {
-            return Redirect::to("/setup").into_response();
+            return Redirect::to("setup").into_response();
         }
         next.run(request).await
     };
@@ -110,7 +110,9 @@ async fn events(
     }
     let stream =
         stream::unfold(listener, |mut listener| async move { Some((listener.next().await?, listener)) });
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_EVERY)).into_response()
+    let stream = Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_EVERY));
+    // nginx would collect events until its buffer is full.
+    ([("x-accel-buffering", "no")], stream).into_response()
 }
 
 /// One open event stream.

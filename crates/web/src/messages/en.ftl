@@ -119,6 +119,11 @@ refused-no_lessons = Lessons are not recorded here.
 refused-busy = The device received too many requests at once. Please try again.
 refused-wrong = The device could not read this request.
 refused-lost = The device does not answer.
+refused-status = The device, or a proxy before it, refused this: status { $status }.
+refused-foreign_host = The device does not know this address as its own. Its administrator adds the name to web.names.
+refused-foreign_page = This address is not the device's own: a proxy must pass Host on, or its name belongs in web.names.
+refused-forwarded = A proxy forwards to the page on loopback, which has no pairing. Let the page listen in the LAN.
+refused-too_slow = The request took too long. Please try again.
 
 untitled = A lesson
 lesson-people = { $count } people

@@ -1,6 +1,6 @@
 // Shows what the camera sees, while the device permits it. The events report when it does, so that the page requests no picture
 // in vain. The picture is only in the canvas, which is cleared at the end.
-import { clock, say } from "./messages.js";
+import { clock, refusal, say } from "./messages.js";
 import * as zones from "./zones.js";
 
 const RETRY_MS = 2000;
@@ -14,7 +14,7 @@ const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 let following = false;
 let latest;
 
-function closed(key, how) {
+function closed(words, how) {
   following = false;
   latest = undefined;
   const canvas = byId("picture");
@@ -23,7 +23,7 @@ function closed(key, how) {
   for (const id of ["view", "zones-card"]) byId(id).hidden = true;
   byId("closed").hidden = false;
   byId("how").hidden = !how;
-  byId("why").textContent = say(key);
+  byId("why").textContent = words;
 }
 
 /** The messages about the heads, with their values. */
@@ -91,7 +91,7 @@ async function followPreview() {
   showWaiting("aim-waiting");
   let after = 0;
   while (following) {
-    const answer = await fetch(`/api/v1/aim?viewer=${viewer}&after=${after}`).catch(() => null);
+    const answer = await fetch(`api/v1/aim?viewer=${viewer}&after=${after}`).catch(() => null);
     if (!following) return;
     if (answer?.status === 200) {
       const view = await answer.json();
@@ -103,11 +103,12 @@ async function followPreview() {
       byId("why").textContent = say("refused-aiming_other_viewer");
       await pause(RETRY_MS);
     } else if (answer && [401, 403].includes(answer.status)) {
-      const { error } = await answer.json().catch(() => ({}));
+      const { error } = await answer.clone().json().catch(() => ({}));
+      const words = await refusal(answer);
       // An event may have given the reason meanwhile.
       if (!following) return;
-      if (error === "not_paired") location.replace("/pair");
-      else closed(`refused-${error}`, error === "aiming_not_offered");
+      if (error === "not_paired") location.replace("pair");
+      else closed(words, error === "aiming_not_offered");
     } else {
       await pause(RETRY_MS);
     }
@@ -119,16 +120,16 @@ function showWaiting(key) {
   byId("why").textContent = say(key);
 }
 
-const events = new EventSource("/api/v1/events");
+const events = new EventSource("api/v1/events");
 events.addEventListener("device", (event) => {
   const device = JSON.parse(event.data);
   if (device.aiming) followPreview();
-  else if (device.paused) closed("aim-paused", false);
-  else closed("refused-aiming_not_offered", true);
+  else if (device.paused) closed(say("aim-paused"), false);
+  else closed(say("refused-aiming_not_offered"), true);
 });
-events.addEventListener("error", () => { closed("refused-lost", false); });
+events.addEventListener("error", () => { closed(say("refused-lost"), false); });
 
-byId("done").addEventListener("click", () => fetch("/api/v1/aim", { method: "DELETE" }).catch(() => {}));
+byId("done").addEventListener("click", () => fetch("api/v1/aim", { method: "DELETE" }).catch(() => {}));
 zones.listen(() => {
   if (!latest) return;
   drawHeads(latest);

@@ -1,6 +1,6 @@
 // Controls: pause, lesson, night mode and sensitivity. The page shows the state that the device reports, never a request that
 // is not confirmed yet.
-import { clock, say } from "./messages.js";
+import { clock, refusal, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 let device;
@@ -35,28 +35,27 @@ async function send(path, request) {
     const answer = await fetch(path, {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request),
     });
-    const body = await answer.json();
     // A command that is only accepted (202) is reported as an event when it is done; this answer may be older than that event.
-    if (answer.ok) return answer.status === 200 && show(body);
-    refuse(`refused-${body.error}`);
+    if (answer.ok) return answer.status === 200 && show(await answer.json());
+    refuse(await refusal(answer));
   } catch {
-    refuse("refused-lost");
+    refuse(say("refused-lost"));
   }
 }
 
-function refuse(key) {
+function refuse(words) {
   if (device) show(device);
-  byId("refused").textContent = say(key);
+  byId("refused").textContent = words;
   byId("refused").hidden = false;
 }
 
-byId("pause").addEventListener("click", () => send("/api/v1/pause", { paused: !device.paused }));
-byId("night").addEventListener("click", () => send("/api/v1/night", { dim: !device.dimmed }));
-byId("sensitivity").addEventListener("change", ({ target }) => send("/api/v1/sensitivity", { sensitivity: target.value }));
+byId("pause").addEventListener("click", () => send("api/v1/pause", { paused: !device.paused }));
+byId("night").addEventListener("click", () => send("api/v1/night", { dim: !device.dimmed }));
+byId("sensitivity").addEventListener("change", ({ target }) => send("api/v1/sensitivity", { sensitivity: target.value }));
 byId("lesson-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const title = byId("lesson-title");
-  send("/api/v1/lesson", device.lesson ? { action: "end" } : { action: "begin", title: title.value });
+  send("api/v1/lesson", device.lesson ? { action: "end" } : { action: "begin", title: title.value });
   title.value = "";
 });
 

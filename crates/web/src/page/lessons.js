@@ -1,5 +1,5 @@
 // Lists the recorded lessons with reports, notes and deletion, and compares two of them.
-import { clock, language, percent, say } from "./messages.js";
+import { clock, language, percent, refusal, say } from "./messages.js";
 import { compare } from "./compare.js";
 
 const byId = (id) => document.getElementById(id);
@@ -25,8 +25,7 @@ async function send(path, method, request) {
   try {
     const answer = await fetch(path, { method, headers, body });
     if (answer.ok) return true;
-    const { error } = await answer.json();
-    announce(say(`refused-${error}`));
+    announce(await refusal(answer));
   } catch {
     announce(say("refused-lost"));
   }
@@ -47,7 +46,7 @@ function card(lesson) {
   part(".when").textContent = when(lesson);
   part(".word").textContent = lesson.mode === "count" ? "" : say(`word-${lesson.word}`);
   part(".facts").textContent = facts(lesson);
-  const path = `/api/v1/lessons/${lesson.id}`;
+  const path = `api/v1/lessons/${lesson.id}`;
   part(".report").href = `${path}.html`;
   part(".csv").href = `${path}.csv`;
   part(".json").href = `${path}.json`;
@@ -89,7 +88,7 @@ async function choose(lesson, box) {
   if (chosen.length > 2) chosen.shift().box.checked = false;
   byId("comparison").hidden = chosen.length !== 2;
   if (chosen.length !== 2) return;
-  const lessons = chosen.map(({ lesson: { id } }) => fetch(`/api/v1/lessons/${id}.json`).then((answer) => answer.json()));
+  const lessons = chosen.map(({ lesson: { id } }) => fetch(`api/v1/lessons/${id}.json`).then((answer) => answer.json()));
   const titles = chosen.map(({ lesson: one }) => `${name(one)}, ${when(one)}`);
   compare(await Promise.all(lessons), titles);
   byId("comparison").focus();
@@ -103,7 +102,7 @@ function empty() {
 }
 
 async function load() {
-  const answer = await fetch("/api/v1/lessons");
+  const answer = await fetch("api/v1/lessons");
   if (answer.ok) byId("lessons").replaceChildren(...(await answer.json()).map(card));
   empty();
   if (answer.status === 404) byId("empty").textContent = say("refused-no_lessons");

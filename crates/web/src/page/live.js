@@ -1,6 +1,6 @@
 // Shows the newest mood from /api/v1/events. Text is inserted with textContent only, so that no value of a configuration can
 // become markup.
-import { clock, percent, say } from "./messages.js";
+import { clock, percent, refusal, say } from "./messages.js";
 import * as attention from "./attention.js";
 import * as controls from "./controls.js";
 import * as trend from "./trend.js";
@@ -113,26 +113,25 @@ function show(mood) {
 
 // The image of the wall display is fetched only while it is unfolded.
 function showWall(sequence) {
-  if (byId("wall").open) byId("display").src = `/display.png?${sequence}`;
+  if (byId("wall").open) byId("display").src = `display.png?${sequence}`;
 }
 byId("wall").addEventListener("toggle", () => showWall(Date.now()));
 
 let receivedAt = Date.now();
 let events;
 
-function lost() {
+function lost(words = say("notice-lost", { time: clock(new Date(receivedAt)) })) {
   attention.clear();
   document.body.dataset.state = "lost";
   byId("state").textContent = say("state-lost");
   byId("pace").hidden = true;
-  const words = say("notice-lost", { time: clock(new Date(receivedAt)) });
   text("notice", words);
   if (words !== spoken) byId("spoken").textContent = spoken = words;
 }
 
 function connect() {
   events?.close();
-  events = new EventSource("/api/v1/events");
+  events = new EventSource("api/v1/events");
   events.addEventListener("open", () => trend.load().catch(() => {}));
   events.addEventListener("mood", (event) => {
     receivedAt = Date.now();
@@ -147,15 +146,24 @@ function connect() {
   });
 }
 
-// A phone whose pairing has ended is sent to the pairing page.
+// A phone whose pairing has ended is sent to the pairing page; a refusal is told as such.
 async function reconnect() {
-  const answer = await fetch("/api/v1/device").catch(() => null);
-  if (answer?.status === 401) location.replace("/pair");
-  else connect();
+  const answer = await fetch("api/v1/device").catch(() => null);
+  if (answer?.status === 401) return location.replace("pair");
+  if (answer && !answer.ok) lost(await refusal(answer));
+  if (answer?.ok !== false) connect();
+  else setTimeout(reconnect, RETRY_MS);
 }
 
+// A browser opens six connections at most to one device, and an event stream holds one: a hidden tab gives its own back, so
+// that buttons work with any number of tabs.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) connect();
+  else if (events) events.close();
+});
+
 setInterval(() => {
-  if (events.readyState === EventSource.OPEN && Date.now() - receivedAt > STREAM_TIMEOUT_MS) {
+  if (events?.readyState === EventSource.OPEN && Date.now() - receivedAt > STREAM_TIMEOUT_MS) {
     lost();
     receivedAt = Date.now();
     connect();

@@ -1,9 +1,9 @@
 // The texts of the page. The device has parsed the Fluent files already: a message is a text, or a list of texts, variables
 // and choices by plural.
 const language = document.documentElement.lang;
-const messages = await (await fetch(`/messages/${language}.json`)).json();
+const messages = await (await fetch(`messages/${language}.json`)).json();
 /** Loads the additional messages of one page. */
-export const load = async (page) => Object.assign(messages, await (await fetch(`/messages/${language}-${page}.json`)).json());
+export const load = async (page) => Object.assign(messages, await (await fetch(`messages/${language}-${page}.json`)).json());
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
 const hours = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -20,6 +20,12 @@ const render = (parts, values) => parts.map((part) => {
 
 /** The message `key` with its variables; the key itself if there is no such message. */
 export const say = (key, values = {}) => (key in messages ? render(messages[key], values) : key);
+/** What the device answered instead of doing it. A proxy may refuse in its own words: then the status is told. */
+export async function refusal(answer) {
+  const { error } = await answer.json().catch(() => ({}));
+  const key = `refused-${error}`;
+  return error && key in messages ? say(key) : say("refused-status", { status: answer.status });
+}
 /** A share as a percentage, with a non-breaking space. */
 export const percent = (share) => `${numbers.format(Math.round(share * 100))}\u00a0%`;
 export const clock = (date) => hours.format(date);

@@ -1,10 +1,10 @@
 // Pairs this phone with the device by means of the code on its display.
-import { say } from "./messages.js";
+import { refusal, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 
-function refuse(key) {
-  byId("refused").textContent = say(key);
+function refuse(words) {
+  byId("refused").textContent = words;
   byId("refused").hidden = false;
   byId("code").select();
 }
@@ -13,12 +13,12 @@ byId("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   byId("refused").hidden = true;
   try {
-    const answer = await fetch("/api/v1/pair", {
+    const answer = await fetch("api/v1/pair", {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code: byId("code").value }),
     });
-    if (answer.ok) location.replace("/");
-    else refuse(`refused-${(await answer.json()).error}`);
+    if (answer.ok) location.replace(".");
+    else refuse(await refusal(answer));
   } catch {
-    refuse("refused-lost");
+    refuse(say("refused-lost"));
   }
 });

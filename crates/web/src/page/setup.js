@@ -11,8 +11,10 @@ let digest;
 
 async function request(path, form) {
   const options = form && { method: "POST", headers: json, body: JSON.stringify(form) };
-  const answer = await fetch(`/api/v1/setup${path}`, options);
-  return { ok: answer.ok, body: await answer.json() };
+  const answer = await fetch(`api/v1/setup${path}`, options);
+  // A proxy may refuse in its own words.
+  const body = await answer.json().catch(() => ({ error: "status", status: answer.status }));
+  return { ok: answer.ok, body };
 }
 
 // ---- fields and values
@@ -143,8 +145,8 @@ function refuse(words) {
 
 const fieldOf = (key) => byId(key) ?? byId("camera");
 
-function refused({ error, detail, faults = [] }) {
-  if (error !== "faults") return refuse([say(`refused-${error}`), detail].filter(Boolean).join(" "));
+function refused({ error, status, detail, faults = [] }) {
+  if (error !== "faults") return refuse([say(`refused-${error}`, { status }), detail].filter(Boolean).join(" "));
   const shown = new Set();
   let first;
   for (const { key, message } of faults) {
@@ -229,7 +231,7 @@ async function waitForDevice() {
   const pause = () => new Promise((resolve) => { setTimeout(resolve, 700); });
   for (let attempt = 0; attempt < 120; attempt += 1) {
     await pause();
-    const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => undefined);
+    const answer = await fetch("healthz", { cache: "no-store" }).catch(() => undefined);
     if (answer?.ok) {
       byId("outcome").textContent = say("setup-runs");
       return;

@@ -35,7 +35,7 @@ export function add(mood) {
 
 /** Loads the points from before this page was opened. */
 export async function load() {
-  const answer = await fetch("/api/v1/trend");
+  const answer = await fetch("api/v1/trend");
   if (!answer.ok) return;
   points = (await answer.json()).map((point) => ({ ...point, at: Date.parse(point.at) }));
   draw();

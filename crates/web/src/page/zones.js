@@ -70,13 +70,14 @@ function draw() {
 
 /** Sends the zones to the device, which checks them and returns their configuration text. */
 async function requestToml() {
-  const answer = await fetch("/api/v1/aim/zones", {
+  const answer = await fetch("api/v1/aim/zones", {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ zones: all }),
   }).catch(() => null);
   const body = await answer?.json().catch(() => null);
   byId("fault").hidden = Boolean(answer?.ok);
   if (answer?.ok) byId("toml").value = body.toml;
-  else byId("fault").textContent = body?.error ? say(`fault-${body.error}`, { zone: body.zone ?? "" }) : say("refused-lost");
+  else if (body?.error) byId("fault").textContent = say(`fault-${body.error}`, { zone: body.zone ?? "" });
+  else byId("fault").textContent = answer ? say("refused-status", { status: answer.status }) : say("refused-lost");
 }
 
 function labelled(parent, words, control) {
