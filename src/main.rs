@@ -4,6 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use moodring::cli::Cli;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Zeroes memory when it is freed, so that no picture stays in it.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     Cli::parse().run()

@@ -34,6 +34,11 @@ impl Frames {
         self.spare.put(frame.data);
     }
 
+    /// Discards the buffer for reuse, which still contains a picture.
+    pub fn discard_spare(&self) {
+        self.spare.take(Duration::ZERO);
+    }
+
     /// A buffer for the next picture: a returned one if available, otherwise an empty one.
     pub fn buffer(&self) -> Vec<u8> {
         match self.spare.take(Duration::ZERO) {

@@ -224,6 +224,21 @@ impl Detector {
         Ok(true)
     }
 
+    /// Deletes everything that was made of pictures.
+    ///
+    /// # Errors
+    /// [`VisionError::Engine`] when a network fails.
+    pub(super) fn wipe(&mut self) -> Result<(), VisionError> {
+        for candidates in [&mut self.candidates, &mut self.rescored] {
+            *candidates = Vec::new();
+        }
+        for heads in [&mut self.heads, &mut self.excluded] {
+            *heads = Vec::new();
+        }
+        self.doubtful = Vec::new();
+        Ok(self.search.wipe()?)
+    }
+
     /// Repeats the network runs of the last picture with unchanged inputs, to measure inference alone. Does
     /// nothing before the first picture.
     ///

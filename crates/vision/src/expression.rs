@@ -142,6 +142,14 @@ impl Reader {
         self.network.run(&mut |_| (), &mut |_| ())
     }
 
+    /// Runs the network on zeros, which overwrites its input and what it computed.
+    ///
+    /// # Errors
+    /// [`EngineError::Call`].
+    pub(super) fn wipe(&mut self) -> Result<(), EngineError> {
+        self.network.run(&mut |input| input.fill(0), &mut |_| ())
+    }
+
     /// Reads a face crop of [`Reader::cut`] in `view` and adds the durations to `time`. A crop of a wrong
     /// length is used up to its end.
     ///

@@ -160,6 +160,18 @@ impl Vision {
         self.seats.forget();
     }
 
+    /// Deletes everything in memory that was made of pictures, except the seats. The next frame allocates its buffers anew.
+    ///
+    /// # Errors
+    /// [`VisionError::Engine`] when a network fails.
+    pub fn wipe(&mut self) -> Result<(), VisionError> {
+        self.luma = LumaDecoder::default();
+        self.changes = self.changes.as_ref().map(|_| Changes::default());
+        (self.assessments, self.faces) = (Vec::new(), Vec::new());
+        self.detector.wipe()?;
+        Ok(self.readers.as_mut().map_or(Ok(()), Readers::wipe)?)
+    }
+
     /// Replaces the zones that decide where heads count, from the next frame on.
     pub fn set_zones(&mut self, zones: &[Zone]) {
         self.detector.set_zones(zones);

@@ -61,6 +61,18 @@ impl Readers {
         self.cuts.clear();
     }
 
+    /// Deletes everything that was made of pictures.
+    ///
+    /// # Errors
+    /// [`EngineError::Call`] when a network fails.
+    pub(super) fn wipe(&mut self) -> Result<(), EngineError> {
+        self.cuts = Vec::new();
+        self.workers.iter_mut().try_for_each(|worker| {
+            worker.read = Vec::new();
+            worker.reader.wipe()
+        })
+    }
+
     /// Crops the face with the box `bounds`, in pixels of `luma`, and measures the crop.
     pub fn cut(&mut self, luma: Luma<'_>, bounds: PixelBox) -> Option<(Cut, Appearance)> {
         let reader = &mut self.workers.first_mut()?.reader;

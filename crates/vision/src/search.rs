@@ -96,6 +96,18 @@ impl Search {
         Ok(())
     }
 
+    /// Deletes everything that was made of pictures: buffers are freed, and each network runs on zeros, which overwrites its
+    /// input and what it computed.
+    ///
+    /// # Errors
+    /// When a network fails.
+    pub(super) fn wipe(&mut self) -> Result<(), EngineError> {
+        (self.scaler, self.half) = (Scaler::default(), Vec::new());
+        self.networks
+            .iter_mut()
+            .try_for_each(|sized| sized.network.run(&mut |input| input.fill(0), &mut |_| ()))
+    }
+
     /// Runs the networks as [`Search::scan`] does, without filling the input: inference time does not depend
     /// on the input.
     pub(super) fn run_bare(&mut self, plan: &Plan) -> Result<(), EngineError> {

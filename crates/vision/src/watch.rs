@@ -1,6 +1,7 @@
 //! The vision thread: takes the newest frame, runs one vision cycle and sends the observation to the mood task.
 //!
-//! A broken frame is skipped; a failure of the inference engine ends the thread.
+//! A broken frame is skipped; a failure of the inference engine ends the thread. When no more frames come, as in a pause,
+//! nothing of the last one stays in memory.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use moodring_runtime::{Counters, Heartbeat, Resets, Stop};
 
 /// Maximum wait for a frame before the heartbeat and the stop request are handled.
 const WAIT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// After this time without a frame, pictures are wiped from memory.
+const WIPE_AFTER: Duration = Duration::from_secs(2);
 
 /// The inputs and outputs of the vision thread.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ impl VisionLoop<'_> {
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
         let (mut broken, mut delegated) = (BrokenFrames::default(), None);
+        // When to wipe what the last frame left in memory.
+        let mut wipe_at = None;
         let mut pauses = self.resets.borrow().pauses;
         while !self.stop.is_requested() {
             self.heartbeat.beat();
@@ -67,7 +73,14 @@ impl VisionLoop<'_> {
             }
             let frame = match taken {
                 Taken::Value(frame) => frame,
-                Taken::Timeout => continue,
+                Taken::Timeout => {
+                    if wipe_at.is_some_and(|at| at <= begun) {
+                        vision.wipe()?;
+                        self.frames.discard_spare();
+                        wipe_at = None;
+                    }
+                    continue;
+                }
                 Taken::Closed => return Ok(()),
             };
             let observed_from = Instant::now();
@@ -92,6 +105,7 @@ impl VisionLoop<'_> {
                 }
             }
             self.frames.give_back(frame);
+            wipe_at = Some(Instant::now() + WIPE_AFTER);
             let busy = begun.elapsed();
             pause(begun + cycle(self.every, busy, self.thermal.slowdown()), self.heartbeat, self.stop);
         }
