@@ -1,10 +1,16 @@
 //! The state of an output: a change is logged once; `/metrics` and `/healthz` read it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::Counter;
 use crate::StatusBoard;
+
+/// A fault of one kind is logged at most this often, however often the output recovers in between.
+const LOG_EVERY: Duration = Duration::from_secs(600);
+/// Maximum number of kinds of faults whose last log line is remembered; the oldest are forgotten.
+const MAX_KINDS: usize = 16;
 
 /// The state of one output, written by it and read by others.
 #[derive(Debug)]
@@ -12,8 +18,7 @@ pub struct Health {
     name: &'static str,
     /// Whether the last attempt succeeded.
     up: AtomicBool,
-    /// The current problem.
-    problem: Mutex<Option<String>>,
+    faults: Mutex<Faults>,
     /// Lists the problem for the other outputs.
     board: StatusBoard,
     /// Moods shown or published.
@@ -28,6 +33,52 @@ pub struct Health {
     pub bytes_sent: Counter,
 }
 
+/// The current problem, and what was logged.
+#[derive(Debug, Default)]
+struct Faults {
+    problem: Option<String>,
+    /// The kind of the current problem.
+    kind: String,
+    /// Whether the current problem was logged, so that its end is logged too.
+    is_logged: bool,
+    logged: Vec<Logged>,
+}
+
+/// A kind of faults.
+#[derive(Debug)]
+struct Logged {
+    kind: String,
+    at: Instant,
+    /// Number of faults since then that were not logged.
+    unlogged: u64,
+}
+
+impl Faults {
+    /// A fault of `kind` has occurred at `now`. Returns the number of faults since the last log line if it is to be
+    /// logged.
+    fn occurs(&mut self, kind: &str, now: Instant) -> Option<u64> {
+        let is_new = self.problem.is_none() || self.kind != kind;
+        kind.clone_into(&mut self.kind);
+        let due = match self.logged.iter_mut().find(|logged| logged.kind == kind) {
+            Some(logged) if is_new && now.saturating_duration_since(logged.at) >= LOG_EVERY => {
+                logged.at = now;
+                Some(std::mem::take(&mut logged.unlogged))
+            }
+            Some(logged) => {
+                logged.unlogged += 1;
+                None
+            }
+            None => {
+                self.logged.drain(..(self.logged.len() + 1).saturating_sub(MAX_KINDS));
+                self.logged.push(Logged { kind: kind.to_owned(), at: now, unlogged: 0 });
+                Some(0)
+            }
+        };
+        self.is_logged |= due.is_some();
+        due
+    }
+}
+
 impl Health {
     /// The state of the output `name` before its first success, without a shared board.
     pub fn new(name: &'static str) -> Self {
@@ -39,7 +90,7 @@ impl Health {
         Self {
             name,
             up: AtomicBool::new(false),
-            problem: Mutex::new(None),
+            faults: Mutex::default(),
             board,
             published: Counter::default(),
             attempts: Counter::default(),
@@ -61,29 +112,41 @@ impl Health {
 
     /// The current problem as text; `None` if there is none.
     pub fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().problem.clone()
     }
 
-    /// Records a success. Logs it if the output had failed before.
+    /// Records a success. Logs it if a failure before it was logged.
     pub fn works(&self) {
-        let was_up = self.up.swap(true, Ordering::Relaxed);
-        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.up.store(true, Ordering::Relaxed);
+        let mut faults = self.lock();
+        faults.problem = None;
         self.board.works(self.name);
-        if !was_up && problem.is_some() {
+        if std::mem::take(&mut faults.is_logged) {
             tracing::info!(output = self.name, "works again");
         }
     }
 
-    /// Records and counts a failure. Logs `problem` only if it differs from the current one.
+    /// Records and counts a failure. Logs `problem` if it differs from the current one.
     pub fn failed(&self, problem: &str) {
+        self.failed_as(problem, problem);
+    }
+
+    /// As [`Health::failed`]; a problem of the same `kind` as the current one is not logged, whatever its text.
+    pub fn failed_as(&self, kind: &str, problem: &str) {
         self.errors.increment();
         self.up.store(false, Ordering::Relaxed);
-        let mut current = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_deref() != Some(problem) {
-            tracing::warn!(output = self.name, problem, "does not work");
-            *current = Some(problem.to_owned());
+        let mut faults = self.lock();
+        if let Some(unlogged) = faults.occurs(kind, Instant::now()) {
+            tracing::warn!(output = self.name, problem, unlogged, "does not work");
+        }
+        if faults.problem.as_deref() != Some(problem) {
+            faults.problem = Some(problem.to_owned());
             self.board.fails(self.name, problem);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,5 +166,35 @@ mod tests {
         health.works();
         assert!(health.is_up() && health.problem().is_none());
         assert!(board.subscribe().borrow().problems.is_empty());
+    }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_logged_once_in_ten_minutes() {
+        let (mut faults, start) = (Faults::default(), Instant::now());
+        let mut lines = 0;
+        // A day of a broker that is lost every five seconds, for one of two reasons.
+        for number in 0..17_280 {
+            let kind = if number % 2 == 0 { "lost" } else { "timeout" };
+            if faults.occurs(kind, start + Duration::from_secs(5 * number)).is_some() {
+                faults.problem = Some(kind.to_owned());
+                lines += 1;
+            }
+            if number % 3 == 0 {
+                faults.problem = None;
+            }
+        }
+        assert!((200..=300).contains(&lines), "{lines}");
+    }
+
+    #[test]
+    fn an_outage_is_logged_once_however_long_it_lasts() {
+        let (mut faults, start) = (Faults::default(), Instant::now());
+        assert_eq!(faults.occurs("lost", start), Some(0));
+        faults.problem = Some("lost".to_owned());
+        assert!(
+            (1..1000).all(|minute| faults.occurs("lost", start + Duration::from_secs(60 * minute)).is_none())
+        );
+        faults.problem = None;
+        assert_eq!(faults.occurs("lost", start + Duration::from_secs(100_000)), Some(999));
     }
 }

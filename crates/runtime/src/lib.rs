@@ -32,6 +32,7 @@ mod status;
 mod supervisor;
 mod telemetry;
 mod thermal_state;
+mod throttle;
 pub mod watchdog;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub use status::{CAMERA, DeviceStatus, StatusBoard, StatusUpdates};
 pub use supervisor::{Heartbeat, Stop, Supervisor, stop_on_signal};
 pub use telemetry::Telemetry;
 pub use thermal_state::{ThermalReading, ThermalState, Throttled};
+pub use throttle::Throttle;
 
 /// The newest mood; before the first estimate, one in the state `starting`.
 pub type Moods = tokio::sync::watch::Receiver<Arc<moodring_contract::Mood>>;
