@@ -19,6 +19,7 @@ use moodring_contract::Mode;
 use moodring_contract::lesson::Metrics;
 use moodring_contract::lesson::{Cause, Metric, Minute};
 use moodring_contract::{Level, Pace, State, Word};
+use moodring_runtime::erasures;
 
 /// After this long without a new row a lesson is no longer being recorded.
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -91,7 +92,7 @@ impl Store {
         }
         if let Some(before) = batch.delete_before {
             outcome.deleted = ended_before(&transaction, before).map_err(at)?;
-            delete(&transaction, &outcome.deleted).map_err(at)?;
+            delete(&transaction, path, &outcome.deleted).map_err(at)?;
         }
         transaction.commit().map_err(at)?;
         self.transactions += 1;
@@ -197,7 +198,7 @@ impl Store {
         let at = |error| StoreError::of(path, error);
         let behaviour = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behaviour).map_err(at)?;
-        delete(&transaction, ids).map_err(at)?;
+        delete(&transaction, path, ids).map_err(at)?;
         transaction.commit().map_err(at)?;
         self.transactions += 1;
         self.connection.execute_batch("VACUUM").map_err(at)?;
@@ -265,9 +266,17 @@ fn ended_before(connection: &Connection, before: Timestamp) -> rusqlite::Result<
     statement.query_map([before.as_millisecond()], |row| row.get(0))?.collect()
 }
 
-fn delete(connection: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("DELETE FROM lesson WHERE id = ?")?;
-    ids.iter().try_for_each(|id| statement.execute([id]).map(drop))
+/// Deletes lessons, and requests that messages about them which were not sent yet are erased. `path`: the database.
+fn delete(connection: &Connection, path: &Path, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("DELETE FROM lesson WHERE id = ? RETURNING begun_at")?;
+    let storage = path.parent().unwrap_or(Path::new("."));
+    for id in ids {
+        let Some(begun_at) = statement.query_row([id], |row| time(row, 0)).optional()? else { continue };
+        if let Err(error) = erasures::request(storage, begun_at) {
+            warn!(lesson = id, %error, "messages about a deleted lesson that were not sent yet cannot be erased");
+        }
+    }
+    Ok(())
 }
 
 const LESSON_COLUMNS: &str = "id, site, room, title, mode, begun_at, begun_by, ended_at, ended_by";

@@ -314,7 +314,10 @@ fn lessons_are_deleted_with_their_rows_but_not_the_current_one() {
     assert!(matches!(store.delete(&[1, 2], now), Err(StoreError::InProgress { id: 2 })));
     assert!(matches!(store.delete(&[7], now), Err(StoreError::Unknown { id: 7 })));
     assert_eq!(store.lessons().unwrap().len(), 2, "nothing is deleted if one lesson cannot be");
+    let begun_at = store.lesson(1).unwrap().begun_at;
     store.delete(&[1], now).unwrap();
+    let erased = moodring_runtime::erasures::pending(directory.path());
+    assert_eq!(erased, [begun_at], "its unsent messages are erased too");
     assert_eq!(store.minutes(1).unwrap(), []);
     // The device did not come back: after an hour the lesson counts as abandoned.
     store.delete(&[2], mood(95_000, State::Live).at).unwrap();

@@ -17,6 +17,7 @@ mod camera_state;
 mod commands;
 mod counters;
 mod device_id;
+pub mod erasures;
 mod events;
 mod health;
 mod hex;
