@@ -7,6 +7,7 @@
 mod signature;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -16,9 +17,11 @@ pub use signature::{PrivateKey, PublicKey};
 use moodring_config::{Config, collect_keys, merge};
 use moodring_contract::{EventKind, OverlayScope};
 use moodring_mqtt::{OverlayArrival, OverlayArrivals};
-use moodring_runtime::{DeviceEvents, Stop};
+use moodring_runtime::{DeviceEvents, Stop, Throttle};
 use tracing::{info, warn};
 
+/// Refused overlays of one scope are reported at most this often: the broker delivers a retained one on every connection.
+const REPORT_EVERY: Duration = Duration::from_secs(600);
 /// Name and version of the message's schema.
 pub const SCHEMA: &str = "moodring.overlay/1";
 /// Longest accepted message, in bytes.
@@ -274,6 +277,7 @@ pub async fn run(
     events: DeviceEvents,
     stop: Stop,
 ) -> bool {
+    let mut refusals = OverlayScope::ALL.map(|scope| (scope, Throttle::new(REPORT_EVERY)));
     loop {
         let OverlayArrival { scope, message } = tokio::select! {
             () = stop.requested() => return false,
@@ -294,9 +298,13 @@ pub async fn run(
                 return true;
             }
             Err(error) => {
-                let detail = format!("overlay of the {}: {error:#}", scope.name());
-                warn!(reason = detail, "overlay refused");
-                events.report(EventKind::ConfigurationRefused, Some(detail));
+                let throttle = refusals.iter_mut().find(|(known, _)| *known == scope);
+                let unreported = throttle.and_then(|(_, throttle)| throttle.admit(Instant::now()));
+                if let Some(unreported) = unreported {
+                    let detail = format!("overlay of the {}: {error:#}", scope.name());
+                    warn!(reason = detail, unreported, "overlay refused");
+                    events.report(EventKind::ConfigurationRefused, Some(detail));
+                }
             }
         }
     }

@@ -149,7 +149,12 @@ async fn a_refusal_and_an_application_are_reported_and_only_the_latter_restarts(
     let (inbox, arrivals) = moodring_mqtt::OverlayInbox::channel();
     let overlays = Overlays::from_config(&admin.device()).unwrap();
     let task = tokio::spawn(run(overlays, arrivals, events, Stop::default()));
-    for message in [Vec::new(), b"rubbish".to_vec(), admin.message(SITE, 1, "night.lights = 0.0")] {
+    for message in [
+        Vec::new(),
+        b"rubbish".to_vec(),
+        b"rubbish again".to_vec(),
+        admin.message(SITE, 1, "night.lights = 0.0"),
+    ] {
         inbox.put(OverlayArrival { scope: OverlayScope::Site, message });
     }
     assert!(timeout(Duration::from_secs(30), task).await.unwrap().unwrap());
