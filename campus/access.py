@@ -4,8 +4,8 @@
     access.py devices.csv OUT [--home-assistant]
 
 devices.csv has the columns device,site,room (`moodring mqtt id` prints a device's name). A device may write its own topics
-and read its own commands, nothing else. Passwords are made at random, kept in OUT/passwords, one file a user, and stay the
-same when this is run again; users that are gone from the list lose theirs.
+and read its own status and commands, nothing else. Passwords are made at random, kept in OUT/passwords, one file a user,
+and stay the same when this is run again; users that are gone from the list lose theirs.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 WRITES = ["mood", "status", "health", "minute", "lesson", "event", "reply"]
-READS = ["cmd/+", "overlay"]
+READS = ["status", "cmd/+", "overlay"]
 KEPT = ["minute", "lesson", "event", "health", "status"]
 # What is not a device: name, topics it may write, topics it may read.
 OTHERS = [

@@ -195,7 +195,7 @@ fn under_a_service_manager_it_exits_for_a_restart_if_a_changed_key_needs_one() {
 const MAY_END: [&str; 2] = ["console", "mood-count"];
 
 /// Every part of a device with display, lights, page, embedded broker, lessons and a webhook.
-const PARTS: [&str; 23] = [
+const PARTS: [&str; 24] = [
     "broker",
     "camera",
     "vision",
@@ -207,6 +207,7 @@ const PARTS: [&str; 23] = [
     "webhook",
     "spool-feeder",
     "spool-keeper",
+    "lesson-eraser",
     "control",
     "user-signals",
     "signals",

@@ -24,7 +24,7 @@ pub enum BrokerKind {
 pub enum Protocol {
     /// MQTT 3.1.1, which every broker supports.
     V4,
-    /// MQTT 5.
+    /// MQTT 5, and MQTT 3.1.1 where the broker does not support it.
     V5,
 }
 
@@ -67,8 +67,8 @@ pub struct Mqtt {
     /// TCP port of the broker; with TLS usually 8883. For the embedded broker the port that it opens on loopback (0:
     /// any free port).
     pub port: u16,
-    /// Protocol level: 4 is MQTT 3.1.1, which every broker supports; 5 is MQTT 5, with message expiry and reason
-    /// codes. The embedded broker supports only 4.
+    /// Protocol level: 5 is MQTT 5, with message expiry and reasons for refusals, and MQTT 3.1.1 where the broker does not
+    /// support it; 4 is MQTT 3.1.1 only. The embedded broker always gets 3.1.1.
     #[schemars(with = "u8")]
     pub protocol: Protocol,
     /// User name at the broker. Empty: no user name.
@@ -108,7 +108,7 @@ impl Default for Mqtt {
             broker: BrokerKind::Off,
             host: "localhost".into(),
             port: 1883,
-            protocol: Protocol::V4,
+            protocol: Protocol::V5,
             username: String::new(),
             password_file: PathBuf::new(),
             keep_alive_s: 30,
@@ -171,12 +171,6 @@ impl Mqtt {
                 if self.port == 0 {
                     faults.add("mqtt.port", "must not be 0 for an external broker; the default port is 1883");
                 }
-            }
-            BrokerKind::Embedded if self.protocol == Protocol::V5 => {
-                faults.add(
-                    "mqtt.protocol",
-                    "must be 4 for the embedded broker, which supports only MQTT 3.1.1",
-                );
             }
             BrokerKind::Embedded if self.tls.enabled => {
                 faults.add(

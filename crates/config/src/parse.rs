@@ -424,7 +424,6 @@ mod tests {
         assert!(parse("[mqtt]\nbroker = \"external\"\nprotocol = 5\n[mqtt.tls]\nenabled = true\n").is_ok());
         for (text, fault) in [
             ("[mqtt]\nprotocol = 3\n", "x.toml:2:12: protocol is 3, but must be 4 (MQTT 3.1.1) or 5"),
-            ("[mqtt]\nbroker = \"embedded\"\nprotocol = 5\n", "x.toml:3:12: mqtt.protocol must be 4"),
             ("[mqtt]\nhealth_every_s = 1\n", "x.toml:2:18: mqtt.health_every_s is 1, but must be from 10"),
             ("[mqtt]\nspool_entries = 0\n", "x.toml:2:17: mqtt.spool_entries is 0"),
             ("[mqtt]\ndiscovery_prefix = \"a/b\"\n", "x.toml:2:20: mqtt.discovery_prefix is \"a/b\""),

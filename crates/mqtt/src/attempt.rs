@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::client::{self, Event, LinkError, Settings};
+use crate::client::{self, Connection, Event, LinkError, Settings};
 use crate::secrets::Secrets;
 use moodring_config::Mqtt;
 use moodring_runtime::DeviceId;
@@ -68,8 +68,7 @@ pub async fn attempt(config: &Mqtt, password: &str, device: &DeviceId) -> Result
 }
 
 async fn connect(settings: Settings) -> Result<(), LinkError> {
-    let (sender, mut link) = client::open(settings)?;
-    while link.next().await? != Event::Connected {}
+    let Connection { sender, mut link, .. } = client::connect(settings).await?;
     // A failed disconnection does not matter: the broker has accepted the device.
     if sender.disconnect() {
         let _ = timeout(Duration::from_millis(500), async {
@@ -84,12 +83,15 @@ async fn connect(settings: Settings) -> Result<(), LinkError> {
 fn obstacle(error: &LinkError) -> Obstacle {
     match error {
         LinkError::Credentials => Obstacle::Credentials,
-        LinkError::Refused(_) => Obstacle::Refused,
+        LinkError::Refused(_) | LinkError::Version | LinkError::Ended(_) => Obstacle::Refused,
         LinkError::NothingListens => Obstacle::NothingListens,
         LinkError::Tls(_) => Obstacle::Tls,
         LinkError::Timeout => Obstacle::Timeout,
         LinkError::Unreachable(cause) if cause.contains("not permitted") => Obstacle::Forbidden,
-        // A broker with TLS closes a connection without TLS, and the other way round.
-        LinkError::Unreachable(_) | LinkError::Lost(_) => Obstacle::Unreachable,
+        LinkError::Unreachable(_)
+        | LinkError::NoAnswer { .. }
+        | LinkError::TakenOver
+        | LinkError::TooLarge
+        | LinkError::Lost(_) => Obstacle::Unreachable,
     }
 }

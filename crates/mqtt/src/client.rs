@@ -2,21 +2,26 @@
 //!
 //! A link does not reconnect by itself: after a loss its user opens a new one, so the library's queues never hold
 //! messages from before the loss. The library has one crate for each version of the protocol; `v4` and `v5` give both
-//! the same interface.
+//! the same interface, and both use the byte stream of `transport`.
 
+mod link_error;
+mod tls_fault;
+mod transport;
 mod v4;
 mod v5;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use link_error::LinkError;
 pub(super) use rumqttc_v5::tokio_rustls::rustls;
 
 use moodring_config::Protocol;
 
 /// Capacity of the library's queue: more than the messages in flight and the disconnection.
 const QUEUE: usize = 32;
-/// A packet larger than this is refused in both directions; the largest payload, discovery, has about 9 kB.
+/// Largest packet in either direction. The largest payload sent, discovery, has about 9 kB. A larger packet from the
+/// broker is shortened to this; none of the payloads that are read may be nearly as large.
 const MAX_BYTES: u32 = 64 * 1024;
 /// Timeout of a connection attempt, in seconds.
 const CONNECT_TIMEOUT_S: u64 = 5;
@@ -57,17 +62,19 @@ pub(super) struct Settings {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// The broker accepted the connection.
-    Connected,
+    Connected(Limits),
     /// The oldest message that was passed in and not sent yet is in flight with this packet id.
     Sent(u16),
     /// The broker has acknowledged the message with this packet id.
     Acknowledged(u16),
+    /// MQTT 5: the broker has acknowledged the message with this packet id, but nobody has subscribed to it.
+    NoSubscriber(u16),
     /// MQTT 5: the broker refuses the message with this packet id, for this reason.
-    Refused(u16, String),
-    /// The broker accepted a subscription.
+    Refused(u16, &'static str),
+    /// The broker accepted the oldest open subscription.
     Subscribed,
-    /// The broker refused a subscription, for this reason.
-    NotSubscribed(String),
+    /// The broker refused the oldest open subscription, for this reason.
+    NotSubscribed(&'static str),
     /// A message arrived.
     Received(Received),
     /// DISCONNECT was sent.
@@ -75,6 +82,18 @@ pub(super) enum Event {
     /// Anything else, such as a ping.
     Other,
 }
+
+/// What the broker accepts, as it says when it accepts the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Largest packet in bytes.
+    pub(super) packet_bytes: u32,
+    /// Whether it retains messages.
+    pub(super) retains: bool,
+}
+
+/// Of a broker that names none.
+const NO_LIMITS: Limits = Limits { packet_bytes: MAX_BYTES, retains: true };
 
 /// A message from the broker.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,25 +104,6 @@ pub(super) struct Received {
     pub(super) retained: bool,
     /// MQTT 5: correlation data, for the reply.
     pub(super) correlation: Option<Vec<u8>>,
-}
-
-/// Why a connection failed or was lost.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
-    #[error("the broker does not accept the user name or the password")]
-    Credentials,
-    #[error("the broker refuses this client: {0}")]
-    Refused(String),
-    #[error("nothing listens there")]
-    NothingListens,
-    #[error("cannot be reached: {0}")]
-    Unreachable(String),
-    #[error("the connection is not safe: {0}")]
-    Tls(String),
-    #[error("does not answer in time")]
-    Timeout,
-    #[error("connection lost: {0}")]
-    Lost(String),
 }
 
 /// Sends messages; never blocks.
@@ -119,12 +119,34 @@ pub(super) enum Link {
     V5(Box<v5::Link>),
 }
 
-/// Prepares a connection; the first [`Link::next`] opens it.
+/// An open connection, and what its broker accepts.
+pub(super) struct Connection {
+    pub(super) sender: Sender,
+    pub(super) link: Link,
+    /// The version in use: MQTT 3.1.1 also if the broker does not support the configured MQTT 5.
+    pub(super) protocol: Protocol,
+    pub(super) limits: Limits,
+}
+
+/// Opens a connection. Where a broker does not support MQTT 5, opens one with MQTT 3.1.1.
 ///
 /// # Errors
-/// The settings contradict each other.
-pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
-    Ok(match settings.protocol {
+/// The broker cannot be reached, or refuses this client.
+pub(super) async fn connect(settings: Settings) -> Result<Connection, LinkError> {
+    let fallback =
+        (settings.protocol == Protocol::V5).then(|| Settings { protocol: Protocol::V4, ..settings.clone() });
+    match (connect_once(settings).await, fallback) {
+        // Some brokers say that they do not support MQTT 5, others close the connection.
+        (Err(LinkError::Version | LinkError::NoAnswer { .. }), Some(fallback)) => {
+            connect_once(fallback).await
+        }
+        (connected, _) => connected,
+    }
+}
+
+async fn connect_once(settings: Settings) -> Result<Connection, LinkError> {
+    let protocol = settings.protocol;
+    let (sender, mut link) = match protocol {
         Protocol::V4 => {
             let (sender, link) = v4::open(settings)?;
             (Sender::V4(sender), Link::V4(Box::new(link)))
@@ -133,7 +155,12 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
             let (sender, link) = v5::open(settings)?;
             (Sender::V5(sender), Link::V5(Box::new(link)))
         }
-    })
+    };
+    loop {
+        if let Event::Connected(limits) = link.next().await? {
+            return Ok(Connection { sender, link, protocol, limits });
+        }
+    }
 }
 
 impl Sender {
@@ -167,64 +194,19 @@ impl Link {
     /// Waits for the next event.
     ///
     /// # Errors
-    /// The connection could not be opened, or it is lost; the link cannot be used again.
+    /// The connection is lost; the link cannot be used again.
     pub(super) async fn next(&mut self) -> Result<Event, LinkError> {
         match self {
             Self::V4(link) => link.next().await,
             Self::V5(link) => link.next().await,
         }
     }
-}
 
-/// Classifies any other error of a connection.
-fn explain_text(text: String, connected: bool) -> LinkError {
-    // A broker that refuses our certificate reports it after the handshake (TLS 1.3), wrapped too deep to find it by
-    // type.
-    match text.split_once("received fatal alert: ") {
-        Some((_, alert)) => LinkError::Tls(format!("the broker does not trust this device: {alert}")),
-        None if connected => LinkError::Lost(text),
-        None => LinkError::Unreachable(text),
-    }
-}
-
-/// Classifies an I/O error before (`connected = false`) and during a connection.
-fn explain_io(error: &std::io::Error, connected: bool) -> LinkError {
-    use std::io::ErrorKind;
-    match error.kind() {
-        _ if connected => explain_text(error.to_string(), connected),
-        ErrorKind::ConnectionRefused => LinkError::NothingListens,
-        ErrorKind::TimedOut => LinkError::Timeout,
-        // The library wraps a certificate error of rustls in an I/O error.
-        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::AlertReceived(_)) | None => explain_text(error.to_string(), connected),
-            Some(fault) => LinkError::Tls(fault.to_string()),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Error, ErrorKind};
-
-    use super::*;
-
-    #[test]
-    fn errors_are_classified_by_their_remedy() {
-        let refused = Error::from(ErrorKind::ConnectionRefused);
-        assert!(matches!(explain_io(&refused, false), LinkError::NothingListens));
-        let cut = Error::from(ErrorKind::ConnectionReset);
-        assert!(matches!(explain_io(&cut, true), LinkError::Lost(_)));
-        let alert = "state: deserialization: IO: received fatal alert: CertificateRequired";
-        let explained = explain_text(alert.to_owned(), false).to_string();
-        assert_eq!(
-            explained,
-            "the connection is not safe: the broker does not trust this device: CertificateRequired"
-        );
-        let stranger = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let explained = explain_io(&Error::new(ErrorKind::InvalidData, stranger), false);
-        assert!(matches!(explained, LinkError::Tls(_)), "{explained}");
-        let asked_for_ours = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
-        let explained = explain_io(&Error::new(ErrorKind::InvalidData, asked_for_ours), true).to_string();
-        assert!(explained.contains("does not trust this device"), "{explained}");
+    /// Whether the end of a packet that is too large is still arriving.
+    pub(super) fn is_discarding(&self) -> bool {
+        match self {
+            Self::V4(link) => link.transport.is_discarding(),
+            Self::V5(link) => link.transport.is_discarding(),
+        }
     }
 }

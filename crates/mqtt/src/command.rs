@@ -1,13 +1,13 @@
 //! Commands from the broker: `message ──read──▶ Command ──▶ the daemon's Control`, and their answers.
 //!
 //! Refused are retained messages (their age is unknown), large messages, unknown fields, and too many messages per
-//! second.
+//! second. Of those that are too many only the first in each second is answered.
 
 use std::time::{Duration, Instant};
 
 use moodring_contract::command::{AnyCommand, CommandError, MAX_ID_CHARS, id_of};
 use moodring_contract::{Command, CommandSource};
-use moodring_runtime::CommandSender;
+use moodring_runtime::{CommandSender, Throttle};
 
 use crate::client::Received;
 
@@ -15,6 +15,8 @@ use crate::client::Received;
 const MAX_BYTES: usize = 1024;
 /// Maximum number of commands per second; more are sent only by a faulty program.
 const MAX_IN_A_SECOND: u32 = 10;
+/// Refusals are logged at most this often.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// The result of a command, for its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +35,22 @@ pub(super) struct CommandHandler {
     commands: CommandSender,
     second: Option<Instant>,
     in_second: u32,
+    refusals: Throttle,
 }
 
 impl CommandHandler {
     pub(super) fn new(commands: CommandSender) -> Self {
-        Self { commands, second: None, in_second: 0 }
+        Self { commands, second: None, in_second: 0, refusals: Throttle::new(LOG_EVERY) }
     }
 
-    /// Checks and executes the command in `message`, received on `cmd/<command>` at `now`.
-    pub(super) async fn handle(&mut self, command: &str, message: &Received, now: Instant) -> Outcome {
+    /// Checks and executes the command in `message`, received on `cmd/<command>` at `now`. `None`: one of too many, which
+    /// is not answered.
+    pub(super) async fn handle(
+        &mut self,
+        command: &str,
+        message: &Received,
+        now: Instant,
+    ) -> Option<Outcome> {
         let mut id = None;
         let read = self.admit(message, now).and_then(|()| {
             id = id_of(&message.payload);
@@ -56,12 +65,16 @@ impl CommandHandler {
         };
         let error = executed.err();
         match &error {
-            // One log line per flood.
-            Some(_) if self.in_second > MAX_IN_A_SECOND + 1 => {}
-            Some(error) => tracing::warn!(command, error, "command refused"),
+            Some(error) => {
+                if let Some(unlogged) = self.refusals.admit(now) {
+                    let command: String = command.chars().take(MAX_ID_CHARS).collect();
+                    tracing::warn!(command, error, unlogged, "command refused");
+                }
+            }
             None => tracing::info!(command, "command executed"),
         }
-        Outcome { command: command.to_owned(), id, error }
+        let is_answered = self.in_second <= MAX_IN_A_SECOND + 1;
+        is_answered.then(|| Outcome { command: command.chars().take(MAX_ID_CHARS).collect(), id, error })
     }
 
     fn admit(&mut self, message: &Received, now: Instant) -> Result<(), String> {
@@ -102,7 +115,7 @@ mod tests {
     }
 
     async fn handle(handler: &mut CommandHandler, command: &str, payload: &str) -> Outcome {
-        handler.handle(command, &message(payload), Instant::now()).await
+        handler.handle(command, &message(payload), Instant::now()).await.unwrap()
     }
 
     #[tokio::test]
@@ -170,7 +183,7 @@ mod tests {
         }
         let mut handler = CommandHandler::new(executor.sender());
         let retained = Received { retained: true, ..message(r#"{"paused": true}"#) };
-        let outcome = handler.handle("pause", &retained, Instant::now()).await;
+        let outcome = handler.handle("pause", &retained, Instant::now()).await.unwrap();
         assert!(outcome.error.unwrap().contains("retained"));
         let wrong = handle(&mut handler, "pause", r#"{"pause": 1, "id": "a"}"#).await;
         assert_eq!(wrong.id.as_deref(), Some("a"), "a malformed command is answered too");
@@ -183,10 +196,12 @@ mod tests {
         let mut handler = CommandHandler::new(executor.sender());
         let (now, pause) = (Instant::now(), message(r#"{"paused": true}"#));
         for _ in 0..10 {
-            assert_eq!(handler.handle("pause", &pause, now).await.error, None);
+            assert_eq!(handler.handle("pause", &pause, now).await.unwrap().error, None);
         }
-        assert!(handler.handle("pause", &pause, now).await.error.unwrap().contains("more than 10"));
-        assert_eq!(handler.handle("pause", &pause, now + Duration::from_secs(1)).await.error, None);
+        assert!(handler.handle("pause", &pause, now).await.unwrap().error.unwrap().contains("more than 10"));
+        assert_eq!(handler.handle("pause", &pause, now).await, None, "one answer is enough");
+        let later = now + Duration::from_secs(1);
+        assert_eq!(handler.handle("pause", &pause, later).await.unwrap().error, None);
     }
 
     proptest::proptest! {

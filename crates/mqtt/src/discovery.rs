@@ -1,23 +1,16 @@
 //! Announces the device to Home Assistant: one retained message that describes the device and all its entities.
 //!
-//! The announced topic is stored on the disk, so that the device is removed from Home Assistant when discovery is
-//! turned off or its prefix is changed. [`announcement`] is a pure function; its test lists the rules of Home
-//! Assistant.
-
-use std::path::PathBuf;
+//! [`announcement`] is a pure function; its test lists the rules of Home Assistant. The announced topic is remembered as
+//! that of every retained message, so that the device is removed from Home Assistant when discovery is turned off.
 
 use serde_json::{Value, json};
 
+use crate::spool::Kind;
+use crate::target::Target;
 use moodring_config::Mqtt;
 use moodring_contract::Topics;
 use moodring_contract::lesson::Metric;
-use moodring_runtime::{DeviceId, atomic_file};
 
-use crate::spool::Kind;
-use crate::target::Target;
-
-/// Name of the file that holds the topic on which the device was announced.
-const FILE_NAME: &str = "discovery-topic";
 /// Seconds without a mood after which its entities are unavailable: three times the longest interval between moods.
 const EXPIRE_AFTER_S: u32 = 180;
 /// The names of the seven mood words, in the order of the type.
@@ -25,106 +18,18 @@ const WORDS: [&str; 7] = ["bright", "attentive", "calm", "restless", "strained",
 /// Topic on which a campus may publish, retained, the newest released version. Devices do not read it.
 const LATEST_VERSION_TOPIC: &str = "moodring/latest_version";
 
-/// Whether and where the device is announced.
-#[derive(Debug)]
-pub(crate) struct Discovery {
-    enabled: bool,
-    topic: String,
-    birth_topic: String,
-    storage: Option<PathBuf>,
-    /// The topic on which the device is announced.
-    announced_on: Option<String>,
-    /// The effect of the message in flight.
-    pending: Option<Pending>,
-}
-
-#[derive(Debug)]
-enum Pending {
-    Announced,
-    Removed,
-}
-
-impl Discovery {
-    /// Discovery of `device` as `config` says; reads the last announced topic from `storage`.
-    pub(super) fn new(config: &Mqtt, device: &DeviceId, storage: Option<PathBuf>) -> Self {
-        let remembered = storage.as_ref().and_then(|folder| {
-            let text = std::fs::read_to_string(folder.join(FILE_NAME)).ok()?;
-            Some(text.trim().to_owned()).filter(|topic| !topic.is_empty() && topic.len() < 1024)
-        });
-        Self {
-            enabled: config.discovery,
-            topic: topic(config, device),
-            birth_topic: format!("{}/status", config.discovery_prefix),
-            storage,
-            announced_on: remembered,
-            pending: None,
-        }
-    }
-
-    /// The topic on which Home Assistant publishes that it has started.
-    pub(super) fn birth_topic(&self) -> Option<&str> {
-        self.enabled.then_some(&*self.birth_topic)
-    }
-
-    /// Whether the message says that Home Assistant has just started, so that the device must be announced again.
-    pub(super) fn is_birth(&self, retained: bool, topic: &str, payload: &[u8]) -> bool {
-        self.enabled && !retained && topic == self.birth_topic && payload == b"online"
-    }
-
-    /// Whether an announcement or a removal is due on a new connection.
-    pub(super) fn is_due(&self) -> bool {
-        self.enabled || self.announced_on.is_some()
-    }
-
-    /// Topic and payload of the next message; an empty payload removes the device.
-    pub(super) fn message(&mut self, target: &Target, topics: &Topics) -> (String, Vec<u8>) {
-        if let Some(old) = self.announced_on.clone().filter(|old| !self.enabled || *old != self.topic) {
-            self.pending = Some(Pending::Removed);
-            return (old, Vec::new());
-        }
-        self.pending = Some(Pending::Announced);
-        // Stored before it is published: it must be removable later, even after a power cut.
-        if self.announced_on.is_none() {
-            self.remember(Some(&self.topic));
-        }
-        (self.topic.clone(), announcement(target, topics).to_string().into_bytes())
-    }
-
-    /// The broker has acknowledged the last message. True if another is due.
-    pub(super) fn acknowledged(&mut self) -> bool {
-        let now = match self.pending.take() {
-            Some(Pending::Announced) => Some(self.topic.clone()),
-            Some(Pending::Removed) => None,
-            None => return false,
-        };
-        if now.is_none() {
-            self.remember(None);
-        }
-        let more = now.is_none() && self.enabled;
-        self.announced_on = now;
-        more
-    }
-
-    fn remember(&self, topic: Option<&str>) {
-        let Some(folder) = &self.storage else { return };
-        let path = folder.join(FILE_NAME);
-        let done = match topic {
-            Some(topic) => atomic_file::write(&path, topic.as_bytes()),
-            None => std::fs::remove_file(&path),
-        };
-        if let Err(error) = done {
-            tracing::warn!(path = %path.display(), %error, "the topic of the announcement to Home Assistant cannot be stored: the device cannot be removed from there later");
-        }
-    }
+/// The topic on which Home Assistant publishes that it has started.
+pub(super) fn birth_topic(config: &Mqtt) -> String {
+    format!("{}/status", config.discovery_prefix)
 }
 
 /// The topic on which `device` is announced.
-pub(super) fn topic(config: &Mqtt, device: &DeviceId) -> String {
+pub(super) fn topic(config: &Mqtt, device: &str) -> String {
     format!("{}/device/{device}/config", config.discovery_prefix)
 }
 
 /// The announcement to Home Assistant (MQTT device discovery, as of 2026.11).
-fn announcement(target: &Target, topics: &Topics) -> Value {
+pub(super) fn announcement(target: &Target, topics: &Topics) -> Value {
     let room = &target.room;
     json!({
         "device": {

@@ -12,6 +12,7 @@
 //! - An entry of the spool is deleted only after the broker or server has acknowledged it.
 //! - Inbound text becomes a [`Command`](moodring_contract::Command) or is refused; nothing here executes it.
 
+mod access;
 pub mod attempt;
 #[cfg(feature = "broker")]
 pub mod broker;
@@ -21,19 +22,24 @@ mod discovery;
 mod encoder;
 mod feeder;
 mod forget;
+mod holds;
 mod messages;
 mod outbox;
 mod overlays;
+mod own_status;
 mod publisher;
+mod retained_topics;
 mod secrets;
+mod session;
 pub mod spool;
 mod start;
+mod suspects;
 mod target;
 mod vitals;
 mod webhook;
 
 pub use encoder::PayloadEncoder;
-pub use forget::{ForgetError, forget};
+pub use forget::{ForgetError, Forgotten, forget};
 pub use overlays::{OverlayArrival, OverlayArrivals, OverlayInbox};
 pub use publisher::Publisher;
 pub use start::{ReportSources, Reporting, StartError, start};

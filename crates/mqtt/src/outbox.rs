@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use crate::command::Outcome;
-use crate::spool::{Entry, Spool};
+use crate::holds::Lane;
+use crate::spool::{Entry, Kind, Spool};
 
 /// Maximum number of messages in flight. Few enough for every broker (Mosquitto takes 20), enough that a full spool
 /// of a day is sent within seconds although each receipt takes a round trip.
@@ -23,14 +24,30 @@ pub(super) enum InFlight {
     Mood,
     /// The device's health.
     Health,
-    /// The announcement to Home Assistant, or its removal.
+    /// The announcement to Home Assistant.
     Discovery,
+    /// The deletion of a retained message on a former topic.
+    Clearing,
     /// An answer to a command.
     Reply,
     /// An entry of the spool.
-    Spooled(u64),
+    Spooled(Kind, u64),
     /// `offline`, the last message.
     Offline,
+}
+
+impl InFlight {
+    pub(super) const fn lane(self) -> Lane {
+        match self {
+            Self::Online | Self::Offline => Lane::Status,
+            Self::Mood => Lane::Mood,
+            Self::Health => Lane::Health,
+            Self::Discovery => Lane::Discovery,
+            Self::Clearing => Lane::Clearing,
+            Self::Reply => Lane::Reply,
+            Self::Spooled(kind, _) => Lane::Spooled(kind),
+        }
+    }
 }
 
 /// The answer to a command, and the correlation data of its sender.
@@ -47,62 +64,79 @@ pub(super) enum Item {
     Mood,
     Health,
     Discovery,
+    Clearing,
     Reply(Answer),
     Spooled(Entry),
     Offline,
 }
 
 impl Item {
-    fn in_flight(&self) -> InFlight {
+    pub(super) fn in_flight(&self) -> InFlight {
         match self {
             Self::Online => InFlight::Online,
             Self::Mood => InFlight::Mood,
             Self::Health => InFlight::Health,
             Self::Discovery => InFlight::Discovery,
+            Self::Clearing => InFlight::Clearing,
             Self::Reply(_) => InFlight::Reply,
-            Self::Spooled(entry) => InFlight::Spooled(entry.ordinal),
+            Self::Spooled(entry) => InFlight::Spooled(entry.kind, entry.ordinal),
             Self::Offline => InFlight::Offline,
         }
     }
 }
 
 /// Decides what a connection sends, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    window: usize,
     online_is_due: bool,
     mood_is_new: bool,
     health_is_due: bool,
     discovery_is_due: bool,
+    clearing_is_due: bool,
     replies: VecDeque<Answer>,
     /// Passed to the library in this order and not sent yet.
     handed: VecDeque<InFlight>,
     /// Sent with these packet ids, not acknowledged yet.
     sent: Vec<(u16, InFlight)>,
-    /// The broker refused an entry of the spool: no other is sent on this connection.
-    spool_is_held: bool,
     stopping: bool,
     said_offline: bool,
 }
 
 impl Outbox {
-    /// The broker accepted the connection: `online` and the newest mood are due, whatever was sent before.
-    pub(super) fn connected(&mut self) {
-        (self.online_is_due, self.mood_is_new) = (true, true);
+    /// The outbox of a new connection: `online` and the newest mood are due, whatever was sent before. `careful`: only
+    /// one message is in flight.
+    pub(super) fn new(careful: bool) -> Self {
+        Self {
+            window: if careful { 1 } else { WINDOW },
+            online_is_due: true,
+            mood_is_new: true,
+            health_is_due: false,
+            discovery_is_due: false,
+            clearing_is_due: false,
+            replies: VecDeque::new(),
+            handed: VecDeque::new(),
+            sent: Vec::new(),
+            stopping: false,
+            said_offline: false,
+        }
     }
 
-    /// A newer mood is due.
-    pub(super) fn mood_changed(&mut self) {
-        self.mood_is_new = true;
+    /// As many messages as usual may be in flight.
+    pub(super) fn widen(&mut self) {
+        self.window = WINDOW;
     }
 
-    /// The health is due.
-    pub(super) fn health_is_due(&mut self) {
-        self.health_is_due = true;
-    }
-
-    /// The announcement to Home Assistant is due.
-    pub(super) fn discovery_is_due(&mut self) {
-        self.discovery_is_due = true;
+    /// The newest message of `lane` is due; nothing for replies and entries of the spool.
+    pub(super) fn is_due(&mut self, lane: Lane) {
+        match lane {
+            Lane::Status => self.online_is_due = true,
+            Lane::Mood => self.mood_is_new = true,
+            Lane::Health => self.health_is_due = true,
+            Lane::Discovery => self.discovery_is_due = true,
+            Lane::Clearing => self.clearing_is_due = true,
+            Lane::Reply | Lane::Spooled(_) => {}
+        }
     }
 
     /// The answer to a command is due.
@@ -136,14 +170,15 @@ impl Outbox {
         Some(self.sent.remove(place).1)
     }
 
-    /// No more entries of the spool are sent on this connection.
-    pub(super) fn hold_spool(&mut self) {
-        self.spool_is_held = true;
-    }
-
     /// Whether a message waits for the broker's receipt.
     pub(super) fn is_waiting(&self) -> bool {
         self.in_flight() > 0
+    }
+
+    /// The only message that waits for the broker's receipt; `None` if there are none or several.
+    pub(super) fn alone_in_flight(&self) -> Option<InFlight> {
+        let mut all = self.handed.iter().chain(self.sent.iter().map(|(_, sent)| sent));
+        all.next().copied().filter(|_| all.next().is_none())
     }
 
     fn in_flight(&self) -> usize {
@@ -154,51 +189,61 @@ impl Outbox {
         self.handed.iter().chain(self.sent.iter().map(|(_, sent)| sent)).any(|other| *other == wanted)
     }
 
-    /// The message to send now, if there is one. It counts as passed to the library.
-    pub(super) fn take(&mut self, spool: &Spool) -> Option<Item> {
-        let item = if self.stopping { self.last(spool) } else { self.due(spool) }?;
+    /// The message to send now, if there is one, of the lanes for which `is_open` holds. It counts as passed to the
+    /// library.
+    pub(super) fn take(&mut self, spool: &Spool, is_open: &impl Fn(Lane) -> bool) -> Option<Item> {
+        let item = if self.stopping { self.last(spool, is_open) } else { self.due(spool, is_open) }?;
         self.handed.push_back(item.in_flight());
         Some(item)
     }
 
-    fn due(&mut self, spool: &Spool) -> Option<Item> {
-        if self.in_flight() >= WINDOW {
+    fn due(&mut self, spool: &Spool, is_open: &impl Fn(Lane) -> bool) -> Option<Item> {
+        if self.in_flight() >= self.window {
             return None;
         }
-        if std::mem::take(&mut self.online_is_due) {
+        // Skips moods that were replaced while the last one was in flight, and likewise for the others.
+        let may_go = |outbox: &Self, in_flight: InFlight| {
+            is_open(in_flight.lane()) && !outbox.has_in_flight(in_flight)
+        };
+        if self.online_is_due && may_go(self, InFlight::Online) {
+            self.online_is_due = false;
             return Some(Item::Online);
         }
-        // Skips moods that were replaced while the last one was in flight.
-        if self.mood_is_new && !self.has_in_flight(InFlight::Mood) {
+        if self.mood_is_new && may_go(self, InFlight::Mood) {
             self.mood_is_new = false;
             return Some(Item::Mood);
         }
-        if std::mem::take(&mut self.discovery_is_due) {
+        if self.clearing_is_due && may_go(self, InFlight::Clearing) {
+            self.clearing_is_due = false;
+            return Some(Item::Clearing);
+        }
+        if self.discovery_is_due && may_go(self, InFlight::Discovery) {
+            self.discovery_is_due = false;
             return Some(Item::Discovery);
         }
-        if self.health_is_due && !self.has_in_flight(InFlight::Health) {
+        if self.health_is_due && may_go(self, InFlight::Health) {
             self.health_is_due = false;
             return Some(Item::Health);
         }
-        let reply = self.replies.pop_front().map(Item::Reply);
-        reply.or_else(|| self.spooled(spool))
+        let reply = if is_open(Lane::Reply) { self.replies.pop_front().map(Item::Reply) } else { None };
+        reply.or_else(|| spooled(spool, is_open))
     }
 
-    fn spooled(&self, spool: &Spool) -> Option<Item> {
-        if self.spool_is_held { None } else { spool.next().map(Item::Spooled) }
-    }
-
-    fn last(&mut self, spool: &Spool) -> Option<Item> {
+    fn last(&mut self, spool: &Spool, is_open: &impl Fn(Lane) -> bool) -> Option<Item> {
         if self.said_offline {
             return None;
         }
-        let room = self.in_flight() < WINDOW;
-        let entry = if room { self.spooled(spool) } else { None };
+        let room = self.in_flight() < self.window;
+        let entry = if room { spooled(spool, is_open) } else { None };
         Some(entry.unwrap_or_else(|| {
             self.said_offline = true;
             Item::Offline
         }))
     }
+}
+
+fn spooled(spool: &Spool, is_open: &impl Fn(Lane) -> bool) -> Option<Item> {
+    spool.next_of(|kind| is_open(Lane::Spooled(kind))).map(Item::Spooled)
 }
 
 #[cfg(test)]
@@ -214,10 +259,27 @@ mod tests {
         spool
     }
 
+    fn event(ordinal: u64) -> InFlight {
+        InFlight::Spooled(Kind::Event, ordinal)
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::new(false)
+    }
+
     /// Sends everything that may be sent, with packet ids from `first` on; returns it.
     fn send(outbox: &mut Outbox, spool: &Spool, first: u16) -> Vec<InFlight> {
+        send_open(outbox, spool, first, |_| true)
+    }
+
+    fn send_open(
+        outbox: &mut Outbox,
+        spool: &Spool,
+        first: u16,
+        is_open: impl Fn(Lane) -> bool,
+    ) -> Vec<InFlight> {
         let mut all = Vec::new();
-        while let Some(item) = outbox.take(spool) {
+        while let Some(item) = outbox.take(spool, &is_open) {
             outbox.sent(first + u16::try_from(all.len()).unwrap());
             all.push(item.in_flight());
         }
@@ -226,12 +288,10 @@ mod tests {
 
     #[test]
     fn online_is_sent_first_then_the_newest_mood_and_never_two_moods() {
-        let (mut outbox, spool) = (Outbox::default(), spool(0));
-        assert_eq!(outbox.take(&spool), None);
-        outbox.connected();
+        let (mut outbox, spool) = (outbox(), spool(0));
         assert_eq!(send(&mut outbox, &spool, 1), [InFlight::Online, InFlight::Mood]);
-        outbox.mood_changed();
-        outbox.mood_changed();
+        outbox.is_due(Lane::Mood);
+        outbox.is_due(Lane::Mood);
         assert_eq!(send(&mut outbox, &spool, 3), []);
         assert_eq!(outbox.answered(1), Some(InFlight::Online));
         assert_eq!((outbox.answered(2), outbox.answered(2)), (Some(InFlight::Mood), None));
@@ -241,28 +301,26 @@ mod tests {
 
     #[test]
     fn at_most_a_window_is_in_flight_and_the_mood_goes_before_the_spool() {
-        let (mut outbox, spool) = (Outbox::default(), spool(20));
-        outbox.connected();
-        outbox.health_is_due();
-        outbox.discovery_is_due();
+        let (mut outbox, spool) = (outbox(), spool(20));
+        outbox.is_due(Lane::Health);
+        outbox.is_due(Lane::Discovery);
         let first = send(&mut outbox, &spool, 1);
         assert_eq!(first[..4], [InFlight::Online, InFlight::Mood, InFlight::Discovery, InFlight::Health]);
-        assert_eq!(first[4..], [1, 2, 3, 4].map(InFlight::Spooled));
-        outbox.mood_changed();
+        assert_eq!(first[4..], [1, 2, 3, 4].map(event));
+        outbox.is_due(Lane::Mood);
         assert_eq!(outbox.answered(2), Some(InFlight::Mood));
         assert_eq!(send(&mut outbox, &spool, 9), [InFlight::Mood]);
-        assert_eq!(outbox.answered(5), Some(InFlight::Spooled(1)));
-        assert_eq!(send(&mut outbox, &spool, 10), [InFlight::Spooled(5)]);
+        assert_eq!(outbox.answered(5), Some(event(1)));
+        assert_eq!(send(&mut outbox, &spool, 10), [event(5)]);
     }
 
     #[test]
     fn at_the_stop_entries_are_sent_while_there_is_room_then_offline() {
-        let (mut outbox, few) = (Outbox::default(), spool(1));
-        outbox.connected();
+        let (mut outbox, few) = (outbox(), spool(1));
         outbox.stop();
-        outbox.mood_changed();
-        assert_eq!(send(&mut outbox, &few, 1), [InFlight::Spooled(1), InFlight::Offline]);
-        let (mut outbox, many) = (Outbox::default(), spool(100));
+        outbox.is_due(Lane::Mood);
+        assert_eq!(send(&mut outbox, &few, 1), [event(1), InFlight::Offline]);
+        let (mut outbox, many) = (Outbox::new(false), spool(100));
         outbox.stop();
         let last = send(&mut outbox, &many, 1);
         assert_eq!((last.len(), last.last()), (WINDOW + 1, Some(&InFlight::Offline)));
@@ -270,18 +328,30 @@ mod tests {
 
     #[test]
     fn a_message_that_the_library_did_not_accept_gets_no_receipt() {
-        let (mut outbox, spool) = (Outbox::default(), spool(2));
-        assert_eq!(outbox.take(&spool).map(|item| item.in_flight()), Some(InFlight::Spooled(1)));
+        let (mut outbox, spool) = (outbox(), spool(2));
+        assert_eq!(outbox.take(&spool, &|_| true), Some(Item::Online));
         outbox.was_not_handed();
-        assert_eq!(send(&mut outbox, &spool, 7), [InFlight::Spooled(2)]);
-        assert_eq!(outbox.answered(7), Some(InFlight::Spooled(2)));
+        assert_eq!(send(&mut outbox, &spool, 7), [InFlight::Mood, event(1), event(2)]);
+        assert_eq!(outbox.answered(7), Some(InFlight::Mood));
     }
 
     #[test]
-    fn a_refused_entry_blocks_other_entries_but_not_the_mood() {
-        let (mut outbox, spool) = (Outbox::default(), spool(3));
-        outbox.hold_spool();
-        outbox.connected();
-        assert_eq!(send(&mut outbox, &spool, 1), [InFlight::Online, InFlight::Mood]);
+    fn a_held_lane_does_not_hold_up_the_others_and_stays_due() {
+        let (mut outbox, spool) = (outbox(), spool(2));
+        spool.append(Kind::Lesson, |_, _| b"x".to_vec());
+        let is_open = |lane| lane != Lane::Spooled(Kind::Event) && lane != Lane::Mood;
+        let sent = send_open(&mut outbox, &spool, 1, is_open);
+        assert_eq!(sent, [InFlight::Online, InFlight::Spooled(Kind::Lesson, 3)]);
+        assert_eq!(send(&mut outbox, &spool, 3), [InFlight::Mood, event(1), event(2)]);
+    }
+
+    #[test]
+    fn a_careful_outbox_has_one_message_in_flight() {
+        let (mut outbox, spool) = (Outbox::new(true), spool(2));
+        assert_eq!(send(&mut outbox, &spool, 1), [InFlight::Online]);
+        assert_eq!(outbox.alone_in_flight(), Some(InFlight::Online));
+        assert_eq!(outbox.answered(1), Some(InFlight::Online));
+        assert_eq!(outbox.alone_in_flight(), None);
+        assert_eq!(send(&mut outbox, &spool, 2), [InFlight::Mood]);
     }
 }

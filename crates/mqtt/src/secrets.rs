@@ -74,12 +74,9 @@ impl Secrets {
         let (key, path) = self
             .path("mqtt.tls.key_file", &tls.key_file, KEY)
             .ok_or("mqtt.tls.key_file is needed beside mqtt.tls.certificate_file")?;
-        let private = PrivateKeyDer::from_pem_slice(&pem(key, &path)?)
-            .map_err(|error| format!("{key} {} holds no key in PEM: {error}", path.display()))?;
+        let private = private_key(key, &path)?;
         let with_key = builder.with_client_auth_cert(chain, private);
-        let with_key = with_key
-            .map_err(|error| format!("mqtt.tls.certificate_file does not go with its key: {error}"))?;
-        Ok(Some(Arc::new(with_key)))
+        Ok(Some(Arc::new(with_key.map_err(|error| key_fault(&error, key, &path))?)))
     }
 
     /// The configured file, otherwise the service's credential `name`; with its name for error messages.
@@ -125,7 +122,34 @@ pub(crate) fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
         Ok(_) => Err(format!("{key} {} holds no certificate in PEM", path.display())),
-        Err(error) => Err(format!("{key} {} is no PEM file: {error}", path.display())),
+        Err(_) => Err(format!("{key} {} is damaged: it is no valid PEM file", path.display())),
+    }
+}
+
+/// The private key of a PEM file.
+fn private_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let bytes = pem(key, path)?;
+    let marks = [&b"ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"];
+    if marks.iter().any(|mark| bytes.windows(mark.len()).any(|part| part == *mark)) {
+        return Err(format!(
+            "{key} {0} is encrypted with a passphrase, which nobody can type here; decrypt it: openssl pkey -in {0} -out NEW",
+            path.display()
+        ));
+    }
+    PrivateKeyDer::from_pem_slice(&bytes)
+        .map_err(|_| format!("{key} {} holds no private key in PEM", path.display()))
+}
+
+/// Why the key in the file `path` cannot be used with the device's certificate.
+fn key_fault(error: &rustls::Error, key: &str, path: &Path) -> String {
+    let path = path.display();
+    match error {
+        rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch) => {
+            format!("mqtt.tls.certificate_file does not go with its key, {key} {path}")
+        }
+        _ => format!(
+            "{key} {path} holds a key of a kind that is not supported; use ECDSA P-256, Ed25519 or RSA"
+        ),
     }
 }
 
@@ -186,5 +210,12 @@ mod tests {
         assert!(missing.contains("mqtt.tls.ca_file /nonexistent/ca.pem cannot be read"), "{missing}");
         let empty = problem_of(Tls { ca_file: empty, ..Tls::default() });
         assert!(empty.contains("holds no certificate"), "{empty}");
+        let locked = folder.path().join("locked.key");
+        std::fs::write(&locked, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII=\n").unwrap();
+        let problem = private_key("mqtt.tls.key_file", &locked).unwrap_err();
+        assert!(
+            problem.contains("encrypted with a passphrase") && problem.contains("openssl pkey"),
+            "{problem}"
+        );
     }
 }

@@ -15,6 +15,7 @@ mod queue;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use moodring_contract::payload::SpoolMetrics;
 use tokio::sync::Notify;
 
@@ -44,6 +45,17 @@ struct State {
     numbers: SequenceNumbers,
     online: bool,
     disk_writes: u64,
+    erasure: Erasure,
+}
+
+/// Whether messages about deleted lessons are still on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Erasure {
+    Done,
+    /// They are no longer in memory.
+    Due,
+    /// They are being deleted from the disk.
+    Writing,
 }
 
 impl Spool {
@@ -75,7 +87,7 @@ impl Spool {
     }
 
     fn new(queue: Queue, numbers: SequenceNumbers) -> Self {
-        let state = State { queue, numbers, online: false, disk_writes: 0 };
+        let state = State { queue, numbers, online: false, disk_writes: 0, erasure: Erasure::Done };
         Self(Arc::new(Shared { state: Mutex::new(state), grown: Notify::new(), unsaved: Notify::new() }))
     }
 
@@ -100,13 +112,38 @@ impl Spool {
 
     /// Returns the oldest entry that is not in flight, and marks it as in flight.
     pub fn next(&self) -> Option<Entry> {
-        self.lock().queue.next()
+        self.next_of(|_| true)
+    }
+
+    /// As [`Spool::next`], of the kinds for which `is_wanted` holds.
+    pub(crate) fn next_of(&self, is_wanted: impl Fn(Kind) -> bool) -> Option<Entry> {
+        self.lock().queue.next(is_wanted)
     }
 
     /// Deletes an entry that the broker has acknowledged.
     pub fn acknowledged(&self, ordinal: u64) {
         self.lock().queue.acknowledged(ordinal);
         self.0.unsaved.notify_one();
+    }
+
+    /// Deletes the messages about the lesson that began at `lesson`, also from the disk, where they are overwritten. An
+    /// entry in flight may arrive all the same.
+    pub(crate) fn erase(&self, lesson: Timestamp) {
+        let mut state = self.lock();
+        state.queue.remove_if(|entry| entry.lesson() == Some(lesson));
+        state.erasure = Erasure::Due;
+        drop(state);
+        self.0.unsaved.notify_one();
+    }
+
+    /// Whether everything that was to be erased is erased from the disk too.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.lock().erasure == Erasure::Done
+    }
+
+    /// Marks an entry that the broker has not accepted as not in flight.
+    pub(crate) fn release(&self, ordinal: u64) {
+        self.lock().queue.release(ordinal);
     }
 
     /// Marks all entries as not in flight; to be called when a connection begins or is lost.

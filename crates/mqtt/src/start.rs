@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use moodring_config::{BrokerKind, Config};
 use moodring_contract::DeviceEvent;
 use moodring_contract::lesson::Record;
 use moodring_contract::payload::Place;
-use moodring_runtime::{CommandSender, DeviceId, Health, Moods, StatusBoard, Stop, Supervisor, Telemetry};
+use moodring_runtime::{
+    CommandSender, DeviceId, Health, Moods, StatusBoard, Stop, Supervisor, Telemetry, erasures,
+};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::encoder::PayloadEncoder;
 use crate::feeder::{Sink, SpoolFeeder};
@@ -18,6 +22,9 @@ use crate::spool::{Kind, Spool};
 use crate::target::{Address, Target};
 use crate::vitals::Sampler;
 use crate::webhook::{self, Webhook};
+
+/// Interval at which the messages of lessons that were deleted meanwhile are erased.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 
 /// Why publishing could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +95,7 @@ pub fn start(
         storage,
         fed: Stop::default(),
         sinks: Vec::new(),
+        spools: Vec::new(),
         health: Vec::new(),
     };
     let target = broker.clone().map(|address| Target {
@@ -104,7 +112,11 @@ pub fn start(
     config.webhook.iter().for_each(|webhook| starter.webhook(webhook));
     let place = Place::new(&config.room.site, &config.room.name, device.as_str());
     let encoder = PayloadEncoder { place, lesson_titles: config.mqtt.lesson_titles };
-    let Starter { fed, sinks, health, .. } = starter;
+    let Starter { fed, sinks, health, spools, storage, .. } = starter;
+    if !spools.is_empty() {
+        let erase = erase_deleted_lessons(storage, spools, supervisor.stop().clone());
+        supervisor.task("lesson-eraser", erase);
+    }
     let (feeder, stop) = (SpoolFeeder { encoder, records, events }, supervisor.stop().clone());
     let fed = RequestAtEnd(fed);
     supervisor.task("spool-feeder", async move {
@@ -113,6 +125,24 @@ pub fn start(
         Ok(())
     });
     Ok(Reporting { broker, receives_records: true, health })
+}
+
+/// Erases the messages of deleted lessons from `spools` until `stop` is requested.
+async fn erase_deleted_lessons(storage: PathBuf, spools: Vec<Spool>, stop: Stop) -> anyhow::Result<()> {
+    loop {
+        let lessons = erasures::pending(&storage);
+        for lesson in &lessons {
+            spools.iter().for_each(|spool| spool.erase(*lesson));
+        }
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            () = sleep(ERASE_EVERY) => {}
+        }
+        // After a power cut before this they are erased again.
+        if spools.iter().all(Spool::is_erased) {
+            lessons.into_iter().for_each(|lesson| erasures::done(&storage, lesson));
+        }
+    }
 }
 
 /// Requests the stop when it is dropped, so that the spools are written and closed after a panic of the feeder too.
@@ -153,6 +183,8 @@ struct Starter<'a> {
     /// Requested when the feeder has filled the spools for the last time.
     fed: Stop,
     sinks: Vec<Sink>,
+    /// The spools on the disk.
+    spools: Vec<Spool>,
     health: Vec<Arc<Health>>,
 }
 
@@ -174,11 +206,15 @@ impl Starter<'_> {
         } else {
             self.spool_on_disk(&self.storage.clone(), mqtt.spool_entries, Kind::ALL.to_vec())
         };
-        let publisher = Publisher::new(target, moods, spool, self.supervisor.stop().clone())
+        let health = self.new_health("mqtt");
+        let mut publisher = Publisher::new(target, moods, spool, self.supervisor.stop().clone())
             .reporting(Sampler::of_device(telemetry))
-            .remembering(self.storage.clone())
-            .shown_by(self.new_health("mqtt"))
+            .shown_by(health, self.board)
             .overlaid(overlays);
+        // The embedded broker forgets everything at its end.
+        if mqtt.broker == BrokerKind::External {
+            publisher = publisher.remembering(&self.storage, self.board.clone());
+        }
         let publisher = match commands {
             Some(commands) => publisher.accepting(commands),
             None => publisher,
@@ -208,6 +244,9 @@ impl Starter<'_> {
             format!("not stopped in order: of the messages {first} to {last} some may be missing")
         });
         self.sinks.push(Sink::new(spool.clone(), kinds, note));
+        // Before anything is sent.
+        erasures::pending(&self.storage).into_iter().for_each(|lesson| spool.erase(lesson));
+        self.spools.push(spool.clone());
         let fed = self.fed.clone();
         self.supervisor.task("spool-keeper", async move {
             keeper.run(fed).await;

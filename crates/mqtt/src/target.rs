@@ -42,6 +42,12 @@ impl Target {
         }
     }
 
+    /// The version of MQTT to use. The embedded broker supports only 3.1.1.
+    pub(crate) fn protocol(&self) -> config::Protocol {
+        let embedded = self.config.broker == config::BrokerKind::Embedded;
+        if embedded { config::Protocol::V4 } else { self.config.protocol }
+    }
+
     /// Site, room and device for the payloads.
     pub(crate) fn place(&self) -> Place {
         Place::new(&self.room.site, &self.room.name, self.device.as_str())

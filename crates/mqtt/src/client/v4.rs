@@ -1,24 +1,25 @@
 //! MQTT 3.1.1, protocol level 4.
 
 use rumqttc_v4::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event as RawEvent, EventLoop, LastWill, MqttOptions,
-    NetworkOptions, Outgoing, Packet, PublishOptions, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Error as PacketError, Event as RawEvent, EventLoop,
+    LastWill, MqttOptions, NetworkOptions, Outgoing, Packet, PublishOptions, QoS, StateError,
+    SubscribeReasonCode,
 };
 
-use super::{
-    CONNECT_TIMEOUT_S, Event, LinkError, MAX_BYTES, Message, QUEUE, Received, Settings, explain_io,
-    explain_text,
-};
+use super::transport::{MAX_INCOMING, Transport};
+use super::{CONNECT_TIMEOUT_S, Event, LinkError, MAX_BYTES, Message, NO_LIMITS, QUEUE, Received, Settings};
 
 #[derive(Debug)]
 pub(crate) struct Sender(AsyncClient);
 
 pub(crate) struct Link {
     events: EventLoop,
+    pub(super) transport: Transport,
     connected: bool,
 }
 
 pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
+    let transport = Transport::new(&settings.host, settings.tls);
     let mut options = MqttOptions::new(settings.client_id, (settings.host, settings.port));
     let keep_alive_s = u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX);
     if let Some(Message { topic, payload, retain, .. }) = settings.will {
@@ -26,11 +27,10 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
     }
     options
         .set_keep_alive(keep_alive_s)
-        .set_max_packet_size(MAX_BYTES as usize, MAX_BYTES as usize)
+        .set_max_packet_size(MAX_INCOMING, MAX_BYTES as usize)
         .set_clean_session(true);
-    if let Some(tls) = settings.tls {
-        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
-    }
+    let connecting = transport.clone();
+    options.set_socket_connector(move |address, network| connecting.clone().connect(address, network));
     if let Some((username, password)) = settings.credentials {
         options.set_credentials(username, password);
     }
@@ -41,7 +41,7 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
     let mut network = NetworkOptions::new();
     network.set_connection_timeout(CONNECT_TIMEOUT_S);
     events.set_network_options(network);
-    Ok((Sender(client), Link { events, connected: false }))
+    Ok((Sender(client), Link { events, transport, connected: false }))
 }
 
 impl Sender {
@@ -61,17 +61,17 @@ impl Sender {
 
 impl Link {
     pub(super) async fn next(&mut self) -> Result<Event, LinkError> {
-        let event = self.events.poll().await.map_err(|error| explain(error, self.connected))?;
+        let event = self.events.poll().await.map_err(|error| self.explain(&error))?;
         Ok(match event {
             RawEvent::Incoming(Packet::ConnAck(_)) => {
                 self.connected = true;
-                Event::Connected
+                Event::Connected(NO_LIMITS)
             }
             RawEvent::Outgoing(Outgoing::Publish(number)) => Event::Sent(number),
             RawEvent::Incoming(Packet::PubAck(receipt)) => Event::Acknowledged(receipt.pkid),
             RawEvent::Incoming(Packet::SubAck(receipt)) => {
                 let refused = receipt.return_codes.contains(&SubscribeReasonCode::Failure);
-                if refused { Event::NotSubscribed("refused".to_owned()) } else { Event::Subscribed }
+                if refused { Event::NotSubscribed("refused") } else { Event::Subscribed }
             }
             RawEvent::Incoming(Packet::Publish(message)) => Event::Received(Received {
                 topic: String::from_utf8_lossy(&message.topic).into_owned(),
@@ -83,18 +83,39 @@ impl Link {
             _ => Event::Other,
         })
     }
+
+    fn explain(&self, error: &ConnectionError) -> LinkError {
+        if let Some(fault) = self.transport.take_fault() {
+            return fault;
+        }
+        let (connected, encrypted) = (self.connected, self.transport.is_encrypted());
+        match error {
+            ConnectionError::ConnectionRefused(code) => refusal(*code),
+            ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => LinkError::Timeout,
+            ConnectionError::Io(error)
+            | ConnectionError::MqttState(
+                StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)),
+            ) => LinkError::of_io(error, connected, encrypted),
+            ConnectionError::MqttState(StateError::ConnectionAborted) => {
+                LinkError::closed(connected, encrypted)
+            }
+            ConnectionError::MqttState(StateError::AwaitPingResp | StateError::CollisionTimeout) => {
+                LinkError::Timeout
+            }
+            ConnectionError::MqttState(_) | ConnectionError::NotConnAck(_) => {
+                LinkError::Lost("the broker sends something that is not MQTT 3.1.1".to_owned())
+            }
+            _ => LinkError::Lost("the MQTT library ended it".to_owned()),
+        }
+    }
 }
 
-fn explain(error: ConnectionError, connected: bool) -> LinkError {
-    match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => LinkError::Credentials,
-        ConnectionError::ConnectionRefused(code) => LinkError::Refused(format!("{code:?}")),
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => LinkError::Timeout,
-        ConnectionError::Io(error) => explain_io(&error, connected),
-        ConnectionError::Tls(rumqttc_v4::TlsError::Io(error)) => explain_io(&error, connected),
-        ConnectionError::Tls(error) => LinkError::Tls(error.to_string()),
-        other => explain_text(other.to_string(), connected),
+fn refusal(code: ConnectReturnCode) -> LinkError {
+    match code {
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => LinkError::Credentials,
+        ConnectReturnCode::RefusedProtocolVersion => LinkError::Version,
+        ConnectReturnCode::BadClientId => LinkError::Refused("it does not accept this client id"),
+        ConnectReturnCode::ServiceUnavailable => LinkError::Refused("it is not available now"),
+        ConnectReturnCode::Success => LinkError::Refused("without a reason"),
     }
 }

@@ -1,14 +1,16 @@
 //! MQTT 5: adds expiry, reason codes, correlation data and a delayed last will to 3.1.1.
 
 use rumqttc_v5::{
-    AsyncClient, ConnectProperties, ConnectReturnCode, ConnectionError, Event as RawEvent, EventLoop,
-    LastWill, LastWillProperties, MqttOptions, NetworkOptions, Outgoing, Packet, PubAckReason,
-    PublishOptions, PublishProperties, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, ConnAck, ConnectProperties, ConnectReturnCode, ConnectionError, DisconnectReasonCode,
+    Error as PacketError, Event as RawEvent, EventLoop, LastWill, LastWillProperties, MqttOptions,
+    NetworkOptions, Outgoing, Packet, PubAckReason, PublishOptions, PublishProperties, QoS, StateError,
+    SubscribeReasonCode,
 };
 
+use super::transport::Transport;
 use super::{
-    CONNECT_TIMEOUT_S, Event, LinkError, MAX_BYTES, Message, QUEUE, Received, Settings, WILL_DELAY_S,
-    explain_io, explain_text,
+    CONNECT_TIMEOUT_S, Event, Limits, LinkError, MAX_BYTES, Message, NO_LIMITS, QUEUE, Received, Settings,
+    WILL_DELAY_S,
 };
 
 const CONTENT_TYPE: &str = "application/json";
@@ -23,11 +25,13 @@ pub(crate) struct Sender {
 
 pub(crate) struct Link {
     events: EventLoop,
+    pub(super) transport: Transport,
     connected: bool,
 }
 
 pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
     let device = settings.client_id.clone();
+    let transport = Transport::new(&settings.host, settings.tls);
     let mut options = MqttOptions::new(settings.client_id, (settings.host, settings.port));
     if let Some(will) = settings.will {
         options.set_last_will(last_will(will, &device));
@@ -37,9 +41,8 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
     connect.session_expiry_interval = Some(WILL_DELAY_S);
     options.set_keep_alive(keep_alive_s).set_connect_properties(connect);
     options.set_max_packet_size(Some(MAX_BYTES));
-    if let Some(tls) = settings.tls {
-        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
-    }
+    let connecting = transport.clone();
+    options.set_socket_connector(move |address, network| connecting.clone().connect(address, network));
     if let Some((username, password)) = settings.credentials {
         options.set_credentials(username, password);
     }
@@ -50,7 +53,7 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
         .capacity(QUEUE)
         .try_build()
         .map_err(|error| LinkError::Unreachable(error.to_string()))?;
-    Ok((Sender { client, device }, Link { events, connected: false }))
+    Ok((Sender { client, device }, Link { events, transport, connected: false }))
 }
 
 fn last_will(will: Message, device: &str) -> LastWill {
@@ -97,24 +100,22 @@ impl Sender {
 
 impl Link {
     pub(super) async fn next(&mut self) -> Result<Event, LinkError> {
-        let event = self.events.poll().await.map_err(|error| explain(error, self.connected))?;
+        let event = self.events.poll().await.map_err(|error| self.explain(&error))?;
         Ok(match event {
-            RawEvent::Incoming(Packet::ConnAck(_)) => {
+            RawEvent::Incoming(Packet::ConnAck(accepted)) => {
                 self.connected = true;
-                Event::Connected
+                Event::Connected(limits(&accepted))
             }
             RawEvent::Outgoing(Outgoing::Publish(number)) => Event::Sent(number),
             RawEvent::Incoming(Packet::PubAck(receipt)) => match receipt.reason {
-                // No subscriber is not an error.
-                PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
-                    Event::Acknowledged(receipt.pkid)
-                }
-                reason => Event::Refused(receipt.pkid, format!("{reason:?}")),
+                PubAckReason::Success => Event::Acknowledged(receipt.pkid),
+                PubAckReason::NoMatchingSubscribers => Event::NoSubscriber(receipt.pkid),
+                reason => Event::Refused(receipt.pkid, refused_publication(reason)),
             },
             RawEvent::Incoming(Packet::SubAck(receipt)) => {
                 let refused =
                     receipt.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-                refused.map_or(Event::Subscribed, |code| Event::NotSubscribed(format!("{code:?}")))
+                refused.map_or(Event::Subscribed, |code| Event::NotSubscribed(refused_subscription(code)))
             }
             RawEvent::Incoming(Packet::Publish(message)) => Event::Received(Received {
                 topic: String::from_utf8_lossy(&message.topic).into_owned(),
@@ -129,21 +130,104 @@ impl Link {
             _ => Event::Other,
         })
     }
+
+    fn explain(&self, error: &ConnectionError) -> LinkError {
+        if let Some(fault) = self.transport.take_fault() {
+            return fault;
+        }
+        let (connected, encrypted) = (self.connected, self.transport.is_encrypted());
+        match error {
+            ConnectionError::ConnectionRefused(code) => refused_connection(*code),
+            ConnectionError::Timeout(_) => LinkError::Timeout,
+            ConnectionError::Io(error) => LinkError::of_io(error, connected, encrypted),
+            ConnectionError::MqttState(error) => of_state(error, connected, encrypted),
+            // Brokers of MQTT 3.1.1 answer in its form.
+            ConnectionError::NotConnAck(_) => LinkError::Version,
+            _ => LinkError::Lost("the MQTT library ended it".to_owned()),
+        }
+    }
 }
 
-fn explain(error: ConnectionError, connected: bool) -> LinkError {
+fn of_state(error: &StateError, connected: bool, encrypted: bool) -> LinkError {
     match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => LinkError::Credentials,
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion,
-        ) => LinkError::Refused("it does not speak MQTT 5 (mqtt.protocol = 4)".to_owned()),
-        ConnectionError::ConnectionRefused(code) => LinkError::Refused(format!("{code:?}")),
-        ConnectionError::Timeout(_) => LinkError::Timeout,
-        ConnectionError::Io(error) => explain_io(&error, connected),
-        ConnectionError::Tls(rumqttc_v5::TlsError::Io(error)) => explain_io(&error, connected),
-        ConnectionError::Tls(error) => LinkError::Tls(error.to_string()),
-        other => explain_text(other.to_string(), connected),
+        StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
+            LinkError::of_io(error, connected, encrypted)
+        }
+        StateError::ConnectionAborted => LinkError::closed(connected, encrypted),
+        StateError::AwaitPingResp | StateError::CollisionTimeout => LinkError::Timeout,
+        StateError::OutgoingPacketTooLarge { .. } => LinkError::TooLarge,
+        StateError::ServerDisconnect { reason_code, .. } => ended(*reason_code),
+        StateError::ConnFail { reason } => refused_connection(*reason),
+        // A refusal in the form of MQTT 3.1.1 is too short for MQTT 5.
+        _ if !connected => LinkError::Version,
+        StateError::RetainNotSupported => LinkError::Lost("the broker retains no messages".to_owned()),
+        _ => LinkError::Lost("the broker sends something that is not MQTT 5".to_owned()),
+    }
+}
+
+fn limits(accepted: &ConnAck) -> Limits {
+    accepted.properties.as_ref().map_or(NO_LIMITS, |properties| Limits {
+        packet_bytes: properties.max_packet_size.unwrap_or(MAX_BYTES).min(MAX_BYTES),
+        retains: properties.retain_available != Some(0),
+    })
+}
+
+const fn refused_connection(code: ConnectReturnCode) -> LinkError {
+    use ConnectReturnCode as Code;
+    LinkError::Refused(match code {
+        Code::BadUserNamePassword | Code::NotAuthorized => return LinkError::Credentials,
+        Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion => return LinkError::Version,
+        Code::BadClientId | Code::ClientIdentifierNotValid => "it does not accept this client id",
+        Code::ServiceUnavailable | Code::ServerUnavailable | Code::ServerBusy => "it is not available now",
+        Code::Banned => "it has banned this device",
+        Code::TopicNameInvalid => {
+            "it does not accept the topic of the last will; correct room.site and room.name"
+        }
+        Code::QuotaExceeded | Code::ConnectionRateExceeded => "too many connections",
+        Code::RetainNotSupported => "it retains no messages, which the last will needs",
+        Code::QoSNotSupported => "it does not support QoS 1",
+        Code::UseAnotherServer | Code::ServerMoved => "it has moved; correct mqtt.host",
+        _ => "look at its log",
+    })
+}
+
+const fn ended(code: DisconnectReasonCode) -> LinkError {
+    use DisconnectReasonCode as Code;
+    LinkError::Ended(match code {
+        Code::SessionTakenOver => return LinkError::TakenOver,
+        Code::PacketTooLarge => return LinkError::TooLarge,
+        Code::NotAuthorized => "this device has no right to do what it did",
+        Code::ServerShuttingDown => "it is shutting down",
+        Code::ServerBusy => "it is busy",
+        Code::KeepAliveTimeout => "it has heard nothing from this device",
+        Code::MessageRateTooHigh | Code::QuotaExceeded | Code::ReceiveMaximumExceeded => {
+            "this device sends too much for its limits"
+        }
+        Code::AdministrativeAction => "an administrator did it",
+        Code::TopicNameInvalid | Code::TopicFilterInvalid => "it does not accept a topic",
+        Code::RetainNotSupported => "it retains no messages",
+        Code::QoSNotSupported => "it does not support QoS 1",
+        Code::UseAnotherServer | Code::ServerMoved => "it has moved; correct mqtt.host",
+        _ => "look at its log",
+    })
+}
+
+const fn refused_publication(reason: PubAckReason) -> &'static str {
+    match reason {
+        PubAckReason::NotAuthorized => "not authorized",
+        PubAckReason::TopicNameInvalid => "topic not accepted",
+        PubAckReason::QuotaExceeded => "quota exceeded",
+        PubAckReason::PayloadFormatInvalid => "payload not accepted",
+        _ => "no reason given",
+    }
+}
+
+const fn refused_subscription(reason: &SubscribeReasonCode) -> &'static str {
+    match reason {
+        SubscribeReasonCode::NotAuthorized => "not authorized",
+        SubscribeReasonCode::TopicFilterInvalid => "topic not accepted",
+        SubscribeReasonCode::QuotaExceeded => "quota exceeded",
+        SubscribeReasonCode::WildcardSubscriptionsNotSupported => "no wildcards",
+        _ => "no reason given",
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::target::Address;
 use moodring_config::Room;
 use moodring_contract::{Mode, Word};
+use moodring_runtime::DeviceId;
 
 fn target(change: impl FnOnce(&mut Mqtt)) -> Target {
     let mut config = Mqtt { discovery: true, ..Mqtt::default() };
@@ -157,47 +158,4 @@ fn the_documented_entities_are_announced() {
     let no_commands = target(|config| config.commands = false);
     let no_commands = super::announcement(&no_commands, &topics(&no_commands));
     assert!(no_commands["components"]["pause"].is_null(), "no switch where commands are disabled");
-}
-
-#[test]
-fn the_device_is_removed_only_when_discovery_is_off_or_the_prefix_changed() {
-    let storage = tempfile::tempdir().unwrap();
-    let on = target(|_| {});
-    let topics = topics(&on);
-    let discovery =
-        |target: &Target| Discovery::new(&target.config, &target.device, Some(storage.path().into()));
-    let off = target(|config| config.discovery = false);
-    assert!(!discovery(&off).is_due(), "a device that was never announced need not be removed");
-
-    let mut first = discovery(&on);
-    let (topic, payload) = first.message(&on, &topics);
-    assert_eq!(topic, format!("homeassistant/device/{}/config", on.device));
-    assert!(!payload.is_empty() && !first.acknowledged());
-    assert!(!discovery(&on).message(&on, &topics).1.is_empty(), "announced again on every connection");
-
-    let moved = target(|config| config.discovery_prefix = "ha".into());
-    let mut second = discovery(&moved);
-    assert_eq!(second.message(&moved, &topics), (topic, Vec::new()));
-    assert!(second.acknowledged(), "the new announcement is due");
-    let (new_topic, payload) = second.message(&moved, &topics);
-    assert!(new_topic.starts_with("ha/device/") && !payload.is_empty() && !second.acknowledged());
-
-    let mut third = discovery(&off);
-    assert!(third.is_due() && third.birth_topic().is_none());
-    assert_eq!(third.message(&off, &topics), (new_topic, Vec::new()));
-    assert!(!third.acknowledged());
-    assert!(!discovery(&off).is_due());
-}
-
-#[test]
-fn only_a_fresh_birth_message_counts() {
-    let on = target(|_| {});
-    let discovery = Discovery::new(&on.config, &on.device, None);
-    assert!(discovery.is_birth(false, "homeassistant/status", b"online"));
-    assert!(
-        !discovery.is_birth(true, "homeassistant/status", b"online"),
-        "every new connection announces anyway"
-    );
-    assert!(!discovery.is_birth(false, "homeassistant/status", b"offline"));
-    assert!(!discovery.is_birth(false, "other/status", b"online"));
 }

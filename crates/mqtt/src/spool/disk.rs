@@ -122,6 +122,13 @@ impl Disk {
         transaction.commit().map_err(at)?;
         Ok(rows)
     }
+
+    /// Moves the write-ahead log into the file and empties it: until then it holds what was deleted.
+    pub(super) fn truncate_log(&self) {
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(path = %self.path.display(), %error, "deleted messages stay in the write-ahead log until its next reset");
+        }
+    }
 }
 
 fn make_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use serde::Deserialize;
+
 /// The kind of an entry; also the last level of its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -36,4 +39,16 @@ pub struct Entry {
     pub kind: Kind,
     /// Payload of the message.
     pub payload: Arc<[u8]>,
+}
+
+impl Entry {
+    /// The begin of the lesson that it is about, to the millisecond, by which lessons are named.
+    pub(super) fn lesson(&self) -> Option<Timestamp> {
+        #[derive(Deserialize)]
+        struct AboutLesson {
+            lesson: Timestamp,
+        }
+        let about: AboutLesson = serde_json::from_slice(&self.payload).ok()?;
+        Timestamp::from_millisecond(about.lesson.as_millisecond()).ok()
+    }
 }

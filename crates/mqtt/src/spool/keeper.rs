@@ -12,9 +12,9 @@ use moodring_runtime::Stop;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::Spool;
 use super::disk::{Disk, DiskError};
 use super::exchange::{Difference, Reservation};
+use super::{Erasure, Spool};
 
 /// Online: an entry that has waited this long is written.
 const ONLINE: Duration = Duration::from_secs(60);
@@ -136,6 +136,9 @@ fn write(disk: Option<Disk>, directory: &Path, spool: &Spool, closed: bool) -> W
     match opened {
         Ok(mut disk) => {
             let result = disk.write(&difference, &reservation);
+            if result.is_ok() && spool.lock().erasure == Erasure::Writing {
+                disk.truncate_log();
+            }
             Written { disk: Some(disk), difference, reservation, result }
         }
         Err(error) => Written { disk: None, difference, reservation, result: Err(error) },
@@ -146,14 +149,17 @@ impl Spool {
     /// How soon the file should be written; `None` if it is up to date.
     fn due_within(&self) -> Option<Duration> {
         let state = self.lock();
-        if state.numbers.runs_short() {
+        if state.numbers.runs_short() || state.erasure != Erasure::Done {
             return Some(URGENT);
         }
         state.queue.differs().then_some(if state.online { ONLINE } else { OFFLINE })
     }
 
     fn to_write(&self, closed: bool) -> (Difference, Reservation) {
-        let state = self.lock();
+        let mut state = self.lock();
+        if state.erasure == Erasure::Due {
+            state.erasure = Erasure::Writing;
+        }
         let reserved = if closed { state.numbers.last() } else { state.numbers.wanted() };
         let reservation = Reservation { id: state.numbers.id().to_owned(), reserved, closed };
         (state.queue.difference(), reservation)
@@ -164,5 +170,8 @@ impl Spool {
         state.queue.written(rows, &difference.delete);
         state.numbers.are_reserved(&reservation.id, reservation.reserved);
         state.disk_writes += 1;
+        if state.erasure == Erasure::Writing {
+            state.erasure = Erasure::Done;
+        }
     }
 }

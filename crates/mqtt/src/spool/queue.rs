@@ -6,6 +6,10 @@ use std::sync::Arc;
 use super::entry::{Entry, Kind};
 use super::exchange::{Difference, Loaded};
 
+/// When the queue is full, events beyond this share of it are dropped before anything else: faults that report again and
+/// again must not take the place of lessons.
+const EVENTS_SHARE: usize = 50;
+
 /// An entry and its state.
 #[derive(Debug)]
 struct Slot {
@@ -48,11 +52,18 @@ impl Queue {
         self.keep_to_limit()
     }
 
-    /// Returns the oldest entry that is not in flight, and marks it as in flight.
-    pub(super) fn next(&mut self) -> Option<Entry> {
-        let slot = self.slots.iter_mut().find(|slot| !slot.in_flight)?;
+    /// Returns the oldest entry of a wanted kind that is not in flight, and marks it as in flight.
+    pub(super) fn next(&mut self, is_wanted: impl Fn(Kind) -> bool) -> Option<Entry> {
+        let mut slots = self.slots.iter_mut();
+        let slot = slots.find(|slot| !slot.in_flight && is_wanted(slot.entry.kind))?;
         slot.in_flight = true;
         Some(slot.entry.clone())
+    }
+
+    /// Marks an entry as not in flight.
+    pub(super) fn release(&mut self, ordinal: u64) {
+        let slot = self.slots.iter_mut().find(|slot| slot.entry.ordinal == ordinal);
+        slot.into_iter().for_each(|slot| slot.in_flight = false);
     }
 
     pub(super) fn acknowledged(&mut self, ordinal: u64) {
@@ -60,6 +71,18 @@ impl Queue {
         if let Some(place) = self.slots.iter().position(|slot| slot.entry.ordinal == ordinal) {
             self.remove(place);
         }
+    }
+
+    /// Removes the entries for which `is_unwanted` holds.
+    pub(super) fn remove_if(&mut self, is_unwanted: impl Fn(&Entry) -> bool) {
+        let (slots, deleted) = (&mut self.slots, &mut self.deleted);
+        slots.retain(|slot| {
+            let keep = !is_unwanted(&slot.entry);
+            if !keep {
+                deleted.extend(slot.row);
+            }
+            keep
+        });
     }
 
     pub(super) fn rewind(&mut self) {
@@ -123,13 +146,24 @@ impl Queue {
     fn keep_to_limit(&mut self) -> bool {
         let mut dropped = false;
         while self.slots.len() > self.limit {
-            // Entries in flight may already have arrived.
-            let oldest = self.slots.iter().position(|slot| !slot.in_flight).unwrap_or(0);
-            self.remove(oldest);
+            self.remove(self.dispensable());
             self.dropped += 1;
             dropped = true;
         }
         dropped
+    }
+
+    /// The place of the entry that is dropped next.
+    fn dispensable(&self) -> usize {
+        let is_event = |slot: &Slot| slot.entry.kind == Kind::Event;
+        let too_many_events =
+            self.slots.iter().filter(|slot| is_event(slot)).count() > self.limit / EVENTS_SHARE;
+        // Entries in flight may already have arrived.
+        let oldest = |is_wanted: &dyn Fn(&Slot) -> bool| {
+            self.slots.iter().position(|slot| !slot.in_flight && is_wanted(slot))
+        };
+        let event = if too_many_events { oldest(&is_event) } else { None };
+        event.or_else(|| oldest(&|_| true)).unwrap_or(0)
     }
 
     fn remove(&mut self, place: usize) {
@@ -236,7 +270,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Push => { pushed += 1; queue.push(Kind::Event, payload(pushed)); }
-                    Step::Next => in_flight.extend(queue.next()),
+                    Step::Next => in_flight.extend(queue.next(|_| true)),
                     Step::Acknowledge(which) => if !in_flight.is_empty() {
                         queue.acknowledged(in_flight.remove(which % in_flight.len()).ordinal);
                     },
@@ -273,7 +307,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Push => { pushed += 1; queue.push(Kind::Event, payload(pushed)); }
-                    Step::Next => in_flight.extend(queue.next()),
+                    Step::Next => in_flight.extend(queue.next(|_| true)),
                     Step::Acknowledge(which) if !in_flight.is_empty() => {
                         let entry = in_flight.remove(which % in_flight.len());
                         let waits = queue.slots.iter().any(|slot| slot.entry.ordinal == entry.ordinal);
@@ -291,8 +325,37 @@ mod tests {
     fn the_oldest_entry_not_in_flight_is_dropped_first() {
         let mut queue = Queue::new(2);
         assert!(!queue.push(Kind::Minute, payload(1)) && !queue.push(Kind::Minute, payload(2)));
-        assert_eq!(number(&queue.next().unwrap()), 1);
+        assert_eq!(number(&queue.next(|_| true).unwrap()), 1);
         assert!(queue.push(Kind::Minute, payload(3)));
         assert_eq!((numbers(&queue), queue.dropped()), (vec![1, 3], 1));
+    }
+
+    #[test]
+    fn events_do_not_take_the_place_of_lessons() {
+        let mut queue = Queue::new(100);
+        for number in 0..90 {
+            queue.push(Kind::Minute, payload(number));
+        }
+        for number in 0..5000 {
+            queue.push(Kind::Event, payload(1000 + number));
+        }
+        for number in 90..98 {
+            queue.push(Kind::Minute, payload(number));
+        }
+        assert_eq!(numbers(&queue), (0..90).chain([5998, 5999]).chain(90..98).collect::<Vec<_>>());
+        queue.push(Kind::Minute, payload(98));
+        assert_eq!(numbers(&queue).first(), Some(&1), "then the oldest of all");
+    }
+
+    #[test]
+    fn only_entries_of_a_wanted_kind_are_sent_and_a_released_one_again() {
+        let mut queue = Queue::new(9);
+        queue.push(Kind::Lesson, payload(1));
+        queue.push(Kind::Minute, payload(2));
+        let minute = queue.next(|kind| kind == Kind::Minute).unwrap();
+        assert_eq!((number(&minute), queue.next(|kind| kind == Kind::Minute)), (2, None));
+        queue.release(minute.ordinal);
+        assert_eq!(number(&queue.next(|_| true).unwrap()), 1);
+        assert_eq!(number(&queue.next(|_| true).unwrap()), 2);
     }
 }

@@ -201,3 +201,32 @@ fn a_full_spool_drops_the_oldest_and_counts() {
     let metrics = spool.metrics();
     assert_eq!((metrics.waiting, metrics.dropped, metrics.sequence), (3, 2, 5));
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_about_a_deleted_lesson_are_erased_from_memory_and_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, keeper) = Spool::open(directory.path(), 100);
+    let _task = tokio::spawn(keeper.run(Stop::default()));
+    let about = |kind, lesson: &str| {
+        let payload = format!(r#"{{"lesson": "{lesson}", "title": "of {lesson}"}}"#);
+        spool.append(kind, |_, _| payload.into_bytes());
+    };
+    for lesson in ["2026-11-23T08:00:00.123Z", "2026-11-23T09:00:00Z"] {
+        about(Kind::Lesson, lesson);
+        about(Kind::Minute, lesson);
+    }
+    append(&spool);
+    pass(Duration::from_secs(6)).await;
+    assert_eq!(rows(directory.path()), 5);
+    // One is on its way when the lesson is deleted.
+    spool.next().unwrap();
+    spool.erase("2026-11-23T08:00:00.123Z".parse().unwrap());
+    assert!(!spool.is_erased());
+    pass(Duration::from_secs(2)).await;
+    assert!(spool.is_erased());
+    assert_eq!((spool.metrics().waiting, rows(directory.path())), (3, 3));
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(16).any(|part| part == b"2026-11-23T08:00"), "the text is still on the disk");
+    }
+}

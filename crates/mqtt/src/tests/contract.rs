@@ -181,30 +181,3 @@ fn commands_are_answered_and_retained_ones_are_refused() {
         assert_eq!(whole.executor.executed(), [(Command::Pause, CommandSource::Mqtt)]);
     });
 }
-
-#[test]
-fn the_device_is_announced_again_when_home_assistant_starts_and_the_device_can_be_forgotten() {
-    let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
-    runtime().block_on(async {
-        let mut dashboard = Dashboard::new(mosquitto.port, "homeassistant/#");
-        let whole = whole(mosquitto.port, |config| config.discovery = true);
-        let announced = |value: &Value| value["components"]["word"]["platform"] == "sensor";
-        let (message, _) = dashboard.find("the announcement", |_, value| announced(value)).await;
-        assert!(
-            message.topic.starts_with(b"homeassistant/device/moodring-")
-                && message.topic.ends_with(b"/config")
-        );
-        let options = rumqttc_v4::PublishOptions::at_least_once();
-        dashboard.client.try_publish("homeassistant/status", "online", options).unwrap();
-        let (message, _) = dashboard.find("it again", |_, value| announced(value)).await;
-        assert!(!message.retain, "a new message, not the retained one");
-        whole.device.stop.request();
-        whole.device.task.await.unwrap();
-        let target = target(mosquitto.port, config::Mqtt { discovery: true, ..config::Mqtt::default() });
-        assert_eq!(forget(&target).await.unwrap().len(), 4);
-        dashboard.find("the end of it", |message, _| message.payload.is_empty()).await;
-        let mut late = Dashboard::new(mosquitto.port, "#");
-        let poll = late.find("nothing", |message, _| message.retain);
-        assert!(timeout(Duration::from_millis(500), poll).await.is_err(), "nothing is retained");
-    });
-}

@@ -64,16 +64,6 @@ fn mqtt_5_carries_schema_device_and_expiry() {
 }
 
 #[test]
-fn a_broker_of_another_version_is_reported() {
-    let broker = Broker::start(0).unwrap();
-    runtime().block_on(async {
-        let config = config::Mqtt { protocol: config::Protocol::V5, ..config::Mqtt::default() };
-        let problem = problem(&device(broker.port, config).health).await;
-        assert!(problem.contains("MQTT broker at"), "{problem}");
-    });
-}
-
-#[test]
 fn mqtt_5_returns_correlation_data_on_the_device_s_own_topic() {
     use rumqttc_v5::{PublishOptions, PublishProperties};
     let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
@@ -96,5 +86,25 @@ fn mqtt_5_returns_correlation_data_on_the_device_s_own_topic() {
             whole.executor.executed(),
             [(Command::Identify(Duration::from_secs(5)), CommandSource::Mqtt)]
         );
+    });
+}
+
+#[test]
+fn a_copied_card_that_takes_the_name_over_is_reported() {
+    let Some(mosquitto) = Mosquitto::start("allow_anonymous true") else { return };
+    runtime().block_on(async {
+        for protocol in [config::Protocol::V4, config::Protocol::V5] {
+            let config = || config::Mqtt { reconnect_within_s: 2, protocol, ..config::Mqtt::default() };
+            let devices = [config(), config()].map(|config| device(mosquitto.port, config));
+            until("the problem", || {
+                let problem = devices[0].health.problem()?;
+                (problem.contains("seems to have the name") && problem.contains("machine-id")).then_some(())
+            })
+            .await;
+            for device in devices {
+                device.stop.request();
+                device.task.await.unwrap();
+            }
+        }
     });
 }
