@@ -185,7 +185,7 @@ impl Access {
 
     /// Reports what the broker does not accept, and the rules that may be missing.
     fn report(&self) {
-        let (mut kind, mut faults, mut rules) = (String::new(), Vec::new(), Vec::new());
+        let (mut kinds, mut faults, mut rules) = (Vec::new(), Vec::new(), Vec::new());
         for (lane, reason) in self.holds.faults() {
             let topic = self.topic(lane);
             faults.push(match reason {
@@ -207,7 +207,7 @@ impl Access {
                 Lane::Discovery => format!("topic write {topic}"),
                 _ => format!("topic write {}", self.topics.leaf("#")),
             });
-            kind += &format!("{lane:?} {reason:?} ");
+            kinds.push(format!("{lane:?} {reason:?}"));
         }
         for (filter, missing, _) in &self.filters {
             faults.push(match missing {
@@ -222,12 +222,13 @@ impl Access {
             if *missing != Missing::TooLarge {
                 rules.push(format!("topic read {filter}"));
             }
-            kind += &format!("{filter} {missing:?} ");
+            kinds.push(format!("{filter} {missing:?}"));
         }
         if faults.is_empty() {
             self.refusals.works();
             return;
         }
+        kinds.sort();
         rules.sort();
         rules.dedup();
         let advice = if rules.is_empty() {
@@ -235,6 +236,6 @@ impl Access {
         } else {
             format!("; the broker's ACL needs for the user {}: {}", self.user, rules.join(", "))
         };
-        self.refusals.failed_as(&kind, &format!("{}{advice}", faults.join("; ")));
+        self.refusals.failed_as(&kinds.join(", "), &format!("{}{advice}", faults.join("; ")));
     }
 }

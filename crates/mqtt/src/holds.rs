@@ -57,8 +57,11 @@ impl Holds {
     /// Holds `lane` until it is due for another attempt.
     pub(super) fn hold(&mut self, lane: Lane, reason: Reason, now: Instant) {
         let wait = if reason == Reason::HangsUp { RETRY_HANG_UP_AFTER } else { RETRY_AFTER };
-        self.release(lane);
-        self.0.push(Hold { lane, reason, until: now + wait });
+        let hold = Hold { lane, reason, until: now + wait };
+        match self.0.iter_mut().find(|known| known.lane == lane) {
+            Some(known) => *known = hold,
+            None => self.0.push(hold),
+        }
     }
 
     /// The broker has accepted a message of `lane`. Returns whether that is new.

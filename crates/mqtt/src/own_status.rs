@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use moodring_contract::payload::Presence;
 
 /// What is not read back this long after its acknowledgement is lost.
-pub(super) const READ_BACK_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const READ_BACK_WITHIN: Duration = Duration::from_secs(5);
 /// Maximum number of corrections between two regular messages: two programs must not answer each other for ever.
 const MAX_CORRECTIONS: u32 = 3;
 
@@ -65,7 +65,9 @@ impl OwnStatus {
 
     /// The broker has acknowledged the status at `now`.
     pub(super) fn acknowledged(&mut self, now: Instant) {
-        self.missing_at = (!self.is_read_back).then(|| now + READ_BACK_WITHIN);
+        // One that was sent meanwhile does not give the one before more time.
+        let missing_at = self.missing_at.unwrap_or(now + READ_BACK_WITHIN);
+        self.missing_at = (!self.is_read_back).then_some(missing_at);
     }
 
     /// When the status counts as lost unless it is read back before.
@@ -133,7 +135,10 @@ mod tests {
         let (mut own, now) = (OwnStatus::new(status("online", "a"), "a"), Instant::now());
         own.sent();
         own.acknowledged(now);
-        assert!(!own.take_missing(now) && own.take_missing(now + READ_BACK_WITHIN));
+        let later = now + READ_BACK_WITHIN;
+        own.sent();
+        own.acknowledged(later);
+        assert!(!own.take_missing(now) && own.take_missing(later));
         // The echo may come before the acknowledgement.
         own.sent();
         assert_eq!(own.received(&status("online", "a"), false), Finding::ReadBack);

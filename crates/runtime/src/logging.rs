@@ -19,8 +19,9 @@ use tracing_subscriber::{Registry, reload};
 /// Environment variable that overrides the configured filter.
 const VARIABLE: &str = "MOODRING_LOG";
 
-/// The embedded broker logs every connection; the publisher reports what matters of it.
-const SILENCED: &str = "rumqttd=off";
+/// The embedded broker logs every connection, and the MQTT library every refusal, by numbers; the publisher reports what
+/// matters of it.
+const SILENCED: &str = "rumqttd=off,rumqttc=off";
 
 /// Starts logging with `filter`, or with MOODRING_LOG if it is set.
 ///

@@ -13,6 +13,8 @@ use super::{
     WILL_DELAY_S,
 };
 
+/// More than the messages that the outbox has in flight.
+const MAX_IN_FLIGHT: u16 = QUEUE as u16;
 const CONTENT_TYPE: &str = "application/json";
 /// MQTT 5, section 3.3.2.3.2: the payload is UTF-8.
 const IS_TEXT: u8 = 1;
@@ -41,6 +43,8 @@ pub(super) fn open(settings: Settings) -> Result<(Sender, Link), LinkError> {
     connect.session_expiry_interval = Some(WILL_DELAY_S);
     options.set_keep_alive(keep_alive_s).set_connect_properties(connect);
     options.set_max_packet_size(Some(MAX_BYTES));
+    // The library allocates as many slots; its default of 65,535 takes 16 MB.
+    options.set_outgoing_inflight_upper_limit(MAX_IN_FLIGHT);
     let connecting = transport.clone();
     options.set_socket_connector(move |address, network| connecting.clone().connect(address, network));
     if let Some((username, password)) = settings.credentials {
