@@ -13,6 +13,7 @@ mod access;
 mod broker;
 mod cluster;
 mod device;
+mod inbound;
 mod ledger;
 mod link;
 mod load;
@@ -59,6 +60,7 @@ const FAULTS: &[Fault] = &[
     Fault { name: "wrong password", quick: true, attempt: access::wrong_password },
     Fault { name: "certificate expired", quick: false, attempt: access::expired_certificate },
     Fault { name: "session taken over", quick: true, attempt: access::taken_over },
+    Fault { name: "large messages", quick: true, attempt: inbound::large_messages },
     Fault { name: "disk full", quick: false, attempt: device::disk_full },
     Fault { name: "disk read-only", quick: false, attempt: device::disk_read_only },
     Fault { name: "clock jumps", quick: false, attempt: device::clock_jumps },
