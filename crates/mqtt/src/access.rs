@@ -10,7 +10,6 @@ use moodring_runtime::{Health, StatusBoard};
 use crate::client::LinkError;
 use crate::discovery;
 use crate::holds::{Holds, Lane, Reason};
-use crate::session::Session;
 use crate::suspects::{Suspect, Suspects};
 use crate::target::Target;
 
@@ -26,6 +25,16 @@ enum Missing {
     HangsUp,
     /// A message on it is so large that the connection ends before it has arrived.
     TooLarge,
+}
+
+/// What waited for the broker's answer when a connection was lost.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    Nothing,
+    One(Suspect),
+    Several,
+    /// The end of a message that is too large, on this subscription.
+    Large(String),
 }
 
 /// Holds and suspicions, with the reports about them.
@@ -121,21 +130,20 @@ impl Access {
         self.suspects.not_connected();
     }
 
-    /// The connection of `session` was lost. `discarding`: while a message that is too large was arriving.
-    pub(super) fn lost(&mut self, error: &LinkError, lived: Duration, session: &Session, discarding: bool) {
-        if let Some(topic) = session.large_topic.as_ref().filter(|_| discarding) {
-            let filter = session.filter_of(topic);
-            self.leave_out(filter, Missing::TooLarge);
-            return;
-        }
+    /// A connection that lasted for `lived` was lost while `unanswered` waited.
+    pub(super) fn lost(&mut self, error: &LinkError, lived: Duration, unanswered: Unanswered) {
         // A broker that does not answer is no hang-up.
         let closed = matches!(error, LinkError::Lost(_) | LinkError::TooLarge | LinkError::Ended(_));
-        if closed && session.is_idle() {
-            self.suspects.lost_idle(lived);
-        }
-        let filter = session.subscribing.clone().map(Suspect::Filter);
-        let message = session.outbox.alone_in_flight().map(|message| Suspect::Lane(message.lane()));
-        match self.suspects.lost(lived, filter.or(message).filter(|_| closed)) {
+        let suspect = match unanswered {
+            Unanswered::Large(filter) => return self.leave_out(filter, Missing::TooLarge),
+            Unanswered::Nothing if closed => {
+                self.suspects.lost_idle(lived);
+                None
+            }
+            Unanswered::One(suspect) if closed => Some(suspect),
+            _ => None,
+        };
+        match self.suspects.lost(lived, suspect) {
             Some(Suspect::Lane(lane)) => self.hold(lane, Reason::HangsUp),
             Some(Suspect::Filter(filter)) => self.leave_out(filter, Missing::HangsUp),
             None => {}

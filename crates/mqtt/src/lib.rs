@@ -30,7 +30,6 @@ mod own_status;
 mod publisher;
 mod retained_topics;
 mod secrets;
-mod session;
 pub mod spool;
 mod start;
 mod suspects;

@@ -1,5 +1,7 @@
 //! The publisher's task: opens one connection after another. `session` runs each of them.
 
+mod session;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +23,14 @@ use crate::overlays::OverlayInbox;
 use crate::own_status::OwnStatus;
 use crate::retained_topics::RetainedTopics;
 use crate::secrets::Secrets;
-use crate::session::{End, Session};
 use crate::spool::Spool;
 use crate::suspects::STABLE_AFTER;
 use crate::target::{Address, Target};
 use crate::vitals::Sampler;
+use session::{End, Session};
+
+#[cfg(test)]
+pub(super) use session::{DISCONNECT_TIMEOUT, RECEIPT_TIMEOUT};
 
 /// Timeout of an attempt to connect, with both versions of the protocol.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -34,21 +39,21 @@ const FALLBACK_FOR: Duration = Duration::from_secs(3600);
 
 /// Publishes the data of one device to a broker. The methods after [`Publisher::new`] add optional parts.
 pub struct Publisher {
-    pub(super) target: Target,
-    pub(super) topics: Topics,
-    pub(super) moods: Moods,
-    pub(super) spool: Spool,
-    pub(super) health: Arc<Health>,
+    target: Target,
+    topics: Topics,
+    moods: Moods,
+    spool: Spool,
+    health: Arc<Health>,
     secrets: Secrets,
-    pub(super) sampler: Option<Sampler>,
-    pub(super) commands: Option<CommandHandler>,
-    pub(super) overlays: Option<OverlayInbox>,
-    pub(super) retained: RetainedTopics,
-    pub(super) access: Access,
-    pub(super) reconnects: u64,
+    sampler: Option<Sampler>,
+    commands: Option<CommandHandler>,
+    overlays: Option<OverlayInbox>,
+    retained: RetainedTopics,
+    access: Access,
+    reconnects: u64,
     /// The broker supports only MQTT 3.1.1, as seen at this time.
     fell_back_at: Option<Instant>,
-    pub(super) stop: Stop,
+    stop: Stop,
 }
 
 impl Publisher {
@@ -111,14 +116,14 @@ impl Publisher {
     }
 
     /// The topics on which this device publishes retained messages now.
-    pub(super) fn current_topics(&self) -> Vec<String> {
+    fn current_topics(&self) -> Vec<String> {
         let health = self.sampler.is_some().then(|| self.topics.health());
         let discovery = self.announcement_topic();
         [self.topics.status(), self.topics.mood()].into_iter().chain(health).chain(discovery).collect()
     }
 
     /// The topic of the announcement to Home Assistant, if it is enabled.
-    pub(super) fn announcement_topic(&self) -> Option<String> {
+    fn announcement_topic(&self) -> Option<String> {
         let Target { config, device, .. } = &self.target;
         config.discovery.then(|| discovery::topic(config, device.as_str()))
     }
@@ -188,7 +193,7 @@ impl Publisher {
         let end = self.converse(&mut session, &mut link).await;
         self.spool.set_online(false);
         if let End::Lost { error, lived } = &end {
-            self.access.lost(error, *lived, &session, link.is_discarding());
+            self.access.lost(error, *lived, session.unanswered(link.is_discarding()));
         }
         end
     }

@@ -29,7 +29,7 @@ use moodring_contract::payload::StatusSchema;
 use moodring_contract::{CommandSource, Mode, Mood, Refusal, samples};
 use moodring_runtime::{DeviceId, Health, StatusBoard, Stop, random_share};
 
-use super::session::{DISCONNECT_TIMEOUT, RECEIPT_TIMEOUT};
+use super::publisher::{DISCONNECT_TIMEOUT, RECEIPT_TIMEOUT};
 use super::*;
 use crate::broker::{Broker, accepts_clients};
 use crate::spool::Spool;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use moodring_contract::payload::{Absence, HealthReport, HealthSchema, Place, Presence};
 use moodring_contract::{MoodSchema, OverlayScope};
 
+use crate::access::Unanswered;
 use crate::client::{Event, Limits, Link, LinkError, Message, Received, Sender};
 use crate::discovery;
 use crate::encoder::json;
@@ -19,14 +20,15 @@ use crate::messages::{reply, retained, spooled, status};
 use crate::outbox::{Answer, InFlight, Item, Outbox};
 use crate::overlays::OverlayArrival;
 use crate::own_status::{Finding, OwnStatus};
-use crate::publisher::Publisher;
-use crate::suspects::STABLE_AFTER;
+use crate::suspects::{STABLE_AFTER, Suspect};
 use crate::target::Address;
 
+use super::Publisher;
+
 /// Maximum time for sending `offline` and disconnecting.
-pub(super) const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// The connection is closed if an expected receipt takes longer.
-pub(super) const RECEIPT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const RECEIPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// MQTT 5: for this time after a connection a message without a subscriber counts as not delivered. After a restart of
 /// the broker its subscribers need a while to come back.
 const SUBSCRIBERS_RETURN_WITHIN: Duration = Duration::from_secs(300);
@@ -52,7 +54,7 @@ pub(super) enum End {
 pub(super) struct Session {
     sender: Sender,
     limits: Limits,
-    pub(super) outbox: Outbox,
+    outbox: Outbox,
     connected_at: Instant,
     /// Deadline of the broker's next receipt, or of the disconnection.
     deadline: Instant,
@@ -62,7 +64,7 @@ pub(super) struct Session {
     /// send a command immediately.
     filters: VecDeque<String>,
     /// The subscription that the broker has not answered yet.
-    pub(super) subscribing: Option<String>,
+    subscribing: Option<String>,
     /// All filters of this connection.
     all_filters: Vec<String>,
     own: OwnStatus,
@@ -72,7 +74,7 @@ pub(super) struct Session {
     /// Whether entries of the spool may be sent.
     is_trusted: bool,
     /// Topic of the last message that was far too large.
-    pub(super) large_topic: Option<String>,
+    large_topic: Option<String>,
     works: bool,
     stopping: bool,
 }
@@ -107,15 +109,27 @@ impl Session {
     }
 
     /// The filter that a message on `topic` matches.
-    pub(super) fn filter_of(&self, topic: &str) -> String {
+    fn filter_of(&self, topic: &str) -> String {
         let parent =
             |filter: &&String| filter.strip_suffix('+').is_some_and(|begin| topic.starts_with(begin));
         let exact = self.all_filters.iter().find(|filter| *filter == topic);
         exact.or_else(|| self.all_filters.iter().find(parent)).cloned().unwrap_or_else(|| topic.to_owned())
     }
 
+    /// What waits for an answer at the loss of the connection. `discarding`: a message that is too large is arriving.
+    pub(super) fn unanswered(&self, discarding: bool) -> Unanswered {
+        let large = self.large_topic.as_ref().filter(|_| discarding);
+        let filter = self.subscribing.clone().map(Suspect::Filter);
+        let message = || self.outbox.alone_in_flight().map(|message| Suspect::Lane(message.lane()));
+        match large {
+            Some(topic) => Unanswered::Large(self.filter_of(topic)),
+            None if self.is_idle() => Unanswered::Nothing,
+            None => filter.or_else(message).map_or(Unanswered::Several, Unanswered::One),
+        }
+    }
+
     /// Whether nothing waits for an answer.
-    pub(super) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.subscribing.is_none() && !self.outbox.is_waiting()
     }
 
