@@ -10,7 +10,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use crate::{atomic_file, hex};
+use crate::{hex, state_file};
 
 /// Message of the HMAC. Changing it would rename every device.
 const APPLICATION: &[u8] = b"moodring.device/1";
@@ -39,7 +39,7 @@ impl DeviceId {
     }
 
     fn read(machine_id: &Path, storage: &Path) -> Self {
-        let id = read_id(machine_id).or_else(|| read_id(&storage.join(OWN_ID)));
+        let id = read_id(machine_id).or_else(|| own_id(storage));
         Self::of(&id.unwrap_or_else(|| create_id(storage)))
     }
 
@@ -81,6 +81,12 @@ fn read_id(path: &Path) -> Option<String> {
     (is_id && id.bytes().any(|byte| byte != b'0')).then(|| id.to_ascii_lowercase())
 }
 
+/// The id that was created in `storage`.
+fn own_id(storage: &Path) -> Option<String> {
+    let bytes = state_file::read(&storage.join(OWN_ID), 256).ok()??;
+    String::from_utf8(bytes).ok().filter(|id| id.len() == DIGITS)
+}
+
 fn random_id() -> String {
     let mut bytes = [0; DIGITS / 2];
     if let Err(error) = getrandom::fill(&mut bytes) {
@@ -92,7 +98,7 @@ fn random_id() -> String {
 /// Creates an id and stores it. If it cannot be stored, the id is used for this run only.
 fn create_id(storage: &Path) -> String {
     let id = random_id();
-    if let Err(error) = atomic_file::write(&storage.join(OWN_ID), format!("{id}\n").as_bytes()) {
+    if let Err(error) = state_file::write(&storage.join(OWN_ID), id.as_bytes()) {
         warn!(%error, "the device's name changes at each start: there is no machine-id, and storage.directory cannot be written");
     }
     id
