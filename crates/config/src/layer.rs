@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::parse::{find, line_and_column};
 use super::{Config, ConfigError, Fault, Storage};
-use moodring_runtime::atomic_file;
+use moodring_runtime::{atomic_file, text_file};
 
 /// Keys that the form of the set-up page can set. No file is among them: the first line of any file that the service can
 /// read could otherwise be sent to any host as the broker's password.
@@ -109,7 +109,7 @@ impl Config {
 /// The text of the file at `path`; `None` if there is no such file.
 fn read(path: &Path) -> io::Result<Option<String>> {
     match atomic_file::read(path, MAX_BYTES) {
-        Ok(bytes) => bytes.map(|bytes| String::from_utf8(bytes).map_err(io::Error::other)).transpose(),
+        Ok(bytes) => bytes.map(|bytes| text_file::decode(bytes).map_err(io::Error::other)).transpose(),
         // A user without access to the folder of the service gets the configuration file alone. The service has access.
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => {
             Ok(None)
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!((config.room.site.as_str(), config.room.name.as_str()), ("north", "7b"));
         for (text, expected) in [
             ("[room]\nname = \"a/b\"\n", "setup.toml:2:8: room.name"),
-            ("[room]\nname = 7\n", "setup.toml:2:8: invalid type"),
+            ("[room]\nname = 7\n", "setup.toml:2:8: the value is 7, but must be text in quotes"),
             ("[web]\nlisten = \"0.0.0.0:80\"\n", "setup.toml:2:10: web.listen cannot be set on the page"),
             ("[mqtt.tls]\nca_file = \"/x\"\n", "setup.toml:2:11: mqtt.tls.ca_file cannot be set on the page"),
             ("[mqtt]\nbroker = \"external\"\nhost = \"\"\n", "setup.toml:3:8: mqtt.host is needed"),

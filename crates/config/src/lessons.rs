@@ -35,7 +35,7 @@ pub struct Lessons {
     #[schemars(extend("x-live" = true))]
     pub timetable: Vec<TimetableEntry>,
     /// Calendar file (.ics) whose appointments are lessons, in addition to `timetable`. All-day appointments are
-    /// ignored. The file is read once, at the start.
+    /// ignored. The file is read at the start and at each reload; `moodring check` reports its faults with their lines.
     #[schemars(extend("x-live" = true))]
     pub calendar: PathBuf,
     /// Days after which lessons and their reports are deleted, 1 to 1100. 90: about one term, enough for a baseline of

@@ -29,6 +29,7 @@ mod reference;
 mod seats;
 mod signals;
 mod storage;
+mod text;
 mod thermal;
 mod web;
 mod webhook;
@@ -147,6 +148,11 @@ impl Config {
     /// risk is accepted.
     pub fn publishes_facing(&self) -> bool {
         self.mood.mode != Mode::Count || self.privacy.i_accept_facing_under_the_ai_act
+    }
+
+    /// What is valid, but probably not meant.
+    pub fn notes(&self) -> Vec<String> {
+        self.mqtt.notes().into_iter().map(|(key, note)| format!("{key} {note}")).collect()
     }
 
     /// A channel that holds this configuration and never changes.

@@ -7,6 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::FaultCollector;
 
+/// The port of MQTT over TLS.
+const TLS_PORT: u16 = 8883;
+/// Longest host name (RFC 1035, section 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+
 /// Kinds of broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -165,11 +170,17 @@ impl Mqtt {
         faults.topic_level("mqtt.discovery_prefix", &self.discovery_prefix);
         match self.broker {
             BrokerKind::External => {
-                if self.host.is_empty() {
-                    faults.add("mqtt.host", "is needed if mqtt.broker is \"external\"");
+                if let Some(fault) = self.host_fault() {
+                    faults.add("mqtt.host", fault);
                 }
-                if self.port == 0 {
-                    faults.add("mqtt.port", "must not be 0 for an external broker; the default port is 1883");
+                match self.port {
+                    0 => faults.add("mqtt.port", "must not be 0 for an external broker; the default port is 1883"),
+                    TLS_PORT if !self.tls.enabled => faults.add(
+                        "mqtt.port",
+                        "is 8883, the port of encrypted connections, but mqtt.tls.enabled is false; set it to true, or \
+                         set the port of plain connections, usually 1883",
+                    ),
+                    _ => {}
                 }
             }
             BrokerKind::Embedded if self.tls.enabled => {
@@ -184,6 +195,62 @@ impl Mqtt {
             faults.add("mqtt.username", "is needed if mqtt.password_file is set");
         }
         self.check_tls(faults);
+    }
+
+    /// What is wrong with the host of an external broker, and how to write it.
+    fn host_fault(&self) -> Option<String> {
+        let host = self.host.as_str();
+        if host.is_empty() {
+            return Some("is needed if mqtt.broker is \"external\"".into());
+        }
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        let is_name = host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        if host.len() <= MAX_HOST_BYTES && (is_address || is_name) {
+            return None;
+        }
+        let (scheme, rest) = host.split_once("://").map_or(("", host), |(scheme, rest)| (scheme, rest));
+        let rest = rest.split(['/', '?']).next().unwrap_or_default();
+        let rest = rest.rsplit('@').next().unwrap_or_default().trim();
+        let (name, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, port)) => (address, port.strip_prefix(':').unwrap_or_default()),
+            None => rest.rsplit_once(':').unwrap_or((rest, "")),
+        };
+        let mut parts = vec![format!("mqtt.host = {name:?}")];
+        if port.parse::<u16>().is_ok() {
+            parts.push(format!("mqtt.port = {port}"));
+        }
+        if matches!(scheme, "mqtts" | "ssl" | "tls") {
+            parts.push("mqtt.tls.enabled = true".into());
+        }
+        let is_websocket = matches!(scheme, "ws" | "wss");
+        let reason = if is_websocket { "; MQTT over WebSocket is not supported" } else { "" };
+        // A user name and a password before the host are not repeated.
+        let shown = host.rsplit_once('@').map_or_else(|| host.to_owned(), |(_, host)| format!("…@{host}"));
+        Some(format!(
+            "is {shown:?}, but must be a host name or an IP address alone{reason}; set {}",
+            parts.join(", ")
+        ))
+    }
+
+    /// What is set for a connection that the kind of broker does not use. It is no fault: the broker may be switched off
+    /// for a while.
+    pub(super) fn notes(&self) -> Vec<(&'static str, String)> {
+        let default = Self::default();
+        let set = [("mqtt.host", self.host != default.host), ("mqtt.username", !self.username.is_empty())];
+        let kind = match self.broker {
+            BrokerKind::External => return Vec::new(),
+            BrokerKind::Embedded => "embedded",
+            BrokerKind::Off => "off",
+        };
+        let note = |key| {
+            (
+                key,
+                format!(
+                    "is set, but mqtt.broker is {kind:?}; set it to \"external\" to publish to this broker"
+                ),
+            )
+        };
+        set.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| note(key)).collect()
     }
 
     fn check_tls(&self, faults: &mut FaultCollector) {
@@ -207,6 +274,34 @@ impl Mqtt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_is_a_name_or_an_address_alone() {
+        let fault = |host: &str| {
+            let mqtt = Mqtt { broker: BrokerKind::External, host: host.into(), ..Mqtt::default() };
+            mqtt.host_fault().unwrap_or_default()
+        };
+        for good in ["localhost", "broker.school.example", "192.0.2.7", "fd00::7", "mqtt_1", "b-214.local"] {
+            assert_eq!(fault(good), "", "{good}");
+        }
+        for (host, expected) in [
+            ("mqtt://h:1883", "set mqtt.host = \"h\", mqtt.port = 1883"),
+            ("mqtts://me:secret@h:8883/", "set mqtt.host = \"h\", mqtt.port = 8883, mqtt.tls.enabled = true"),
+            ("h:1883", "set mqtt.host = \"h\", mqtt.port = 1883"),
+            ("[fd00::7]:1883", "set mqtt.host = \"fd00::7\", mqtt.port = 1883"),
+            ("[fd00::7]", "set mqtt.host = \"fd00::7\""),
+            ("wss://h/mqtt", "over WebSocket is not supported"),
+            ("my host", "must be a host name"),
+            ("h/topic", "set mqtt.host = \"h\""),
+            ("", "is needed"),
+        ] {
+            assert!(
+                fault(host).contains(expected) && !fault(host).contains("secret"),
+                "{host}: {}",
+                fault(host)
+            );
+        }
+    }
 
     #[test]
     fn the_recipient_of_the_password_changes_with_broker_host_port_user_and_encryption() {

@@ -12,10 +12,13 @@ use toml::de::{DeTable, DeValue};
 use moodring_contract::Mode;
 
 use super::fault::{FaultCollector, KeyFault};
-use super::{CameraKind, CameraView, Config, ConfigError, Fault, LessonBegin, webhook, zone};
+use super::{CameraKind, CameraView, Config, ConfigError, Fault, LessonBegin, text, webhook, zone};
+use moodring_runtime::text_file::{self, TextError};
 
 /// The check stops after this many faults: a file with more is probably not a moodring configuration.
 const MAX_FAULTS: usize = 50;
+/// A larger file is no configuration.
+const MAX_BYTES: u64 = 1 << 20;
 /// More than a week with eleven lessons a day needs. A longer list belongs in a calendar file.
 const MAX_TIMETABLE_ENTRIES: usize = 100;
 
@@ -23,15 +26,24 @@ impl Config {
     /// Reads and checks the configuration in `path`, then applies the settings of the set-up page on top.
     ///
     /// # Errors
-    /// Every fault of the file, or one fault if the file cannot be read.
+    /// Every fault of one of the files, or one fault if a file cannot be read.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_file(path)?.with_setup_file()
+    }
+
+    /// Reads and checks the configuration in `path`, without the settings of the set-up page.
+    ///
+    /// # Errors
+    /// Every fault of the file, or one fault if the file cannot be read.
+    pub fn load_file(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file)?.with_setup_file(),
-            Err(error) => {
+        match text_file::read(path, MAX_BYTES) {
+            Ok(text) => Self::parse(&text, &file),
+            Err(TextError::Io(error)) => {
                 let message = format!("cannot be read: {error}; name an existing TOML file with --config");
                 Err(ConfigError::of_file(&file, message))
             }
+            Err(error) => Err(ConfigError::of_file(&file, error.to_string())),
         }
     }
 
@@ -46,6 +58,7 @@ impl Config {
             let offset = error.span().map_or(0, |span| span.start);
             faults.push((offset, String::new(), error.message().to_owned()));
         }
+        text::faults(table.get_ref(), "", &mut faults);
         let config = deserialize_leniently(&mut table, &mut faults);
         if let Some(config) = &config {
             for fault in config.validate() {
@@ -83,7 +96,7 @@ fn deserialize_leniently(
         let offset = error.span().map_or(0, |span| span.start);
         let removed = remove_at(table.get_mut(), offset);
         let is_removed = removed.is_some();
-        faults.push((offset, removed.unwrap_or_default(), error.message().replace('\n', " ")));
+        faults.push((offset, removed.unwrap_or_default(), text::plain(error.message())));
         if !is_removed {
             return None;
         }

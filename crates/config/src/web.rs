@@ -110,6 +110,13 @@ impl Web {
         }
     }
 
+    /// Address of the page in the network; `None` if it is served to this machine only, or not at all.
+    pub fn url(&self) -> Option<String> {
+        let scheme = if self.is_https() { "https" } else { "http" };
+        let is_in_network = self.enabled && !self.listen.ip().is_loopback();
+        is_in_network.then(|| format!("{scheme}://{}/", self.listen))
+    }
+
     pub(super) fn check(&self, faults: &mut FaultCollector) {
         if self.listen.ip().is_unspecified() {
             faults.add(
