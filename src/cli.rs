@@ -27,6 +27,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::law::Refusal;
 use moodring_config::ConfigError;
+use moodring_lessons::TimetableError;
 
 /// Estimates the mood of a class as a whole, on the device, and shows it to the teacher.
 ///
@@ -145,7 +146,8 @@ impl Cli {
                 if !error.is::<AlreadyReported>() {
                     eprintln!("moodring: {error:#}");
                 }
-                let usage = error.is::<ConfigError>() || error.is::<Refusal>();
+                let usage =
+                    error.is::<ConfigError>() || error.is::<Refusal>() || error.is::<TimetableError>();
                 ExitCode::from(if usage { 2 } else { 1 })
             }
         }

@@ -90,6 +90,45 @@ fn a_school_in_the_eu_is_refused_with_the_article_and_only_counts() {
 }
 
 #[test]
+fn a_faulty_calendar_is_reported_with_file_and_line_and_stops_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let calendar = directory.path().join("room.ics");
+    let declared =
+        "[purpose]\njurisdiction = \"IN\"\ninstitution = \"education\"\nconsent = \"all agreed\"\n";
+    let lessons = format!("{declared}[lessons]\ncalendar = {calendar:?}\nbegin = ");
+    let begin = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:x\r\nDTSTART:20260901T080000Z\r\n";
+    let end = "END:VEVENT\r\nEND:VCALENDAR\r\n";
+    for (content, expected) in [
+        (
+            format!("{begin}DURATION:PT2562047788015215H\r\n{end}"),
+            "room.ics:2: appointment \"x\": DURATION is",
+        ),
+        (
+            format!("{begin}DURATION:PT1M\r\nRRULE:FREQ=MINUTELY\r\n{end}"),
+            "room.ics:2: appointment \"x\": it repeats",
+        ),
+        (begin.to_owned(), "room.ics:2: BEGIN:VEVENT has no END:VEVENT"),
+        ("\0".repeat(100), "room.ics:1: is outside of BEGIN:VCALENDAR"),
+        (String::new(), "room.ics: contains no appointment"),
+    ] {
+        std::fs::write(&calendar, content).unwrap();
+        let config = configuration(directory.path(), &format!("{lessons}\"timetable\"\n"));
+        for arguments in [
+            &["check", "--config", &config][..],
+            &["check", "--run", "--config", &config],
+            &["run", "--config", &config],
+        ] {
+            let output = run(arguments);
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+            assert!(stderr.contains(expected) && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+        }
+        let unused = configuration(directory.path(), &format!("{lessons}\"automatic\"\n"));
+        assert_eq!(run(&["check", "--config", &unused]).status.code(), Some(2), "{expected}");
+    }
+}
+
+#[test]
 fn the_printed_defaults_are_a_valid_configuration() {
     let output = run(&["check", "--print-defaults"]);
     let directory = tempfile::tempdir().unwrap();

@@ -22,7 +22,9 @@ mod share;
 mod signals;
 mod topics;
 
-pub use command::{Command, CommandSource, DIM_DURATION, LessonCommand, Refusal, SwitchPosition};
+pub use command::{
+    Command, CommandSource, DIM_DURATION, LessonCommand, MAX_TITLE_CHARS, Refusal, SwitchPosition,
+};
 pub use event::{DeviceEvent, EventKind};
 pub use expression::Expression;
 pub use mood::{Mode, Mood, MoodSchema, State};

@@ -33,7 +33,7 @@ use serde::Serialize;
 
 pub use baseline::RoomBaseline;
 pub use batch::{Batch, Write};
-pub use calendar::CalendarError;
+pub use calendar::{CalendarError, CalendarFault};
 pub use disk::{Disk, remove_report};
 pub use moments::{Moment, MomentKind};
 pub use page::{STYLE as REPORT_STYLE, html};

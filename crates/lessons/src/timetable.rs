@@ -1,11 +1,11 @@
 //! When lessons take place: periods from cron patterns and a calendar file, computed for one to two days at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::calendar::{Calendar, CalendarError};
+use super::calendar::{Calendar, CalendarError, CalendarFault};
 use super::period::Period;
 use moodring_config::{LessonBegin, Lessons};
 
@@ -24,7 +24,7 @@ pub enum TimetableError {
         source: croner::errors::CronError,
     },
     /// The calendar cannot be used.
-    #[error("lessons.calendar {}: {source}", path.display())]
+    #[error("{}", calendar_faults(path, source))]
     Calendar {
         /// As configured.
         path: PathBuf,
@@ -33,7 +33,6 @@ pub enum TimetableError {
     },
 }
 
-/// A cron pattern with the length and title of its lessons.
 impl TimetableError {
     /// The key of the configuration that is wrong.
     pub fn key(&self) -> &'static str {
@@ -44,6 +43,20 @@ impl TimetableError {
     }
 }
 
+/// Each fault of the calendar `path` with its line, one a line.
+fn calendar_faults(path: &Path, error: &CalendarError) -> String {
+    let path = path.display();
+    match error {
+        CalendarError::Faults(faults) => {
+            let fault =
+                |fault: &CalendarFault| format!("lessons.calendar {path}:{}: {}", fault.line, fault.message);
+            faults.iter().map(fault).collect::<Vec<_>>().join("\n")
+        }
+        other => format!("lessons.calendar {path}: {other}"),
+    }
+}
+
+/// A cron pattern with the length and title of its lessons.
 #[derive(Debug, Clone)]
 struct Pattern {
     begin: croner::Cron,
@@ -63,6 +76,15 @@ pub struct Timetable {
     cached_span: Option<(Timestamp, Timestamp)>,
 }
 
+/// The configured calendar; empty if there is none.
+fn calendar(lessons: &Lessons, zone: &TimeZone) -> Result<Calendar, TimetableError> {
+    let path = &lessons.calendar;
+    if path.as_os_str().is_empty() {
+        return Ok(Calendar::default());
+    }
+    Calendar::load(path, zone).map_err(|source| TimetableError::Calendar { path: path.clone(), source })
+}
+
 impl Timetable {
     /// The timetable of `lessons` in the time zone `zone`, with its calendar read; empty unless lessons begin by timetable.
     ///
@@ -80,13 +102,19 @@ impl Timetable {
             Ok(Pattern { begin, length, title: entry.title.clone() })
         };
         let patterns = lessons.timetable.iter().map(pattern).collect::<Result<_, _>>()?;
-        let calendar = if lessons.calendar.as_os_str().is_empty() {
-            Calendar::default()
-        } else {
-            Calendar::load(&lessons.calendar, zone)
-                .map_err(|source| TimetableError::Calendar { path: lessons.calendar.clone(), source })?
-        };
+        let calendar = calendar(lessons, zone)?;
         Ok(Self { zone: Some(zone.clone()), patterns, calendar, cache: Vec::new(), cached_span: None })
+    }
+
+    /// Checks what [`Timetable::new`] would read, and the calendar also if lessons do not begin by timetable.
+    ///
+    /// # Errors
+    /// A pattern or the calendar is invalid.
+    pub fn check(lessons: &Lessons, zone: &TimeZone) -> Result<(), TimetableError> {
+        if lessons.begin != LessonBegin::Timetable {
+            return calendar(lessons, zone).map(drop);
+        }
+        Self::new(lessons, zone).map(drop)
     }
 
     /// The lesson at `at`; of several that overlap, the one that began last.
