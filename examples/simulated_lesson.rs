@@ -173,7 +173,7 @@ fn simulate(config: &Config, store: &mut Store, day: u8, phases: &[Phase], seed:
         let at = start + Duration::from_secs((second + 60).unsigned_abs());
         aggregator.observe(&class.observe(at));
         let mood = aggregator.mood(at, begin + SignedDuration::from_secs(second));
-        recorder.take(&mood);
+        recorder.take(&mood, Instant::now());
         if let Some(batch) = recorder.due(mood.at, Instant::now(), || None) {
             store.commit(&batch)?;
         }

@@ -63,7 +63,7 @@ fn writer() {
     let mut output = std::io::stderr();
     loop {
         at += SignedDuration::from_secs(30);
-        recorder.take(&mood(&config, at));
+        recorder.take(&mood(&config, at), Instant::now());
         if let Some(batch) = recorder.due(at, Instant::now(), || None) {
             writeln!(output, "begins {rows}").unwrap();
             store.commit(&batch).unwrap();
@@ -145,7 +145,7 @@ fn record(directory: &Path) {
     let start: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
     for second in 0..1500 {
         let at = start + SignedDuration::from_secs(second);
-        recorder.take(&mood(&config, at));
+        recorder.take(&mood(&config, at), Instant::now());
         if let Some(batch) = recorder.due(at, Instant::now(), || None) {
             store.commit(&batch).unwrap();
         }

@@ -9,6 +9,7 @@ mod baseline;
 mod batch;
 mod calendar;
 mod chart;
+mod clock;
 mod disk;
 mod moments;
 mod page;
@@ -99,6 +100,8 @@ fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {
     later.duration_since(earlier).as_secs_f64()
 }
 
+#[cfg(test)]
+mod clock_tests;
 #[cfg(test)]
 mod minute_tests;
 #[cfg(test)]

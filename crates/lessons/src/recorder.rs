@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use super::batch::{Batch, Write};
+use super::clock::ClockWatch;
 use super::record::RecordBuilder;
 use super::retention::Retention;
 use super::session::{Decision, Progress, Session};
@@ -36,6 +37,7 @@ pub struct Recorder {
     mode: moodring_contract::Mode,
     retention: Retention,
     session: Session,
+    clock: ClockWatch,
     lesson: Option<Current>,
     /// The lesson that was open in the store at the start; the first mood decides whether it continues.
     found_open: Option<OpenLesson>,
@@ -70,6 +72,7 @@ impl Recorder {
             mode: config.mood.mode,
             retention: Retention::new(&config.lessons),
             session: Session::new(&config.lessons, timetable),
+            clock: ClockWatch::default(),
             builder: RecordBuilder::resume(open.as_ref()),
             records: Vec::new(),
             lesson: None,
@@ -93,13 +96,16 @@ impl Recorder {
         self.lesson.is_some()
     }
 
-    /// Processes a mood; its time is the current time.
-    pub fn take(&mut self, mood: &Mood) {
+    /// Processes a mood; its time is the current time, which is `now` on the clock that cannot be set.
+    pub fn take(&mut self, mood: &Mood, now: Instant) {
         let at = mood.at;
         if at.as_second() < EARLIEST_S {
             return;
         }
         self.resume(at);
+        if let Some(shift) = self.clock.was_set_by(at, now) {
+            self.split(shift, at);
+        }
         // A lesson may end and the next begin with the same mood.
         for _ in 0..2 {
             let progress = self.lesson.as_ref().map(|current| current.progress);
@@ -178,6 +184,21 @@ impl Recorder {
         }
     }
 
+    /// A new store has replaced a damaged one: the lesson in progress must begin in it, too.
+    pub fn begin_again(&mut self) {
+        let is_begun = |write: &Write| matches!(write, Write::Begin { .. });
+        let Some(Current { title, progress, .. }) = self.lesson.as_ref().filter(|_| self.held.is_none())
+        else {
+            return;
+        };
+        if !self.waiting.iter().any(is_begun) {
+            let beginning =
+                Beginning { at: progress.begun_at, title: title.clone(), cause: progress.begun_by };
+            let (site, room) = (self.room.site.clone(), self.room.name.clone());
+            self.waiting.insert(0, Write::Begin { site, room, mode: self.mode, beginning });
+        }
+    }
+
     /// Queues `write`; it becomes due once the lesson has a live minute.
     fn enqueue(&mut self, write: Write) {
         let live = matches!(&write, Write::Minute(minute) if minute.live > 0.0);
@@ -230,6 +251,19 @@ impl Recorder {
         } else {
             let end = if last.is_some() { last_at + SignedDuration::from_mins(1) } else { last_at };
             self.make_due(Write::End { at: end, cause: Cause::Interrupted });
+        }
+    }
+
+    /// The clock was set by `shift` and shows `at` now: the lesson in progress ends at its last time, and the class goes on
+    /// in a new lesson. A lesson of the timetable goes on only if the timetable has one at `at`.
+    fn split(&mut self, shift: SignedDuration, at: Timestamp) {
+        self.session.shift(shift);
+        let Some(Current { title, progress, .. }) = &self.lesson else { return };
+        let (title, progress) = (title.clone(), *progress);
+        info!(by_s = shift.as_secs(), "the clock was set within a lesson, which is split");
+        self.execute(Decision::End { at: progress.last_at, cause: Cause::ClockSet });
+        if progress.begun_by != Cause::Timetable {
+            self.execute(Decision::Begin(Beginning { at, title, cause: Cause::ClockSet }));
         }
     }
 

@@ -82,6 +82,16 @@ impl Session {
         self.last_seen = Some(at);
     }
 
+    /// Moves what is known about the presence of the class by `shift`, by which the clock was set.
+    pub(super) fn shift(&mut self, shift: SignedDuration) {
+        for at in [&mut self.class_since, &mut self.last_seen] {
+            *at = at.and_then(|at| at.checked_add(shift).ok());
+        }
+        if self.held_until.is_some() {
+            self.held_until = Some(Hold::ClassLeaves);
+        }
+    }
+
     /// The decision at `at`, given whether a class is seen and the current `lesson`.
     pub(super) fn decide(&mut self, at: Timestamp, class_seen: bool, lesson: Option<Progress>) -> Decision {
         self.track_class(at, class_seen);

@@ -51,8 +51,9 @@ pub async fn run(
                     break;
                 }
                 let mood = Arc::clone(&moods.borrow_and_update());
-                recorder.take(&mood);
-                if let Some(batch) = recorder.due(mood.at, Instant::now(), clock_synchronised) {
+                let now = Instant::now();
+                recorder.take(&mood, now);
+                if let Some(batch) = recorder.due(mood.at, now, clock_synchronised) {
                     writer.write(&mut recorder, batch).await;
                 }
             }

@@ -97,28 +97,32 @@ pub(super) fn mood(second: i64, state: State) -> Mood {
     }
 }
 
-fn config(lessons: Lessons) -> Config {
+pub(super) fn config(lessons: Lessons) -> Config {
     Config { lessons, ..Config::default() }
 }
 
-fn recorder(config: &Config, store: &Store) -> Recorder {
+pub(super) fn recorder(config: &Config, store: &Store) -> Recorder {
     let timetable = Timetable::new(&config.lessons, &jiff::tz::TimeZone::UTC).unwrap();
     Recorder::new(config, timetable, store.open_lesson().unwrap())
 }
 
-/// Plays one mood per second of `span` into recorder and store.
-/// The batch that is due at `at` on a device whose clock is right.
-fn due(recorder: &mut Recorder, at: Timestamp) -> Option<Batch> {
+/// `at` on the clock that cannot be set, of a device whose clock is right.
+fn uptime(at: Timestamp) -> std::time::Instant {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let up_s = u64::try_from(at.as_second()).unwrap() % (365 * 86_400);
-    let now = *START.get_or_init(std::time::Instant::now) + std::time::Duration::from_secs(up_s);
-    recorder.due(at, now, || Some(true))
+    *START.get_or_init(std::time::Instant::now) + std::time::Duration::from_secs(up_s)
 }
 
+/// The batch that is due at `at` on a device whose clock is right.
+fn due(recorder: &mut Recorder, at: Timestamp) -> Option<Batch> {
+    recorder.due(at, uptime(at), || Some(true))
+}
+
+/// Plays one mood per second of `span` into recorder and store.
 fn play(recorder: &mut Recorder, store: &mut Store, span: std::ops::Range<i64>, seen: impl Fn(i64) -> State) {
     for second in span {
         let mood = mood(second, seen(second));
-        recorder.take(&mood);
+        recorder.take(&mood, uptime(mood.at));
         if let Some(batch) = due(recorder, mood.at) {
             store.commit(&batch).unwrap();
         }
@@ -244,7 +248,7 @@ fn a_failing_disk_loses_nothing_that_fits_into_memory() {
     let mut store = Store::open(directory.path()).unwrap();
     let mut recorder = recorder(&timetabled(), &store);
     for second in 0..1200 {
-        recorder.take(&mood(second, State::Live));
+        recorder.take(&mood(second, State::Live), uptime(mood(second, State::Live).at));
         if let Some(batch) = due(&mut recorder, mood(second, State::Live).at) {
             recorder.put_back(batch);
         }
@@ -296,7 +300,7 @@ fn a_device_without_synchronized_clock_records_nothing() {
     for second in 0..600 {
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
         let mood = Mood { at, ..mood(0, State::Live) };
-        recorder.take(&mood);
+        recorder.take(&mood, uptime(mood.at));
         assert_eq!(due(&mut recorder, at), None);
     }
     play(&mut recorder, &mut store, 0..300, |_| State::Live);
