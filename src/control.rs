@@ -20,7 +20,7 @@ use moodring_runtime::{
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-pub use persisted::{PersistedPause, StoreAttempt, persist};
+pub use persisted::{PersistedPause, StoreAttempt, persist, store_paused};
 
 /// Maximum number of commands that wait until their effect is on the disk.
 const MAX_UNSTORED: usize = 64;

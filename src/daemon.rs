@@ -61,6 +61,8 @@ pub struct Options {
     pub overlays: Option<Overlays>,
     /// How the configuration is reloaded; `None`: it cannot be reloaded.
     pub reload: Option<Reload>,
+    /// What people must be told about damaged files of the storage folder.
+    pub reports: Vec<String>,
 }
 
 /// Addresses of the running daemon.
@@ -121,6 +123,9 @@ async fn serve(
         stop,
         restart: Arc::default(),
     };
+    if !options.reports.is_empty() {
+        device.status.fails("storage", &options.reports.join("; "));
+    }
     let telemetry = Telemetry::new(&device.status, models(config));
     let (events, reported) = DeviceEvents::channel();
     let (settings_sender, settings) = watch::channel(Arc::new(config.clone()));

@@ -21,3 +21,4 @@ pub mod notice;
 pub mod overlay;
 pub mod reload;
 pub mod setup;
+pub mod state;

@@ -15,9 +15,9 @@ use toml::Table;
 pub use signature::{PrivateKey, PublicKey};
 
 use moodring_config::{Config, collect_keys, merge};
-use moodring_contract::{EventKind, OverlayScope};
+use moodring_contract::{EventKind, Mode, OverlayScope};
 use moodring_mqtt::{OverlayArrival, OverlayArrivals};
-use moodring_runtime::{DeviceEvents, Stop, Throttle};
+use moodring_runtime::{DeviceEvents, Stop, Throttle, state_file};
 use tracing::{info, warn};
 
 /// Refused overlays of one scope are reported at most this often: the broker delivers a retained one on every connection.
@@ -26,6 +26,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(600);
 pub const SCHEMA: &str = "moodring.overlay/1";
 /// Longest accepted message, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
+/// Longest stored message with its checksum, in bytes.
+const MAX_FILE_BYTES: u64 = 20 * 1024;
 /// Keys that an overlay may set, and sections in which it may set every key. None of them opens a connection, names a
 /// file, renames a device or selects the applicable law.
 const ALLOWED: [&str; 14] = [
@@ -91,6 +93,16 @@ pub enum Refusal {
     Loosens {
         /// The key.
         key: &'static str,
+    },
+    /// The stored overlay and its copy are damaged, so its serial is unknown.
+    #[error(
+        "{} and its copy are damaged, so an old overlay could not be told from a new one; delete both files to accept \
+         overlays again",
+        .path.display()
+    )]
+    Damaged {
+        /// The stored overlay.
+        path: PathBuf,
     },
     /// The overlay or the merged configuration is faulty.
     #[error("{0}")]
@@ -215,6 +227,12 @@ impl Overlays {
                         overlay.keys().join(", ")
                     )
                 }
+                Err(refusal @ Refusal::Damaged { .. }) => {
+                    // It may have made a protection stricter.
+                    config.mood.mode = Mode::Count;
+                    config.attention.enabled = false;
+                    format!("only people are counted: {refusal}")
+                }
                 Err(refusal) => format!("the overlay of the {} is left out: {refusal}", scope.name()),
             });
         }
@@ -223,8 +241,11 @@ impl Overlays {
 
     /// The stored overlay, if there is one.
     fn stored(&self, scope: OverlayScope) -> Option<Result<Overlay, Refusal>> {
-        let message = std::fs::read(self.path(scope)).ok()?;
-        Some(Overlay::read(&message, &self.key, &self.topic(scope)))
+        let path = self.path(scope);
+        match state_file::read(&path, MAX_FILE_BYTES) {
+            Ok(message) => Some(Overlay::read(&message?, &self.key, &self.topic(scope))),
+            Err(_) => Some(Err(Refusal::Damaged { path })),
+        }
     }
 
     fn topic(&self, scope: OverlayScope) -> String {
@@ -239,9 +260,13 @@ impl Overlays {
     ///
     /// # Errors
     /// The reason for the refusal. The stored overlay stays in effect.
-    fn accept(&self, scope: OverlayScope, message: &[u8]) -> anyhow::Result<Option<Overlay>> {
+    pub(crate) fn accept(&self, scope: OverlayScope, message: &[u8]) -> anyhow::Result<Option<Overlay>> {
         let overlay = Overlay::read(message, &self.key, &self.topic(scope))?;
-        if let Some(Ok(stored)) = self.stored(scope) {
+        let stored = self.stored(scope);
+        if let Some(Err(refusal @ Refusal::Damaged { .. })) = stored {
+            return Err(refusal.into());
+        }
+        if let Some(Ok(stored)) = stored {
             if stored == overlay {
                 return Ok(None);
             }
@@ -265,7 +290,7 @@ impl Overlays {
 
 fn store(path: &Path, message: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;
-    moodring_runtime::atomic_file::write(path, message)
+    state_file::write_with_copy(path, message)
         .with_context(|| format!("it cannot be stored in {}", path.display()))
 }
 

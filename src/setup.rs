@@ -5,6 +5,7 @@
 //! overrides the other (docs/decisions/setup.md). A configuration that `moodring check --run` refuses is not written.
 
 mod difference;
+mod recover;
 mod service;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use moodring_runtime::atomic_file;
 use moodring_web::setup::{FieldFault, SetupForm};
 
 pub use difference::{Change, Line, difference};
+pub use recover::recover;
 pub use service::{OnSaved, serve};
 
 /// The first line of a new file in the storage folder.

@@ -78,9 +78,17 @@ fn light(directory: &Path) -> std::path::PathBuf {
 }
 
 fn wait_for(path: &Path, text: &str) {
+    wait_until(path, |found| found == text);
+}
+
+fn wait_until(path: &Path, is_expected: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + TIMEOUT;
-    while std::fs::read_to_string(path).unwrap_or_default() != text {
-        assert!(Instant::now() < deadline, "{} does not become {text:?}", path.display());
+    loop {
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        if is_expected(&found) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} stays {found:?}", path.display());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -104,7 +112,8 @@ fn a_pause_survives_a_power_cut_and_the_light_is_on_while_the_camera_is_open() {
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "255");
     daemon.signal("USR1");
     wait_for(&brightness, "0");
-    wait_for(&persisted, r#"{"schema":"moodring.control/1","paused":true}"#);
+    let contains = |text: &'static str| move |stored: &str| stored.contains(text);
+    wait_until(&persisted, contains(r#"{"schema":"moodring.control/1","paused":true}"#));
     // Dropping the guard kills the daemon, as a power cut does.
     drop(daemon);
 
@@ -124,7 +133,7 @@ fn a_pause_survives_a_power_cut_and_the_light_is_on_while_the_camera_is_open() {
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "0", "the camera was never open");
     daemon.signal("USR2");
     next(&messages, in_state("live"));
-    wait_for(&persisted, r#"{"schema":"moodring.control/1","paused":false}"#);
+    wait_until(&persisted, contains(r#"{"schema":"moodring.control/1","paused":false}"#));
     assert_eq!(std::fs::read_to_string(&brightness).unwrap(), "255");
     drop(daemon);
 
@@ -280,4 +289,91 @@ fn a_panic_in_any_part_ends_the_process_and_clears_display_and_light() {
             );
         }
     }
+}
+
+/// The files below `folder`, as paths in it.
+fn files(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), &format!("{name}/"), found);
+        } else {
+            found.push(name);
+        }
+    }
+}
+
+/// Every file that a device writes is in the list of stored files; a device whose files are all damaged starts, paused,
+/// and reports it.
+#[test]
+fn a_device_whose_files_are_all_damaged_starts_paused_and_reports_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, state) = (everything(directory.path(), ""), directory.path().join("state"));
+    let text = std::fs::read_to_string(&config).unwrap();
+    let port = text.lines().find_map(|line| line.strip_prefix("port = ")).unwrap().parse().unwrap();
+    std::fs::write(&config, format!("{text}[lessons]\nbegin = \"command\"\n")).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    let log = directory.path().join("log");
+    let start = || {
+        let mut command = moodring(&["run", "--config", &config]);
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        Process(command.spawn().unwrap())
+    };
+    let in_state = |state: &'static str| {
+        move |message: &Message| message.topic.ends_with("/mood") && message.json()["state"] == state
+    };
+    std::fs::write(state.join("setup.toml"), "[room]\nname = \"7b\"\n").unwrap();
+    let mut daemon = start();
+    let messages = subscribe(port);
+    next(&messages, in_state("live"));
+    for _ in 0..2 {
+        daemon.signal("USR1");
+        next(&messages, in_state("paused"));
+        daemon.signal("USR2");
+        next(&messages, in_state("live"));
+    }
+    wait_until(&state.join("control.json"), |stored| stored.contains("false"));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let mut written = Vec::new();
+    files(&state, "", &mut written);
+    for name in [
+        "control.json",
+        "disclosure.json",
+        "lessons.sqlite",
+        "setup.toml.copy",
+        "webhooks/nobody/spool.sqlite",
+    ] {
+        assert!(written.iter().any(|file| file == name), "{name} is missing: {written:?}");
+    }
+    for name in &written {
+        assert!(
+            moodring::state::is_listed(name),
+            "{name} is not in the list of stored files (src/state/table.rs)"
+        );
+        let size = std::fs::metadata(state.join(name)).unwrap().len();
+        std::fs::write(state.join(name), vec![0; usize::try_from(size).unwrap()]).unwrap();
+    }
+    // Without its settings and their copy the device would wait with the set-up page.
+    for name in ["setup.toml", "setup.toml.copy"] {
+        std::fs::remove_file(state.join(name)).unwrap();
+    }
+    let mut daemon = start();
+    let messages = subscribe(port);
+    let health = next(&messages, |message| {
+        assert!(!in_state("live")(message), "the camera was open: {}", message.json());
+        message.topic.ends_with("/health") && !message.json()["problems"]["storage"].is_null()
+    });
+    let problem = health.json()["problems"]["storage"].to_string();
+    for name in ["control.json", "disclosure.json", "lessons.sqlite", "webhooks/nobody/spool.sqlite"] {
+        assert!(problem.contains(&format!("{name}.damaged")), "{name}: {problem}");
+        assert!(state.join(format!("{name}.damaged")).exists(), "{name}");
+    }
+    next(&messages, in_state("paused"));
+    daemon.signal("USR2");
+    next(&messages, in_state("live"));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("control.json was damaged"), "{logged}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Restart;
 use crate::daemon;
@@ -38,17 +38,33 @@ struct LoadedConfig {
     overlays: Option<Overlays>,
     /// Names of the layers over the file, for the log.
     layers: Vec<String>,
+    /// What people must be told about damaged files.
+    reports: Vec<String>,
+}
+
+impl LoadedConfig {
+    fn log(&self) {
+        for layer in &self.layers {
+            info!(layer, "configuration layer applied");
+        }
+        for note in self.config.notes() {
+            warn!(note, "configuration");
+        }
+        for report in &self.reports {
+            warn!(report, "stored file");
+        }
+    }
 }
 
 fn load(file: &Path) -> anyhow::Result<LoadedConfig> {
-    let file = Config::load(file)?;
+    let (file, reports) = setup::recover(file)?;
     let setup_file = setup_file_path(&file.storage);
     let overlays = Overlays::from_config(&file);
     let (config, mut layers) = overlays.as_ref().map_or_else(|| (file, Vec::new()), Overlays::configuration);
     if setup_file.exists() {
         layers.insert(0, format!("{}, saved on the page", setup_file.display()));
     }
-    Ok(LoadedConfig { config, overlays, layers })
+    Ok(LoadedConfig { config, overlays, layers, reports })
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -58,6 +74,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         law::permit(&loaded.config)?;
     }
     let filter = moodring_runtime::logging::start(&loaded.config.log.filter)?;
+    loaded.log();
     while matches!(law::permit(&loaded.config), Err(Refusal::Undeclared { .. })) {
         if !set_up(&arguments.config, loaded.config.web.listen.port())? {
             return Ok(());
@@ -66,19 +83,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             return Err(Restart.into());
         }
         loaded = load(&arguments.config)?;
+        loaded.log();
     }
     law::permit(&loaded.config)?;
     serve(arguments.config, loaded, filter)
 }
 
 fn serve(file: PathBuf, loaded: LoadedConfig, filter: Filter) -> anyhow::Result<()> {
-    let LoadedConfig { config, overlays, layers } = loaded;
-    for layer in layers {
-        info!(layer, "configuration layer applied");
-    }
+    let LoadedConfig { config, overlays, reports, .. } = loaded;
     let log = Arc::new(move |new: &str| filter.change(new));
     let reload = Reload { file, manager: ServiceManager::detect(), log };
-    let options = daemon::Options { overlays, reload: Some(reload), ..Default::default() };
+    let options = daemon::Options { overlays, reload: Some(reload), reports, ..Default::default() };
     let report = daemon::run(&config, &options, |_| ())?;
     if report.restart { Err(Restart.into()) } else { Ok(()) }
 }

@@ -9,15 +9,13 @@ use std::os::unix::net::UnixStream as ConsoleStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
-use tracing::warn;
-
 use moodring_config::Storage;
 use moodring_contract::{Command, CommandSource};
-use moodring_runtime::Stop;
 use moodring_runtime::atomic_file;
 use moodring_runtime::{CommandSender, Pairing};
+use moodring_runtime::{Health, Stop};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
 
 const SOCKET: &str = "console.sock";
 /// The requests.
@@ -29,6 +27,8 @@ const OFFERED: &str = "offered";
 const MAX_REQUEST_BYTES: u64 = 16;
 /// Longest time for one exchange, on either side.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Wait before the socket is created again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Longest answer, in bytes.
 const MAX_ANSWER_BYTES: u64 = 400;
 
@@ -87,17 +87,25 @@ fn exchange(path: &Path, request: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Answers at the socket in `storage` until `stop` is requested. If the socket cannot be created, it logs a warning
-/// and ends.
-pub async fn serve(commands: CommandSender, pairing: Pairing, storage: Storage, stop: Stop) {
+/// Answers at the socket in `storage` until `stop` is requested. If the socket cannot be created, `health` reports it, and
+/// it is tried again.
+pub async fn serve(commands: CommandSender, pairing: Pairing, storage: Storage, health: Health, stop: Stop) {
     let path = storage.directory().join(SOCKET);
-    let listener = match open(&path) {
-        Ok(listener) => listener,
-        Err(error) => {
-            warn!(path = %path.display(), "`moodring aim` and `moodring pair` will find no device: {error}");
-            return;
+    let listener = loop {
+        match open(&path) {
+            Ok(listener) => break listener,
+            Err(error) => health.failed(&format!(
+                "`moodring aim` and `moodring pair` find no device: {} cannot be created: {error}; make the folder \
+                 writable",
+                path.display()
+            )),
+        }
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(RETRY_AFTER) => {}
         }
     };
+    health.works();
     loop {
         tokio::select! {
             _ = stop.requested() => break,
@@ -178,7 +186,9 @@ mod tests {
         let (commands, requests) = CommandSender::channel();
         let (stop, switch) = (Stop::default(), watch::channel(SwitchPosition::Open).1);
         tokio::spawn(control.clone().run(requests, switch, None, stop.clone()));
-        let task = tokio::spawn(serve(commands, control.pairing().clone(), storage.clone(), stop.clone()));
+        let health = Health::new("console");
+        let task =
+            tokio::spawn(serve(commands, control.pairing().clone(), storage.clone(), health, stop.clone()));
         while !storage.directory.join(SOCKET).exists() {
             tokio::task::yield_now().await;
         }
@@ -234,6 +244,26 @@ mod tests {
         assert!(!path.exists());
         let silent = tokio::task::spawn_blocking(move || request_preview(&device.storage)).await.unwrap();
         assert!(silent.unwrap_err().to_string().contains("is it running"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_cannot_be_created_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage { directory: folder.path().join("state") };
+        // A file where the folder should be.
+        std::fs::write(&storage.directory, "").unwrap();
+        let (board, stop) = (StatusBoard::default(), Stop::default());
+        let (commands, _requests) = CommandSender::channel();
+        let pairing = Pairing::new(false, Duration::from_secs(1));
+        let health = Health::on_board(board.clone(), "console");
+        let task = tokio::spawn(serve(commands, pairing, storage.clone(), health, stop.clone()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(board.now().problems["console"].contains("console.sock cannot be created"));
+        std::fs::remove_file(&storage.directory).unwrap();
+        tokio::time::sleep(RETRY_AFTER).await;
+        assert!(board.now().problems.is_empty() && storage.directory.join(SOCKET).exists());
+        stop.request();
+        task.await.unwrap();
     }
 
     #[tokio::test]

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use moodring_config::Storage;
-use moodring_runtime::{Health, Stop, atomic_file};
+use moodring_runtime::{Health, Stop, state_file};
 
 const SCHEMA: &str = "moodring.control/1";
+const FILE_NAME: &str = "control.json";
 /// A larger file was not written by this program.
 const MAX_FILE_BYTES: u64 = 4096;
 /// Pause between attempts to write the file: a storage card that returns does so within seconds.
@@ -59,12 +60,20 @@ impl PersistedPause {
     }
 }
 
+/// Stores in `directory` that the device is paused: the safe replacement of a damaged file.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn store_paused(directory: &Path) -> io::Result<()> {
+    write(&directory.join(FILE_NAME), true)
+}
+
 fn path(storage: &Storage) -> PathBuf {
-    storage.directory().join("control.json")
+    storage.directory().join(FILE_NAME)
 }
 
 fn read(path: &Path) -> io::Result<Option<File>> {
-    let Some(bytes) = atomic_file::read(path, MAX_FILE_BYTES)? else { return Ok(None) };
+    let Some(bytes) = state_file::read(path, MAX_FILE_BYTES)? else { return Ok(None) };
     let file: File = serde_json::from_slice(&bytes)?;
     if file.schema != SCHEMA {
         return Err(io::Error::other(format!("its schema is {:?}, not {SCHEMA}", file.schema)));
@@ -73,7 +82,7 @@ fn read(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn write(path: &Path, paused: bool) -> io::Result<()> {
-    atomic_file::write(path, &serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)
+    state_file::write(path, &serde_json::to_vec(&File { schema: SCHEMA.to_owned(), paused })?)
 }
 
 /// The newest attempt to store the pause state.
@@ -177,7 +186,7 @@ mod tests {
         }
         let too_long = format!("{{\"schema\":\"{SCHEMA}\",\"paused\":false{}}}", " ".repeat(8000));
         for broken in ["", "{", "{\"schema\":\"moodring.control/9\",\"paused\":false}", &too_long] {
-            std::fs::write(path(&storage), broken).unwrap();
+            state_file::write(&path(&storage), broken.as_bytes()).unwrap();
             let stored = PersistedPause::read(&storage);
             assert!(matches!(stored, PersistedPause::Unreadable { .. }), "{broken}: {stored:?}");
         }

@@ -74,6 +74,7 @@ impl Device<'_> {
                 commands.clone(),
                 control.pairing().clone(),
                 config.storage.clone(),
+                Health::on_board(self.status.clone(), "console"),
                 stop.clone(),
             );
             self.supervisor.task_that_may_end("console", console);

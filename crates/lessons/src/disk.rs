@@ -8,10 +8,11 @@ use jiff::tz::TimeZone;
 use tracing::{info, warn};
 
 use super::batch::Batch;
+use super::damaged;
 use super::recorder::Recorder;
 use super::{OpenLesson, Report, Store, StoreError, html};
 use moodring_config as config;
-use moodring_runtime::atomic_file;
+use moodring_runtime::{Health, atomic_file};
 
 /// The store and the report files. The store is opened at the first use and again after a fault.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Disk {
     zone: TimeZone,
     write_reports: bool,
     store: Option<Store>,
+    /// Whether a damaged store was set aside since this was last asked.
+    was_replaced: bool,
 }
 
 impl Disk {
@@ -30,6 +33,7 @@ impl Disk {
             zone: config.clock.zone(),
             write_reports: config.lessons.report,
             store: None,
+            was_replaced: false,
         }
     }
 
@@ -51,11 +55,18 @@ impl Disk {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.store = None;
+                if let StoreError::Broken { path, source } = &error {
+                    damaged::set_aside(path, source)?;
+                    self.was_replaced = true;
+                }
                 return Err(error);
             }
         };
         if !outcome.deleted.is_empty() {
             info!(lessons = outcome.deleted.len(), "lessons older than lessons.keep_days were deleted");
+        }
+        if let Some(before) = batch.delete_before {
+            damaged::expire(&self.directory, before);
         }
         for id in &outcome.deleted {
             if let Err(error) = remove_report(&self.directory, *id) {
@@ -75,7 +86,14 @@ impl Disk {
     fn store(&mut self) -> Result<&mut Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
-            None => Store::open(&self.directory)?,
+            None => match Store::open(&self.directory) {
+                Err(StoreError::Broken { path, source }) => {
+                    damaged::set_aside(&path, &source)?;
+                    self.was_replaced = true;
+                    Store::open(&self.directory)?
+                }
+                store => store?,
+            },
         };
         Ok(self.store.insert(store))
     }
@@ -105,22 +123,22 @@ fn report_path(directory: &Path, id: i64) -> PathBuf {
     directory.join("reports").join(format!("lesson-{id}.html"))
 }
 
-/// Runs the disk's work on a blocking thread; logs once when it fails and once when it works again.
+/// Runs the disk's work on a blocking thread; `health` reports when it fails and when it works again.
 pub(super) struct Writer {
     /// `None` only after the thread that used it panicked.
     disk: Option<Disk>,
-    failing: bool,
+    health: Health,
 }
 
 impl Writer {
-    pub(super) fn new(disk: Disk) -> Self {
-        Self { disk: Some(disk), failing: false }
+    pub(super) fn new(disk: Disk, health: Health) -> Self {
+        Self { disk: Some(disk), health }
     }
 
     /// The lesson that the last run left open, if there is one.
     pub(super) async fn open_lesson(&mut self) -> Option<OpenLesson> {
         let found = self.blocking(Disk::open_lesson).await;
-        self.log_change(found)?
+        self.report(found)?
     }
 
     /// Writes `batch`; returns it to `recorder` if that fails.
@@ -129,8 +147,11 @@ impl Writer {
             let work = batch.clone();
             (batch, self.blocking(move |disk| disk.write(&work)).await)
         };
-        if self.log_change(result).is_none() {
+        if self.report(result).is_none() {
             recorder.put_back(batch);
+        }
+        if self.disk.as_mut().is_some_and(|disk| std::mem::take(&mut disk.was_replaced)) {
+            recorder.begin_again();
         }
     }
 
@@ -148,19 +169,15 @@ impl Writer {
         Some(result)
     }
 
-    /// Logs when the disk begins to fail or works again; returns the value of a success.
-    fn log_change<T>(&mut self, result: Option<Result<T, StoreError>>) -> Option<T> {
+    /// Reports that the disk works or fails; returns the value of a success.
+    fn report<T>(&mut self, result: Option<Result<T, StoreError>>) -> Option<T> {
         match result? {
             Ok(value) => {
-                if std::mem::take(&mut self.failing) {
-                    info!("lessons are recorded again");
-                }
+                self.health.works();
                 Some(value)
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    warn!("lessons are not recorded until this is fixed: {error}");
-                }
+                self.health.failed(&format!("lessons are not recorded until this is fixed: {error}"));
                 None
             }
         }

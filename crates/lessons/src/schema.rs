@@ -138,7 +138,21 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     for step in &MIGRATIONS[current..] {
         transaction.execute_batch(step).map_err(at)?;
     }
+    if current == 0 {
+        // The numbers of a store that was set aside are not used again: their reports are still there.
+        transaction
+            .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('lesson', ?)", [last_report(path)])
+            .map_err(at)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(at)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(at)?;
     transaction.commit().map_err(at)
+}
+
+/// The highest number of a lesson with a report beside the store at `path`.
+fn last_report(path: &Path) -> i64 {
+    let reports = path.parent().map(|folder| folder.join("reports"));
+    let files = reports.and_then(|reports| std::fs::read_dir(reports).ok()).into_iter().flatten().flatten();
+    let number = |name: &str| name.strip_prefix("lesson-")?.strip_suffix(".html")?.parse::<i64>().ok();
+    files.filter_map(|file| number(file.file_name().to_str()?)).max().unwrap_or(0)
 }

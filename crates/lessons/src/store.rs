@@ -27,12 +27,13 @@ const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 impl StoreError {
     pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.into();
-        match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-                Self::Broken { path, source }
-            }
-            _ => Self::Database { path, source },
-        }
+        if Self::is_damage(&source) { Self::Broken { path, source } } else { Self::Database { path, source } }
+    }
+
+    /// Whether `error` says that the file is damaged or no database.
+    pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(error.sqlite_error_code(), Some(NotADatabase | DatabaseCorrupt))
     }
 }
 

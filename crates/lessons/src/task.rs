@@ -7,7 +7,7 @@ use moodring_config as config;
 use moodring_contract::lesson::Record;
 use moodring_contract::{LessonCommand, Mood};
 use moodring_runtime::process::clock_synchronised;
-use moodring_runtime::{Resets, StatusBoard, Stop};
+use moodring_runtime::{Health, Resets, StatusBoard, Stop};
 use tokio::sync::{mpsc, watch};
 
 use super::Timetable;
@@ -40,7 +40,7 @@ pub async fn run(
     stop: Stop,
 ) {
     let LessonChannels { mut moods, mut commands, resets, records, mut settings, board } = channels;
-    let mut writer = Writer::new(disk);
+    let mut writer = Writer::new(disk, Health::on_board(board.clone(), "lessons"));
     let open = writer.open_lesson().await;
     let mut recorder = Recorder::new(&config, timetable, open);
     loop {

@@ -11,7 +11,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-pub use self::record::PublicationRecord;
+pub use self::record::{PublicationRecord, record_publication};
 use super::quantify::{Estimate, Seven, estimate};
 use super::window::Evidence;
 use moodring_contract::{Share, Shares};

@@ -22,7 +22,7 @@ mod window;
 mod word;
 
 pub use aggregator::Aggregator;
-pub use disclosure::PublicationRecord;
+pub use disclosure::{PublicationRecord, record_publication};
 pub use task::{Controls, Stores, run};
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Each answers with the status after the command, so that the page shows what has happened and not what was requested.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,6 +39,8 @@ pub(super) struct Device {
     is_new: bool,
     /// The lesson in progress.
     lesson: Option<LessonNow>,
+    /// Current problems: name of the part and reason as text.
+    problems: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -60,6 +63,11 @@ impl Device {
             records_lessons: status.records_lessons,
             is_new: status.is_new,
             lesson: lesson.map(|lesson| LessonNow { title: lesson.title, begun_at: lesson.begun_at }),
+            problems: status
+                .problems
+                .iter()
+                .map(|(part, problem)| ((*part).to_owned(), problem.clone()))
+                .collect(),
         }
     }
 }

@@ -64,7 +64,7 @@ use trend::Trend;
 /// Maximum number of event listeners; further ones get status 503. More than there are phones in a room, and few enough
 /// that they cost vision nothing measurable (`make page-load`).
 const MAX_LISTENERS: usize = 256;
-/// Interval between attempts to open a port that is in use.
+/// Interval between attempts to serve the page, and to open a port that is in use.
 const LISTEN_RETRY_EVERY: Duration = Duration::from_secs(5);
 
 /// Draws the current picture of the display on the wall as PNG.
@@ -236,22 +236,7 @@ impl Web {
     /// Serves until the stop is requested.
     pub async fn run(self, mut listener: Option<TcpListener>) {
         let shared = Arc::new(self.shared());
-        let endpoints = match self.endpoints(Arc::clone(&shared)) {
-            Ok(endpoints) => endpoints,
-            Err(error) => return self.health.failed(&format!("the pages cannot be built: {error}")),
-        };
-        let access = match self.access() {
-            Ok(access) => access,
-            // Without a readable list of paired phones nobody is let in.
-            Err(error) => return self.health.failed(&format!("the page is not served: {error}")),
-        };
-        let named = self.is_named().then(|| announce::name(&self.room));
-        let names = Arc::new(guard::Names::of(self.config.listen.ip(), named, &self.config.names));
-        let router = routes::router(endpoints, access, Arc::clone(&names));
-        let http = match self.http_listener(router, &names) {
-            Ok(http) => http,
-            Err(problem) => return self.health.failed(&format!("the page is not served: {problem}")),
-        };
+        let Some(http) = self.served(&shared, listener.is_some()).await else { return };
         let _announcement = self.announce(listener.as_ref());
         let serve = async {
             loop {
@@ -267,6 +252,35 @@ impl Web {
             () = follow_moods(&shared, &self.health) => self.stop.requested().await,
             () = serve => {}
         }
+    }
+
+    /// What serves the page. A file that it needs and that cannot be read or written, such as the list of paired phones, is
+    /// tried again: nobody is let in until then. `None`: the stop was requested.
+    async fn served(&self, shared: &Arc<Shared>, listens: bool) -> Option<HttpListener> {
+        loop {
+            match self.try_served(Arc::clone(shared)) {
+                Ok(http) => {
+                    if listens {
+                        self.health.works();
+                    }
+                    return Some(http);
+                }
+                Err(problem) => self.health.failed(&format!("the page is not served: {problem}")),
+            }
+            tokio::select! {
+                () = self.stop.requested() => return None,
+                () = tokio::time::sleep(LISTEN_RETRY_EVERY) => {}
+            }
+        }
+    }
+
+    fn try_served(&self, shared: Arc<Shared>) -> Result<HttpListener, String> {
+        let endpoints = self.endpoints(shared).map_err(|error| error.to_string())?;
+        let access = self.access().map_err(|error| error.to_string())?;
+        let named = self.is_named().then(|| announce::name(&self.room));
+        let names = Arc::new(guard::Names::of(self.config.listen.ip(), named, &self.config.names));
+        let router = routes::router(endpoints, access, Arc::clone(&names));
+        self.http_listener(router, &names)
     }
 
     /// Serves connections until accepting fails.

@@ -165,6 +165,11 @@ async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
         .iter()
         .filter_map(|output| output.problem().map(|problem| format!("{}: {problem}", output.name())))
         .collect();
+    // The parts that are no outputs, such as the camera and the stored files.
+    let is_output = |part: &str| shared.outputs.iter().any(|output| output.name() == part);
+    let problems = shared.updates.borrow().problems.clone();
+    let others = problems.into_iter().filter(|(part, _)| !is_output(part));
+    notes.extend(others.map(|(part, problem)| format!("{part}: {problem}")));
     notes.extend(shared.telemetry.thermal.note().map(|note| format!("board: {note}")));
     if state == MoodState::Stale {
         notes.push("camera: no new picture".to_owned());

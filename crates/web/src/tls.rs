@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
 use moodring_config as config;
-use moodring_runtime::atomic_file;
+use moodring_runtime::state_file;
 
 /// Validity of a generated certificate; phones refuse more than 825 days.
 const VALID_FOR: SignedDuration = SignedDuration::from_hours(24 * 730);
@@ -76,8 +76,8 @@ fn generated(storage: &Path, names: &[String], now: Timestamp) -> Result<Pair, S
     let failed = |error: &dyn std::fmt::Display| {
         format!("the page's certificate cannot be stored in {}: {error}", storage.display())
     };
-    let stored =
-        atomic_file::read(&storage.join(GENERATED_FILE), MAX_BYTES).map_err(|error| failed(&error))?;
+    // A damaged file is replaced, as one that was never there.
+    let stored = state_file::read(&storage.join(GENERATED_FILE), MAX_BYTES).unwrap_or_default();
     if let Some(stored) = stored.filter(|stored| is_valid(stored, names, now))
         && let Ok(pair) = parse(&stored, &stored)
     {
@@ -87,7 +87,7 @@ fn generated(storage: &Path, names: &[String], now: Timestamp) -> Result<Pair, S
     let pem = generate(names, now, until).map_err(|error| failed(&error))?;
     let heading = format!("{HEADING} {} {}\n", until.as_second(), names.join(" "));
     let file = [heading.as_bytes(), pem.as_bytes()].concat();
-    atomic_file::write(&storage.join(GENERATED_FILE), &file).map_err(|error| failed(&error))?;
+    state_file::write(&storage.join(GENERATED_FILE), &file).map_err(|error| failed(&error))?;
     parse(&file, &file).map_err(|what| failed(&format!("it holds no {}", what.name())))
 }
 

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::Baseline;
 use moodring_config::{Config, Room};
-use moodring_runtime::atomic_file;
+use moodring_runtime::state_file;
 
 /// Minimum interval between two writes.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -54,7 +54,7 @@ impl BaselineStore {
     /// # Errors
     /// The file cannot be read, or is not a valid baseline.
     pub fn load(&self) -> io::Result<Option<Baseline>> {
-        let Some(bytes) = atomic_file::read(&self.path, MAX_BYTES)? else { return Ok(None) };
+        let Some(bytes) = state_file::read(&self.path, MAX_BYTES)? else { return Ok(None) };
         let file: File = serde_json::from_slice(&bytes)?;
         if file.schema != SCHEMA || !file.baseline.is_sound() {
             return Err(io::Error::other(format!("the file is not a valid {SCHEMA} document")));
@@ -73,7 +73,7 @@ impl BaselineStore {
             room: self.room.name.clone(),
             baseline: baseline.clone(),
         };
-        atomic_file::write(&self.path, &serde_json::to_vec_pretty(&file)?)
+        state_file::write(&self.path, &serde_json::to_vec_pretty(&file)?)
     }
 
     /// Removes the file. Returns whether it existed.
@@ -194,7 +194,7 @@ mod tests {
         let long = "x".repeat(MAX_BYTES as usize + 1);
         let damaged = ["", "{", &long, &sound.replace("0.7", "7.0"), &sound.replace("facing", "name")];
         for text in damaged {
-            fs::write(&store.path, text).unwrap();
+            state_file::write(&store.path, text.as_bytes()).unwrap();
             assert!(store.load().is_err(), "{text:.80}");
             let start = Instant::now();
             let (mut keeper, found) = BaselineKeeper::open(store.clone(), start);

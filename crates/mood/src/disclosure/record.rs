@@ -14,13 +14,14 @@ use tracing::warn;
 use super::COHORT_MEMORY;
 use moodring_config::Config;
 use moodring_runtime::process::{boot_id, clock_synchronised, uptime};
-use moodring_runtime::{Health, atomic_file};
+use moodring_runtime::{Health, state_file};
 
 /// How far ahead publishing is recorded: the interval between two writes.
 const RECORDED: Duration = Duration::from_secs(120);
 /// Maximum size of the file in bytes; a larger file was not written by this program.
 const MAX_BYTES: u64 = 4096;
 const SCHEMA: &str = "moodring.disclosure/1";
+const FILE_NAME: &str = "disclosure.json";
 
 /// Content of the file.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -62,7 +63,7 @@ impl PublicationRecord {
     /// The record in `storage.directory` of `config`, and how long expressions must be withheld from now on. A record that
     /// cannot be used withholds them for the longest time. `health` reports that the record cannot be written.
     pub fn open(config: &Config, health: Health) -> (Self, Duration) {
-        let path = config.storage.directory().join("disclosure.json");
+        let path = config.storage.directory().join(FILE_NAME);
         let withheld = match read(&path) {
             Ok(None) => Duration::ZERO,
             Ok(Some(file)) => withheld(&file, &Clocks::now()),
@@ -103,6 +104,14 @@ impl PublicationRecord {
     }
 }
 
+/// Writes a record in `directory` as if expressions were published now: the safe replacement of a damaged one.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn record_publication(directory: &Path) -> io::Result<()> {
+    write(&directory.join(FILE_NAME))
+}
+
 fn write(path: &Path) -> io::Result<()> {
     let clocks = Clocks::now();
     let ahead = jiff::SignedDuration::try_from(RECORDED).map_err(io::Error::other)?;
@@ -112,11 +121,11 @@ fn write(path: &Path) -> io::Result<()> {
         until_uptime_s: (clocks.uptime + RECORDED).as_secs_f64(),
         until: Timestamp::now().saturating_add(ahead).map_err(io::Error::other)?,
     };
-    atomic_file::write(path, &serde_json::to_vec_pretty(&file)?)
+    state_file::write(path, &serde_json::to_vec_pretty(&file)?)
 }
 
 fn read(path: &Path) -> io::Result<Option<File>> {
-    let Some(bytes) = atomic_file::read(path, MAX_BYTES)? else { return Ok(None) };
+    let Some(bytes) = state_file::read(path, MAX_BYTES)? else { return Ok(None) };
     let file: File = serde_json::from_slice(&bytes)?;
     if file.schema != SCHEMA || !file.until_uptime_s.is_finite() {
         return Err(io::Error::other(format!("the file is not a valid {SCHEMA} document")));

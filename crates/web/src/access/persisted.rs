@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cookie::Key;
 use super::{MAX_PAIRED, PAIRED_FOR, Role};
-use moodring_runtime::atomic_file;
+use moodring_runtime::state_file;
 
 const KEY_FILE: &str = "page.key";
 const LIST_FILE: &str = "paired.json";
@@ -54,7 +54,7 @@ pub(super) fn with_phone(paired: &[Paired], id: &str, now: Timestamp) -> Vec<Pai
 
 /// The signing key in `directory`, if there is one.
 pub(super) fn key(directory: &Path) -> io::Result<Option<Key>> {
-    let Some(bytes) = atomic_file::read(&directory.join(KEY_FILE), MAX_BYTES)? else { return Ok(None) };
+    let Some(bytes) = state_file::read(&directory.join(KEY_FILE), MAX_BYTES)? else { return Ok(None) };
     let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| {
         io::Error::other("page.key is not a key of moodring; delete it, then pair all phones again")
     })?;
@@ -65,13 +65,13 @@ pub(super) fn key(directory: &Path) -> io::Result<Option<Key>> {
 pub(super) fn new_key(directory: &Path) -> io::Result<Key> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    atomic_file::write(&directory.join(KEY_FILE), &bytes)?;
+    state_file::write_with_copy(&directory.join(KEY_FILE), &bytes)?;
     Ok(Key::of(bytes))
 }
 
 /// The stored list of paired phones.
 pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
-    let Some(bytes) = atomic_file::read(&directory.join(LIST_FILE), MAX_BYTES)? else {
+    let Some(bytes) = state_file::read(&directory.join(LIST_FILE), MAX_BYTES)? else {
         return Ok(Vec::new());
     };
     let mut paired: Vec<Paired> = serde_json::from_slice(&bytes)?;
@@ -81,7 +81,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Vec<Paired>> {
 
 /// Stores the list of paired phones.
 pub(super) fn write(directory: &Path, paired: &[Paired]) -> io::Result<()> {
-    atomic_file::write(&directory.join(LIST_FILE), &serde_json::to_vec(paired)?)
+    state_file::write_with_copy(&directory.join(LIST_FILE), &serde_json::to_vec(paired)?)
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
         let bytes = std::fs::read(directory.join(KEY_FILE)).unwrap();
-        assert!(bytes.len() == 32 && bytes.iter().any(|byte| *byte != bytes[0]), "a key is random");
+        assert!(bytes.len() > 32 && bytes.iter().any(|byte| *byte != bytes[0]), "a key is random");
         std::fs::write(directory.join(KEY_FILE), "short").unwrap();
         assert!(key(&directory).is_err(), "a foreign key file is refused");
     }

@@ -10,6 +10,9 @@ function show(now) {
   const { paused, switch_closed: closed, dimmed, aiming, records_lessons: records, lesson } = device;
   byId("controls").hidden = false;
   byId("new").hidden = !device.is_new;
+  const problems = Object.entries(device.problems).map(([part, problem]) => `${part}: ${problem}`);
+  byId("problems").textContent = problems.join("\n");
+  byId("problems").hidden = problems.length === 0;
   byId("pause").textContent = say(paused ? "resume" : "pause");
   byId("pause").disabled = closed;
   byId("controls-hint").textContent = closed ? say("switch-closed") : "";

@@ -325,14 +325,22 @@ async fn ten_thousand_wrong_codes_pair_no_phone() {
 }
 
 #[tokio::test]
-async fn with_an_unreadable_list_the_page_is_not_served() {
+async fn with_an_unreadable_list_the_page_is_not_served_until_it_is_mended() {
     let storage = tempfile::tempdir().unwrap();
     std::fs::write(storage.path().join("paired.json"), "[{").unwrap();
     let (web, _moods) = web(SocketAddr::from(([0, 0, 0, 0], 0)), samples::live());
     let web = Web { storage: storage.path().into(), ..web };
     let health = Arc::clone(&web.health);
     let listener = web.listen().await.unwrap();
-    web.run(Some(listener)).await;
+    tokio::time::pause();
+    let stop = web.stop.clone();
+    let task = tokio::spawn(web.run(Some(listener)));
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let problem = health.problem().unwrap();
     assert!(problem.contains("the page is not served"), "{problem}");
+    std::fs::remove_file(storage.path().join("paired.json")).unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(health.is_up() && health.problem().is_none());
+    stop.request();
+    task.await.unwrap();
 }
