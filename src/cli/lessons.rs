@@ -12,7 +12,7 @@ use super::OptionalConfig;
 use moodring_config::Config;
 use moodring_contract::Level;
 use moodring_contract::lesson::Metric;
-use moodring_lessons::{Lesson, Report, Store, csv, html, remove_report};
+use moodring_lessons::{Lesson, Report, Separator, Store, csv, html, remove_report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -54,6 +54,12 @@ enum Command {
         /// An HTML page, the complete report as JSON, or one line per minute as CSV
         #[arg(long, value_enum, default_value_t = Format::Html)]
         format: Format,
+        /// What separates the fields of CSV: `semicolon` for spreadsheets where the comma is the decimal sign
+        #[arg(long, default_value = "comma", value_parser = separator)]
+        separator: Separator,
+        /// Write the times of CSV as local times of clock.time_zone, instead of UTC
+        #[arg(long)]
+        local_time: bool,
         /// File to write; without it standard output
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -91,6 +97,11 @@ fn lesson_choice(text: &str) -> Result<LessonChoice, String> {
     }
 }
 
+fn separator(text: &str) -> Result<Separator, String> {
+    let found = Separator::ALL.into_iter().find(|separator| separator.name() == text);
+    found.ok_or_else(|| "must be comma, semicolon or tab".into())
+}
+
 fn date(text: &str) -> Result<Date, String> {
     text.parse().map_err(|_| "must be a day such as 2026-11-23".into())
 }
@@ -108,13 +119,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             print!("{}", details(&Report::read(&store, id)?, &zone));
             Ok(())
         }
-        Command::Export { lesson, format, output } => {
+        Command::Export { lesson, format, separator, local_time, output } => {
             let store = Store::open_to_read(&directory)?;
             let report = Report::read(&store, id(&store, *lesson)?)?;
             let text = match format {
                 Format::Html => html(&report, &zone),
                 Format::Json => serde_json::to_string_pretty(&report)? + "\n",
-                Format::Csv => csv(&report.minutes),
+                Format::Csv => csv(&report.minutes, *separator, local_time.then_some(&zone)),
             };
             write(output.as_deref(), &text)
         }

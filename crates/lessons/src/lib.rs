@@ -46,7 +46,7 @@ pub use report::{PaceSpan, Quality, Report, Summary};
 pub use schema::FILE_NAME;
 pub use store::Store;
 pub use store_error::StoreError;
-pub use table::csv;
+pub use table::{Separator, csv};
 pub use task::{LessonChannels, run};
 pub use timetable::{Timetable, TimetableError};
 

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use base64::Engine as _;
@@ -202,7 +202,38 @@ fn number(id: &str) -> Option<i64> {
     digits.then(|| id.parse().ok()).flatten()
 }
 
-async fn export(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> Result<Response, Error> {
+/// How a table is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TableFormat {
+    /// `comma`, `semicolon` or `tab`.
+    separator: String,
+    /// `utc` or `local`.
+    time: String,
+}
+
+impl TableFormat {
+    /// The separator, and whether times are local.
+    fn parse(&self) -> Option<(lesson::Separator, bool)> {
+        let known = lesson::Separator::ALL.into_iter().find(|separator| separator.name() == self.separator);
+        let separator = if self.separator.is_empty() { Some(Default::default()) } else { known };
+        let is_local = match self.time.as_str() {
+            "" | "utc" => false,
+            "local" => true,
+            _ => return None,
+        };
+        Some((separator?, is_local))
+    }
+}
+
+async fn export(
+    State(shared): State<Arc<Shared>>,
+    Path(file): Path<String>,
+    Query(table): Query<TableFormat>,
+) -> Result<Response, Error> {
+    let (separator, is_local) = table.parse().ok_or_else(|| {
+        Error::Fault(Fault::Invalid("separator is comma, semicolon or tab; time is utc or local".into()))
+    })?;
     let (id, format) = parse(&file).ok_or(Error::NotANumber)?;
     let policy = shared.policy.clone();
     let read = shared.with(move |archive| {
@@ -211,7 +242,7 @@ async fn export(State(shared): State<Arc<Shared>>, Path(file): Path<String>) -> 
             Format::Html => lesson::html(&report, &archive.zone),
             // Serialization cannot fail: a report has string keys and numbers only.
             Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
-            Format::Csv => lesson::csv(&report.minutes),
+            Format::Csv => lesson::csv(&report.minutes, separator, is_local.then_some(&archive.zone)),
         })
     });
     let text = read.await?;

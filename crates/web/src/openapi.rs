@@ -1,5 +1,6 @@
 //! The API as an OpenAPI 3.1 document; its schemas are generated from the program's own types.
 
+use moodring_lessons::Separator;
 use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
@@ -102,6 +103,15 @@ fn body(schema: Schema) -> Value {
 /// Adds a parameter of the path that matches `pattern`.
 fn at(name: &str, pattern: &str, mut input: Value) -> Value {
     input["parameters"] = json!([{ "name": name, "in": "path", "required": true, "schema": { "type": "string", "pattern": pattern } }]);
+    input
+}
+
+/// Adds an optional parameter `name` with the values `names`.
+fn choice(name: &str, names: &[&str], mut input: Value) -> Value {
+    let parameter = json!({ "name": name, "in": "query", "schema": { "type": "string", "enum": names } });
+    if let Some(parameters) = input["parameters"].as_array_mut() {
+        parameters.push(parameter);
+    }
     input
 }
 
@@ -246,9 +256,18 @@ fn add_lessons(document: &mut Document) {
     let report = Content::Media(&["text/html", "application/json", "text/csv"]);
     document.add(
         ("get", lesson),
-        "A report",
-        at("lesson", r"^[0-9]{1,18}\.(html|json|csv)$", nothing()),
-        vec![(200, "the report", report), none(), store()],
+        "A report; for CSV what separates the fields, and whether times are local",
+        choice(
+            "separator",
+            &Separator::ALL.map(Separator::name),
+            choice("time", &["utc", "local"], at("lesson", r"^[0-9]{1,18}\.(html|json|csv)$", nothing())),
+        ),
+        vec![
+            (200, "the report", report),
+            (422, "an unknown separator or time", Content::Error),
+            none(),
+            store(),
+        ],
     );
     document.add(
         ("delete", lesson),
