@@ -78,5 +78,5 @@ fn forget_messages(arguments: &ForgetArguments) -> anyhow::Result<()> {
 fn target(config: Config, device: DeviceId) -> Target {
     let address = Address { host: config.mqtt.host.clone(), port: config.mqtt.port };
     let (mode, publishes_facing) = (config.mood.mode, config.publishes_facing());
-    Target { address, room: config.room, device, config: config.mqtt, mode, publishes_facing }
+    Target { address, room: config.room, device, config: config.mqtt, mode, publishes_facing, page: None }
 }

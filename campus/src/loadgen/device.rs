@@ -70,6 +70,7 @@ impl Device {
             config: plan.mqtt.clone(),
             mode: Mode::Mood,
             publishes_facing: true,
+            page: None,
         };
         let encoder = PayloadEncoder::new(&target);
         let publisher_stop = Stop::default();

@@ -15,13 +15,10 @@ use moodring_contract::lesson::Metric;
 const EXPIRE_AFTER_S: u32 = 180;
 /// The names of the seven mood words, in the order of the type.
 const WORDS: [&str; 7] = ["bright", "attentive", "calm", "restless", "strained", "drowsy", "unsure"];
+/// Topic of Home Assistant's birth message, which does not depend on the prefix of the discovery topics.
+pub(super) const BIRTH_TOPIC: &str = "homeassistant/status";
 /// Topic on which a campus may publish, retained, the newest released version. Devices do not read it.
 const LATEST_VERSION_TOPIC: &str = "moodring/latest_version";
-
-/// The topic on which Home Assistant publishes that it has started.
-pub(super) fn birth_topic(config: &Mqtt) -> String {
-    format!("{}/status", config.discovery_prefix)
-}
 
 /// The topic on which `device` is announced.
 pub(super) fn topic(config: &Mqtt, device: &str) -> String {
@@ -31,7 +28,7 @@ pub(super) fn topic(config: &Mqtt, device: &str) -> String {
 /// The announcement to Home Assistant (MQTT device discovery, as of 2026.11).
 pub(super) fn announcement(target: &Target, topics: &Topics) -> Value {
     let room = &target.room;
-    json!({
+    let mut announcement = json!({
         "device": {
             "identifiers": [target.device.as_str()],
             "name": format!("moodring {}", room.name),
@@ -51,7 +48,11 @@ pub(super) fn announcement(target: &Target, topics: &Topics) -> Value {
         "state_topic": topics.mood(),
         "qos": 1,
         "components": Value::Object(components(target, topics)),
-    })
+    });
+    if let Some(page) = &target.page {
+        announcement["device"]["configuration_url"] = page.as_str().into();
+    }
+    announcement
 }
 
 /// The entities by key; each has its own `unique_id`.
@@ -80,10 +81,17 @@ fn components(target: &Target, topics: &Topics) -> serde_json::Map<String, Value
     all.into_iter().map(with_id).collect()
 }
 
-/// The room, reduced to the characters that entity ids may have.
+/// The room, reduced to the characters that entity ids may have. A name that loses letters, such as one in Hindi, gets a part
+/// of the device's name: two such rooms would have the same entity ids.
 fn slug(target: &Target) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    target.room.name.chars().map(letter).collect()
+    let name = &target.room.name;
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut words: Vec<_> = words.map(str::to_ascii_lowercase).collect();
+    if words.is_empty() || name.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) {
+        let device = target.device.as_str();
+        words.push(device.get(device.len().saturating_sub(6)..).unwrap_or(device).to_owned());
+    }
+    words.join("_")
 }
 
 fn metrics() -> Vec<(String, Value)> {

@@ -12,6 +12,7 @@ use crate::client::rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use moodring_config::{BrokerKind, Mqtt, Tls};
+use moodring_runtime::text_file;
 
 /// Maximum size of a password file; the rest is not read.
 const MAX_PASSWORD_BYTES: u64 = 4096;
@@ -157,7 +158,7 @@ fn pem(key: &str, path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path);
     let read = file.and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut bytes));
-    read.map_err(|error| format!("{key} {} cannot be read: {error}", path.display()))?;
+    read.map_err(|error| unreadable(key, path, &error))?;
     Ok(bytes)
 }
 
@@ -166,11 +167,25 @@ fn pem(key: &str, path: &Path) -> Result<Vec<u8>, String> {
 /// # Errors
 /// One line that names `key` and the file.
 pub(crate) fn first_line(key: &str, path: &Path) -> Result<String, String> {
-    let problem = |error| format!("{key} {} cannot be read: {error}", path.display());
+    let problem = |error| unreadable(key, path, &error);
     let file = std::fs::File::open(path).map_err(problem)?;
-    let mut line = String::new();
-    BufReader::new(file.take(MAX_PASSWORD_BYTES)).read_line(&mut line).map_err(problem)?;
+    let mut line = Vec::new();
+    BufReader::new(file.take(MAX_PASSWORD_BYTES)).read_until(b'\n', &mut line).map_err(problem)?;
+    let line = text_file::decode(line).map_err(|error| format!("{key} {} {error}", path.display()))?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Why the file `path` cannot be read. A credential of the service exists only while the service runs.
+fn unreadable(key: &str, path: &Path, error: &std::io::Error) -> String {
+    let mut parts = path.components().map(std::path::Component::as_os_str);
+    let is_credential = parts.any(|part| part == "credentials" || part == "credstore");
+    let hint = if is_credential && error.kind() == std::io::ErrorKind::NotFound {
+        "; it is a credential of the service, which exists only while the service runs and only if its unit has \
+         LoadCredential= or LoadCredentialEncrypted= for it (systemctl edit moodring)"
+    } else {
+        ""
+    };
+    format!("{key} {} cannot be read: {error}{hint}", path.display())
 }
 
 #[cfg(test)]
@@ -195,6 +210,27 @@ mod tests {
         assert_eq!(secrets.login(&named), Ok(Some(("me".into(), "own".into()))));
         let embedded = Mqtt { broker: BrokerKind::Embedded, ..named };
         assert_eq!(secrets.login(&embedded), Ok(None), "the embedded broker needs no password");
+    }
+
+    #[test]
+    fn a_password_file_may_have_the_marks_of_windows_and_its_encoding_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            first_line("mqtt.password_file", &path)
+        };
+        assert_eq!(read(b"\xef\xbb\xbfsecr\xc3\xa9t \r\nmore"), Ok("secr\u{e9}t ".into()));
+        let utf16: Vec<u8> = "\u{feff}secret\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let problem = read(&utf16).unwrap_err();
+        assert!(problem.contains("mqtt.password_file") && problem.contains("UTF-16"), "{problem}");
+        assert!(read(b"secr\xe9t\n").unwrap_err().contains("Latin-1"));
+        let absent = Path::new("/run/credentials/moodring.service/mqtt-password");
+        let problem = first_line("mqtt.password_file", absent).unwrap_err();
+        assert!(
+            problem.contains("credential of the service") && problem.contains("LoadCredential="),
+            "{problem}"
+        );
     }
 
     #[test]

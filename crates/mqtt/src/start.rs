@@ -105,6 +105,7 @@ pub fn start(
         config: config.mqtt.clone(),
         mode: config.mood.mode,
         publishes_facing: config.publishes_facing(),
+        page: config.web.url(),
     });
     if let Some(target) = target {
         starter.publisher(target, moods, telemetry, commands, overlays);

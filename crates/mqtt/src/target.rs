@@ -29,6 +29,8 @@ pub struct Target {
     pub mode: Mode,
     /// Whether it publishes the share of the people who face the front.
     pub publishes_facing: bool,
+    /// Address of the device's page, if it is in the network.
+    pub page: Option<String>,
 }
 
 impl Target {

@@ -123,6 +123,7 @@ fn target(port: u16, config: config::Mqtt) -> Target {
         config,
         mode: Mode::Mood,
         publishes_facing: true,
+        page: None,
     }
 }
 

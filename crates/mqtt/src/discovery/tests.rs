@@ -18,6 +18,7 @@ fn target(change: impl FnOnce(&mut Mqtt)) -> Target {
         config,
         mode: Mode::Mood,
         publishes_facing: true,
+        page: None,
     }
 }
 
@@ -158,4 +159,34 @@ fn the_documented_entities_are_announced() {
     let no_commands = target(|config| config.commands = false);
     let no_commands = super::announcement(&no_commands, &topics(&no_commands));
     assert!(no_commands["components"]["pause"].is_null(), "no switch where commands are disabled");
+}
+
+#[test]
+fn rooms_with_letters_of_other_scripts_have_entity_ids_of_their_own() {
+    let ids = |room: &str, machine: &str| {
+        let mut target = Target { device: DeviceId::of(machine), ..target(|_| {}) };
+        target.room.name = room.into();
+        let announcement = announcement(&target, &topics(&target));
+        text(&announcement["components"]["people"], "default_entity_id").to_owned()
+    };
+    assert_eq!(ids("B 214", "a"), "sensor.moodring_b_214_people");
+    let (first, second) = (
+        ids("\u{915}\u{915}\u{94d}\u{937}\u{93e} 7", "a"),
+        ids("\u{939}\u{93f}\u{902}\u{926}\u{940} 7", "b"),
+    );
+    assert!(
+        first.starts_with("sensor.moodring_7_") && first.ends_with("_people") && first != second,
+        "{first} {second}"
+    );
+    assert!(!first.contains("__"), "{first}");
+}
+
+#[test]
+fn the_page_in_the_network_is_announced() {
+    let url = |page: Option<&str>| {
+        let target = Target { page: page.map(str::to_owned), ..target(|_| {}) };
+        announcement(&target, &topics(&target))["device"]["configuration_url"].clone()
+    };
+    assert_eq!(url(Some("https://192.0.2.7:8080/")), "https://192.0.2.7:8080/");
+    assert!(url(None).is_null());
 }

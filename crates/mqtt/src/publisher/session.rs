@@ -231,8 +231,7 @@ impl Publisher {
         self.health.connections.increment();
         self.spool.set_online(true);
         let commands = self.commands.is_some().then(|| self.topics.command("+"));
-        let config = &self.target.config;
-        let birth = config.discovery.then(|| discovery::birth_topic(config));
+        let birth = self.target.config.discovery.then(|| discovery::BIRTH_TOPIC.to_owned());
         let overlays =
             self.overlays.as_ref().map(|_| OverlayScope::ALL.map(|scope| self.overlay_topic(scope)));
         let others = commands.into_iter().chain(birth).chain(overlays.into_iter().flatten());
@@ -386,10 +385,9 @@ impl Publisher {
 
     /// Whether Home Assistant has just started, so that it needs the current state again.
     fn is_birth(&self, message: &Received) -> bool {
-        let config = &self.target.config;
-        config.discovery
+        self.target.config.discovery
             && !message.retained
-            && message.topic == discovery::birth_topic(config)
+            && message.topic == discovery::BIRTH_TOPIC
             && message.payload == b"online"
     }
 
