@@ -122,6 +122,7 @@ fn a_faulty_calendar_is_reported_with_file_and_line_and_stops_the_start() {
             let stderr = text(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
             assert!(stderr.contains(expected) && !stderr.contains("panicked"), "{arguments:?}: {stderr}");
+            assert_eq!(stderr.matches(expected).count(), 1, "{arguments:?}: {stderr}");
         }
         let unused = configuration(directory.path(), &format!("{lessons}\"automatic\"\n"));
         assert_eq!(run(&["check", "--config", &unused]).status.code(), Some(2), "{expected}");

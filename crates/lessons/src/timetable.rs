@@ -16,20 +16,20 @@ const MAX_PERIODS: usize = 2_000;
 #[derive(Debug, thiserror::Error)]
 pub enum TimetableError {
     /// A cron pattern is invalid.
-    #[error("lessons.timetable, begin = {begin:?}: {source}")]
+    #[error("lessons.timetable, begin = {begin:?}: {fault}")]
     Pattern {
         /// As configured.
         begin: String,
         /// The parser's error.
-        source: croner::errors::CronError,
+        fault: croner::errors::CronError,
     },
     /// The calendar cannot be used.
-    #[error("{}", calendar_faults(path, source))]
+    #[error("{}", calendar_faults(path, fault))]
     Calendar {
         /// As configured.
         path: PathBuf,
         /// The fault of the file.
-        source: CalendarError,
+        fault: CalendarError,
     },
 }
 
@@ -82,7 +82,7 @@ fn calendar(lessons: &Lessons, zone: &TimeZone) -> Result<Calendar, TimetableErr
     if path.as_os_str().is_empty() {
         return Ok(Calendar::default());
     }
-    Calendar::load(path, zone).map_err(|source| TimetableError::Calendar { path: path.clone(), source })
+    Calendar::load(path, zone).map_err(|fault| TimetableError::Calendar { path: path.clone(), fault })
 }
 
 impl Timetable {
@@ -97,7 +97,7 @@ impl Timetable {
         let pattern = |entry: &moodring_config::TimetableEntry| {
             let begin = entry
                 .pattern()
-                .map_err(|source| TimetableError::Pattern { begin: entry.begin.clone(), source })?;
+                .map_err(|fault| TimetableError::Pattern { begin: entry.begin.clone(), fault })?;
             let length = SignedDuration::from_mins(entry.minutes.into());
             Ok(Pattern { begin, length, title: entry.title.clone() })
         };

@@ -1,7 +1,7 @@
 //! The API as an OpenAPI 3.1 document; its schemas are generated from the program's own types.
 
-use moodring_lessons::Separator;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{attention, commands, lessons, preview, setup, trend};
 use moodring_contract::Mood;
+use moodring_lessons::Separator;
 
 /// Body of an error.
 #[derive(JsonSchema)]
@@ -113,6 +114,12 @@ fn choice(name: &str, names: &[&str], mut input: Value) -> Value {
         parameters.push(parameter);
     }
     input
+}
+
+/// The document as JSON. It is made once: it takes milliseconds, in which nobody else is answered.
+pub(super) fn text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
+    &TEXT
 }
 
 /// The document.

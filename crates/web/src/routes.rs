@@ -36,7 +36,9 @@ pub(super) fn endpoints(shared: Arc<Shared>) -> Endpoints {
         .get("/api/v1/events", Reader, events)
         .get("/api/v1/attention", Teacher, attention::newest)
         .get("/display.png", Reader, display_png)
-        .get("/api/v1/openapi.json", Reader, || async { Json(openapi::document()) })
+        .get("/api/v1/openapi.json", Reader, || async {
+            ([(header::CONTENT_TYPE, "application/json")], openapi::text())
+        })
         .get("/healthz", MetricsReader, healthz)
         .get("/metrics", MetricsReader, metrics_text)
         .finish()
