@@ -54,6 +54,7 @@ setup-browser: ## install the dependencies of the browser tests
 
 fault-test: ## test devices with faults of brokers, networks, disks, clocks and power; takes six minutes [FAULT="part of a name"]
 	@scripts/setup.sh faults
+	cargo build --locked --bin moodring
 	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked -p moodring-campus --test faults -- --full $(if $(FAULT),"$(FAULT)")
 
 load-test: ## measure 1000 devices on Mosquitto, 500 on three NATS nodes, and the ingest into PostgreSQL [LOAD="part of a name"]

@@ -89,7 +89,7 @@ pub(crate) fn disk_read_only(name: &'static str, _: Extent) -> Tried {
     Ok(stage.books("from the start, broker killed meanwhile; then made writable".into(), 2))
 }
 
-fn libfaketime() -> Option<PathBuf> {
+pub(crate) fn libfaketime() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|folder| folder.path());
     folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists())
 }

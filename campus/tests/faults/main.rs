@@ -12,6 +12,7 @@
 mod access;
 mod broker;
 mod cluster;
+mod daemon;
 mod device;
 mod inbound;
 mod ledger;
@@ -66,6 +67,10 @@ const FAULTS: &[Fault] = &[
     Fault { name: "clock jumps", quick: false, attempt: device::clock_jumps },
     Fault { name: "power cut while offline", quick: false, attempt: device::power_cut_offline },
     Fault { name: "power cut while online", quick: false, attempt: device::power_cut_online },
+    Fault { name: "pause confirmed, then a power cut", quick: false, attempt: daemon::durable_pause },
+    Fault { name: "damaged state files", quick: false, attempt: daemon::damaged_files },
+    Fault { name: "clock beyond keep_days", quick: false, attempt: daemon::clock_beyond_keep_days },
+    Fault { name: "readers that never read", quick: false, attempt: daemon::silent_readers },
 ];
 
 /// Side by side; more would measure the machine.
