@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 use moodring_camera::PixelBox;
 use moodring_config::{Config, LessonBegin, TimetableEntry};
-use moodring_lessons::{Recorder, Report, Store, Timetable, csv, html};
+use moodring_lessons::{Recorder, Report, Separator, Store, Timetable, csv, html};
 use moodring_mood::Aggregator;
 use moodring_vision::{Expressions, Face, Observation, Person, Readability, Reading, SeatId};
 
@@ -154,7 +154,7 @@ fn main() -> Result<()> {
     let report = Report::read(&store, last)?;
     std::fs::write(directory.join("lesson.html"), html(&report, &config.clock.zone()))?;
     std::fs::write(directory.join("lesson.json"), serde_json::to_string_pretty(&report)?)?;
-    std::fs::write(directory.join("lesson.csv"), csv(&report.minutes))?;
+    std::fs::write(directory.join("lesson.csv"), csv(&report.minutes, Separator::Comma, None))?;
     Ok(())
 }
 
