@@ -189,10 +189,10 @@ mod tests {
                 "\"coral\"",
                 "x.toml:2:12: engine.delegate is \"coral\", but must be \"none\", \"gpu\" or a table",
             ),
-            ("3", "x.toml:2:12: invalid type: integer `3`, expected \"none\", \"gpu\" or a table"),
-            ("{ options = {} }", "x.toml:2:12: missing field `library`"),
+            ("3", "x.toml:2:12: the value is 3, but must be \"none\", \"gpu\" or a table"),
+            ("{ options = {} }", "x.toml:2:12: missing key `library`"),
             ("{ library = \"a\", device = \"usb\" }", "unknown field `device`"),
-            ("{ library = \"a\", options = { device = 1 } }", "expected a string"),
+            ("{ library = \"a\", options = { device = 1 } }", "must be text in quotes"),
             (
                 "{ library = \"\" }",
                 "x.toml:2:24: engine.delegate.library is \"\", but must be a library name",

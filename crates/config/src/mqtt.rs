@@ -203,6 +203,10 @@ impl Mqtt {
         if host.is_empty() {
             return Some("is needed if mqtt.broker is \"external\"".into());
         }
+        // Reported of every text already.
+        if host.trim() != host || host.contains("${") {
+            return None;
+        }
         let is_address = host.parse::<std::net::IpAddr>().is_ok();
         let is_name = host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
         if host.len() <= MAX_HOST_BYTES && (is_address || is_name) {

@@ -31,7 +31,7 @@ use cookie::{Claim, Key};
 use moodring_config as config;
 use moodring_config::MetricsPolicy;
 use moodring_runtime::Pairing;
-use moodring_runtime::atomic_file;
+use moodring_runtime::text_file;
 use persisted::Paired;
 
 /// Name of the cookie.
@@ -117,9 +117,9 @@ impl MetricsAccess {
                 let path = web.metrics_token_file.display();
                 let fault =
                     |what: &str| std::io::Error::other(format!("web.metrics_token_file {path} {what}"));
-                let token = atomic_file::read(&web.metrics_token_file, MAX_TOKEN)?
-                    .ok_or_else(|| fault("does not exist"))?;
-                let token = token.trim_ascii().to_vec();
+                let token = text_file::read(&web.metrics_token_file, MAX_TOKEN)
+                    .map_err(|error| fault(&error.to_string()))?;
+                let token = token.trim().as_bytes().to_vec();
                 if token.len() < MIN_TOKEN {
                     return Err(fault("must hold at least 16 characters"));
                 }
