@@ -55,11 +55,7 @@ impl Disk {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.store = None;
-                if let StoreError::Broken { path, source } = &error {
-                    damaged::set_aside(path, source)?;
-                    self.was_replaced = true;
-                }
-                return Err(error);
+                return Err(self.set_aside(error));
             }
         };
         if !outcome.deleted.is_empty() {
@@ -86,16 +82,21 @@ impl Disk {
     fn store(&mut self) -> Result<&mut Store, StoreError> {
         let store = match self.store.take() {
             Some(store) => store,
-            None => match Store::open(&self.directory) {
-                Err(StoreError::Broken { path, source }) => {
-                    damaged::set_aside(&path, &source)?;
-                    self.was_replaced = true;
-                    Store::open(&self.directory)?
-                }
-                store => store?,
-            },
+            None => Store::open(&self.directory).map_err(|error| self.set_aside(error))?,
         };
         Ok(self.store.insert(store))
+    }
+
+    /// Sets the store aside if it is damaged, so that the next attempt begins a new one. Returns the `error` of this one.
+    fn set_aside(&mut self, error: StoreError) -> StoreError {
+        let StoreError::Broken { path, source } = &error else { return error };
+        match damaged::set_aside(path, source) {
+            Ok(()) => {
+                self.was_replaced = true;
+                error
+            }
+            Err(refused) => refused,
+        }
     }
 
     fn report(&mut self, id: i64) -> anyhow::Result<()> {
