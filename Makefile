@@ -11,7 +11,7 @@ BUILD_AS_TESTED := cargo build --locked --workspace --bins --test supervision
 # Debian name of the target architecture of the package.
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 
-.PHONY: help setup build deb demo check test web-test api-test page-load setup-browser fault-test load-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality gallery-quality mood-quality clean
+.PHONY: help setup build deb demo check test web-test api-test page-load setup-browser fault-test soak load-test test-aarch64 board-test campus campus-test campus-sizes nodered-test lint unit-check bench seat-quality gallery-quality mood-quality clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,12 +54,16 @@ setup-browser: ## install the dependencies of the browser tests
 
 fault-test: ## test devices with faults of brokers, networks, disks, clocks and power; takes six minutes [FAULT="part of a name"]
 	@scripts/setup.sh faults
-	cargo build --locked --bin moodring
-	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked -p moodring-campus --test faults -- --full $(if $(FAULT),"$(FAULT)")
+	$(BUILD_AS_TESTED)
+	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --workspace --test faults -- --full $(if $(FAULT),"$(FAULT)")
+
+soak: setup ## attack one device for a while and measure its memory, descriptors and log [MINUTES=10]
+	@scripts/setup.sh faults
+	MOODRING_REQUIRE_MOSQUITTO=1 cargo test --locked --workspace --test soak -- --minutes $(or $(MINUTES),10)
 
 load-test: ## measure 1000 devices on Mosquitto, 500 on three NATS nodes, and the ingest into PostgreSQL [LOAD="part of a name"]
 	@scripts/setup.sh faults
-	cargo test --locked -p moodring-campus --test faults -- --load $(if $(LOAD),"$(LOAD)")
+	cargo test --locked --workspace --test faults -- --load $(if $(LOAD),"$(LOAD)")
 
 test-aarch64: setup ## test networks (bit-exact), delegates, vision and mood on 64-bit ARM under qemu
 	scripts/cross-aarch64.sh cargo check --locked --features pi
@@ -78,7 +82,7 @@ campus-test: ## test ingest, schema, dashboards and alerts with real Mosquitto, 
 
 campus-sizes: ## measure the campus: bytes per row, messages per second, time of a roll-up
 	@scripts/setup.sh campus
-	MOODRING_REQUIRE_CAMPUS=1 cargo test --locked -p moodring-campus --test campus -- --ignored --nocapture --test-threads 1
+	MOODRING_REQUIRE_CAMPUS=1 cargo test --locked --workspace --test campus -- --ignored --nocapture --test-threads 1
 
 nodered-test: ## test the overview in a real browser [PICTURE=file for a screenshot]
 	@scripts/setup.sh browser || echo "nodered-test: not everything could be installed" >&2

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Output;
 
-use common::{moodring, shared};
+use common::{base_config, free_port, moodring, mosquitto, mosquitto_with, shared};
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> Output {
@@ -384,4 +384,33 @@ fn a_demo_ends_in_order_and_says_what_it_showed() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success() && stdout.contains("moods published"), "{stdout}{stderr}");
     assert!(!stderr.contains("did not stop in time"), "{stderr}");
+}
+
+#[test]
+fn doctor_calls_a_broker_ok_only_if_it_accepts_the_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let doctor = |port: u16| {
+        let config = directory.path().join("moodring.toml");
+        let text = format!(
+            "{}[camera.simulator]\npeople = 4\n[mqtt]\nbroker = \"external\"\nhost = \"127.0.0.1\"\nport = {port}\n",
+            base_config(directory.path())
+        );
+        std::fs::write(&config, text).unwrap();
+        let output = run(&["doctor", "--config", config.to_str().unwrap()]);
+        text_of_part(&output.stdout, "broker")
+    };
+    let (open, closed) = (free_port(), free_port());
+    let Some(_open) = mosquitto(open, directory.path()) else { return };
+    let Some(_closed) = mosquitto_with(closed, directory.path(), "allow_anonymous false\n") else { return };
+    assert_eq!(doctor(open), format!("ok    broker      127.0.0.1:{open} accepts this device"));
+    let refused = doctor(closed);
+    assert!(refused.starts_with("FAULT") && refused.contains("user name or the password"), "{refused}");
+    let nothing = doctor(free_port());
+    assert!(nothing.starts_with("FAULT") && nothing.contains("nothing listens"), "{nothing}");
+}
+
+/// The line of `report` about `part`.
+fn text_of_part(report: &[u8], part: &str) -> String {
+    let lines = String::from_utf8_lossy(report);
+    lines.lines().find(|line| line.get(6..).is_some_and(|rest| rest.starts_with(part))).unwrap().to_owned()
 }

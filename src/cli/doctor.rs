@@ -4,9 +4,7 @@ mod camera;
 mod hardware;
 
 use std::fmt::Display;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::{AlreadyReported, OptionalConfig};
 use crate::law::{self, Refusal};
@@ -14,14 +12,16 @@ use moodring_config::{BrokerKind, Config, Delegate, DisplayKind, ZoneKind, zone}
 use moodring_contract::Mode;
 use moodring_hardware::board::{Board, Machine};
 use moodring_hardware::display::fault as display_fault;
+use moodring_mqtt::attempt;
+use moodring_runtime::DeviceId;
 use moodring_vision::Vision;
 use moodring_vision::delegate::Delegation;
 use moodring_vision::engine::Share;
 use moodring_vision::litert::{LiteRt, VERSION, library_paths};
 use moodring_vision::model_card::{Cards, ModelCard, Task};
 
-/// Timeout for the connection to the broker.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes that must fit on the disk of the storage folder: those of the lessons of a day.
+const MIN_STORAGE_BYTES: usize = 1024 * 1024;
 
 /// Zones that admit less of the picture are a mistake: no class fits into it.
 const MIN_ADMITTED_PERCENT: f64 = 5.0;
@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let vision = models(&config, &mut report);
     camera::survey(&config, vision, &mut report);
     zones(&config, &mut report);
+    storage(&config, &mut report);
     broker(&config, &mut report);
     display(&config, &mut report);
     for finding in hardware::survey(&config, &Board::of(&config.board, &Machine::detect())) {
@@ -224,20 +225,42 @@ fn broker(config: &Config, report: &mut Report) {
         BrokerKind::Embedded => report.works("broker", "embedded, on loopback only"),
         BrokerKind::External => {
             let address = format!("{}:{}", mqtt.host, mqtt.port);
-            let reached = (mqtt.host.as_str(), mqtt.port).to_socket_addrs().and_then(|mut addresses| {
-                let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-                TcpStream::connect_timeout(&addresses.next().ok_or_else(none)?, BROKER_TIMEOUT)
-            });
-            match reached {
-                Ok(_) => report.works("broker", format_args!("{address} answers")),
-                Err(error) => report.fault(
-                    "broker",
-                    format_args!(
-                        "{address} does not answer ({error}); check mqtt.host, mqtt.port and the network"
-                    ),
-                ),
+            match try_broker(config) {
+                Ok(()) => report.works("broker", format_args!("{address} accepts this device")),
+                Err(problem) => report.fault("broker", format_args!("{address} {problem}")),
             }
         }
+    }
+}
+
+/// Connects to the broker as the device does, with its password and certificates; an open port alone proves nothing.
+fn try_broker(config: &Config) -> Result<(), String> {
+    let device = DeviceId::detect(&config.storage.directory());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot be tried: {error}"))?;
+    runtime.block_on(attempt::attempt(&config.mqtt, "", &device)).map_err(|(_, problem)| problem)
+}
+
+/// Whether lessons, spool and pause can be stored.
+fn storage(config: &Config, report: &mut Report) {
+    let folder = config.storage.directory();
+    if !folder.exists() {
+        return report.note("storage", format_args!("{} is created at the first start", folder.display()));
+    }
+    let probe = folder.join(".doctor");
+    let written = std::fs::write(&probe, [0; MIN_STORAGE_BYTES]);
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(()) => report.works("storage", format_args!("{} can be written", folder.display())),
+        Err(error) => report.fault(
+            "storage",
+            format_args!(
+                "{} cannot be written ({error}); check its owner and the free space",
+                folder.display()
+            ),
+        ),
     }
 }
 

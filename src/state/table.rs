@@ -85,6 +85,13 @@ pub const FILES: &[StateFile] = &[
         then: "nothing: the device does not read it",
     },
     StateFile {
+        name: "deleted-lessons/*",
+        part: "lessons",
+        contents: "the request to erase the waiting messages about a deleted lesson",
+        kind: Kind::Output,
+        then: "nothing: its name is the request",
+    },
+    StateFile {
         name: "spool.sqlite",
         part: "mqtt",
         contents: "messages that wait for the broker",
@@ -97,13 +104,6 @@ pub const FILES: &[StateFile] = &[
         contents: "messages that wait for a server",
         kind: Kind::Database,
         then: "messages that waited are lost; the spool has a new name",
-    },
-    StateFile {
-        name: "discovery-topic",
-        part: "mqtt",
-        contents: "the topic on which the device is announced to Home Assistant",
-        kind: Kind::Line,
-        then: "an announcement on an old topic must be deleted by hand",
     },
     StateFile {
         name: "retained-topics.json",

@@ -31,6 +31,11 @@ pub(crate) fn base_config(directory: &Path) -> String {
 /// Starts Mosquitto on loopback. Prints a skip message and returns `None` if it is not installed; `make test`
 /// installs it.
 pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
+    mosquitto_with(port, directory, "allow_anonymous true\n")
+}
+
+/// As [`mosquitto`], with `settings` in its configuration.
+pub(crate) fn mosquitto_with(port: u16, directory: &Path, settings: &str) -> Option<Process> {
     let program =
         ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
     let Some(program) = program else {
@@ -41,8 +46,8 @@ pub(crate) fn mosquitto(port: u16, directory: &Path) -> Option<Process> {
         skipped("mosquitto is not installed");
         return None;
     };
-    let config = directory.join("mosquitto.conf");
-    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    let config = directory.join(format!("mosquitto-{port}.conf"));
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\n{settings}")).unwrap();
     let child = Command::new(program)
         .arg("-c")
         .arg(&config)

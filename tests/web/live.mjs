@@ -158,7 +158,7 @@ const installable = ['the page can be installed', async (browser) => {
   assert.deepEqual(errors, []);
   const manifest = JSON.parse(data);
   for (const { src, type } of manifest.icons) {
-    const answer = await fetch(device.url + src);
+    const answer = await fetch(new URL(src, `${device.url}/`));
     assert.equal(answer.headers.get('content-type'), type);
   }
   const { installabilityErrors } = await visit.client.send('Page.getInstallabilityErrors');

@@ -15,6 +15,8 @@ use crate::{atomic_file, hex};
 const SEAL: &[u8] = b"\nsha256 ";
 /// Length of the checksum in hexadecimal digits, with the end of its line.
 const SEAL_DIGITS: usize = 65;
+/// Length of the page's key.
+const KEY_BYTES: usize = 32;
 /// Files that belong to a database: its write-ahead log and its index.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 
@@ -25,6 +27,9 @@ const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 pub fn read(path: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let Some(mut bytes) = atomic_file::read(path, max_bytes)? else { return Ok(None) };
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "its content does not match its checksum");
+    if is_of_version_0_1(&bytes) {
+        return Ok(Some(bytes));
+    }
     let end = bytes.len().checked_sub(SEAL.len() + SEAL_DIGITS).ok_or_else(damaged)?;
     let (content, seal) = bytes.split_at(end);
     if seal != seal_of(content) {
@@ -32,6 +37,13 @@ pub fn read(path: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     }
     bytes.truncate(end);
     Ok(Some(bytes))
+}
+
+/// Whether a file was written by version 0.1, which had no checksums: a JSON object from its first to its last brace, or the
+/// key of the page. Otherwise an update would pause the device and unpair all phones.
+fn is_of_version_0_1(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_end();
+    bytes.len() == KEY_BYTES || text.starts_with(b"{") && text.ends_with(b"}")
 }
 
 /// Replaces the content of a sealed file, as [`atomic_file::write`].
@@ -165,7 +177,8 @@ mod tests {
             std::fs::write(&path, &damaged).unwrap();
             assert!(read(&path, MAX).is_err(), "bit {bit}");
         }
-        for length in 0..sound.len() {
+        // A cut that leaves the content whole, perhaps with the end of its line, loses nothing.
+        for length in (0..sound.len()).filter(|length| ![14, 15, KEY_BYTES].contains(length)) {
             std::fs::write(&path, &sound[..length]).unwrap();
             assert!(read(&path, MAX).is_err(), "cut to {length}");
         }
@@ -173,6 +186,17 @@ mod tests {
         assert!(read(&path, MAX).is_err());
         write(&path, b"").unwrap();
         assert_eq!(read(&path, MAX).unwrap().unwrap(), b"");
+    }
+
+    #[test]
+    fn files_of_version_0_1_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.json");
+        for content in [&b"{\"schema\":\"moodring.control/1\",\"paused\":false}"[..], &[7; KEY_BYTES]] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read(&path, MAX).unwrap().unwrap(), content);
+            assert!(matches!(restore(&path, MAX).unwrap(), Restored::Nothing));
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ use moodring_runtime::{CameraPreview, PreviewHead, PreviewImage};
 
 /// Longer side of the image, in pixels: enough to aim the camera, too little to recognize people at the back.
 const LONGER_SIDE: u32 = 640;
-/// Maximum number of blocks across the width and height of a head.
+/// Maximum number of blocks across the width and height of a head. The side of a block is a power of two, and blocks lie on a
+/// fixed lattice of the image: blocks that moved with the boxes, which jitter, would show more of a head with each image.
 const BLOCKS: f32 = 5.0;
 /// Minimum side of a block, in pixels of the image.
 const MIN_BLOCK_PX: f32 = 4.0;
@@ -83,8 +84,12 @@ impl PreviewRenderer {
         let scaled = scaler.scale(luma, size).map_err(|error| error.to_string())?;
         let mut grey: Vec<u8> = (0..scaled.height).flat_map(|y| scaled.line(y)).copied().collect();
         let factor = size.width as f32 / frame.0 as f32;
-        for (_, bounds) in &self.covered {
-            pixelate(&mut grey, size, scale(*bounds, factor));
+        let mut areas: Vec<PixelBox> =
+            self.covered.iter().map(|(_, bounds)| scale(*bounds, factor)).collect();
+        // Where areas overlap, the coarser blocks remain.
+        areas.sort_by_key(|area| block_side(*area));
+        for area in areas {
+            pixelate(&mut grey, size, area);
         }
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
@@ -117,12 +122,20 @@ fn scale(PixelBox { x, y, width, height }: PixelBox, factor: f32) -> PixelBox {
     PixelBox { x: x * factor, y: y * factor, width: width * factor, height: height * factor }
 }
 
-/// Replaces each block of `area` and its margin with the block's mean.
+/// Side of the blocks in `area`, in pixels.
+fn block_side(area: PixelBox) -> usize {
+    let side = (area.width.max(area.height) / BLOCKS).ceil().clamp(MIN_BLOCK_PX, LONGER_SIDE as f32);
+    (side as usize).next_power_of_two()
+}
+
+/// Replaces each block of the lattice that `area` and its margin touch with the block's mean.
 fn pixelate(grey: &mut [u8], size: Size, area: PixelBox) {
-    let (width, height) = (size.width as usize, size.height as usize);
-    let (left, right) = span(area.x, area.width, width);
-    let (top, bottom) = span(area.y, area.height, height);
-    let block = (area.width.max(area.height) / BLOCKS).ceil().max(MIN_BLOCK_PX) as usize;
+    let (width, height, block) = (size.width as usize, size.height as usize, block_side(area));
+    let on_lattice = |(from, to): (usize, usize), end: usize| {
+        if from == to { (from, to) } else { (from / block * block, to.next_multiple_of(block).min(end)) }
+    };
+    let (left, right) = on_lattice(span(area.x, area.width, width), width);
+    let (top, bottom) = on_lattice(span(area.y, area.height, height), height);
     for y in (top..bottom).step_by(block) {
         for x in (left..right).step_by(block) {
             let (to_x, to_y) = (x.saturating_add(block).min(right), y.saturating_add(block).min(bottom));
@@ -167,13 +180,30 @@ mod tests {
         let mut grey = before.clone();
         pixelate(&mut grey, size, PixelBox { x: 30.0, y: 40.0, width: 20.0, height: 20.0 });
         let greys: std::collections::BTreeSet<u8> =
-            (35..65).flat_map(|y| grey[y * 100 + 25..y * 100 + 55].to_vec()).collect();
-        assert!(greys.len() <= 8 * 8, "{} greys", greys.len());
+            (32..68).flat_map(|y| grey[y * 100 + 24..y * 100 + 56].to_vec()).collect();
+        assert!(greys.len() <= 9 * 8, "{} greys", greys.len());
         let outside =
-            |index: &usize| !((25..55).contains(&(index % 100)) && (35..65).contains(&(index / 100)));
+            |index: &usize| !((24..56).contains(&(index % 100)) && (32..68).contains(&(index / 100)));
         assert!((0..10_000).filter(outside).all(|index| grey[index] == before[index]));
-        let row: Vec<u8> = grey[45 * 100 + 25..45 * 100 + 29].to_vec();
+        let row: Vec<u8> = grey[45 * 100 + 24..45 * 100 + 28].to_vec();
         assert!(row.iter().all(|luma| *luma == row[0]));
+    }
+
+    #[test]
+    fn many_images_with_jittering_boxes_show_no_more_of_a_head_than_one() {
+        let size = Size::new(100, 100);
+        let face: Vec<u8> = (0..10_000usize).map(|index| (index * 37 % 251) as u8).collect();
+        let views: std::collections::BTreeSet<Vec<u8>> = (0..100)
+            .map(|view| {
+                let mut grey = face.clone();
+                let jitter = |step: u32| (view / step % 10) as f32 * 0.3;
+                let area = PixelBox { x: 38.0 + jitter(1), y: 38.0 + jitter(10), width: 24.0, height: 24.0 };
+                pixelate(&mut grey, size, area);
+                // The middle of the head, which is inside each box.
+                (40..60).flat_map(|y| grey[y * 100 + 40..y * 100 + 60].to_vec()).collect()
+            })
+            .collect();
+        assert_eq!(views.len(), 1);
     }
 
     proptest! {
