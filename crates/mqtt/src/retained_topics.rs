@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use moodring_runtime::state_file::{self, SetAside};
 use moodring_runtime::{Health, StatusBoard, atomic_file};
 
 /// Name of the file in `storage.directory`: a JSON array of topics.
@@ -44,12 +45,13 @@ impl RetainedTopics {
         };
         let was_damaged = topics.is_none();
         if was_damaged {
-            let aside = file.with_extension("json.broken");
-            let _ = std::fs::rename(&file, &aside);
+            let place = match state_file::set_aside(&file, &"damaged") {
+                Ok(SetAside { aside, .. }) => format!("was renamed to {}", aside.display()),
+                Err(error) => format!("cannot be renamed ({error})"),
+            };
             health.failed(&format!(
-                "{} is damaged: it was renamed to {}, and messages on former topics may stay at the broker; delete them with `moodring mqtt forget --room NAME`",
+                "{} is damaged and {place}: messages on former topics may stay at the broker; delete them with `moodring mqtt forget --room NAME`",
                 file.display(),
-                aside.display()
             ));
         }
         Self { file: Some(file), topics: topics.unwrap_or_default(), health, was_damaged }
@@ -157,7 +159,7 @@ mod tests {
             std::fs::write(&file, damage).unwrap();
             let mut topics_left = RetainedTopics::open(folder.path(), board.clone());
             assert!(topics_left.all().is_empty() && !file.exists(), "{damage:?}");
-            assert!(folder.path().join("retained-topics.json.broken").exists());
+            assert!(folder.path().join("retained-topics.json.damaged").exists());
             assert!(board.now().problems[PART].contains("moodring mqtt forget"));
             topics_left.add(&topics("b-214"));
             assert_eq!(RetainedTopics::open(folder.path(), board).all(), topics("b-214"));

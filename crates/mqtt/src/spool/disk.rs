@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use moodring_runtime::atomic_file;
+use moodring_runtime::state_file::{self, SetAside};
 
 use super::entry::Kind;
 use super::exchange::{Difference, Loaded, Reservation};
@@ -78,12 +79,9 @@ impl Disk {
         let path = directory.join(FILE_NAME);
         match Self::open_file(&path) {
             Err(error) if error.is_broken() => {
-                let aside = path.with_extension("sqlite.broken");
-                tracing::warn!(path = %path.display(), aside = %aside.display(), %error, "the spool file is damaged: it was renamed and a new one is used");
-                for (from, to) in [("", ""), ("-wal", "-wal"), ("-shm", "-shm")] {
-                    let with = |path: &Path, end: &str| PathBuf::from(format!("{}{end}", path.display()));
-                    let _ = std::fs::rename(with(&path, from), with(&aside, to));
-                }
+                let SetAside { aside, reason, .. } = state_file::set_aside(&path, &error)
+                    .map_err(|source| DiskError::Folder { path: directory.into(), source })?;
+                tracing::warn!(path = %path.display(), aside = %aside.display(), error = reason, "the spool file is damaged: it was renamed and a new one is used");
                 Self::open_file(&path)
             }
             opened => opened,

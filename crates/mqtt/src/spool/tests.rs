@@ -189,7 +189,7 @@ fn a_damaged_file_is_renamed() {
         .unwrap();
     let (spool, _keeper) = Spool::open(directory.path(), 100);
     assert_eq!(spool.metrics().disk_writes, 1, "a new one was begun");
-    assert!(path.with_extension("sqlite.broken").exists());
+    assert!(path.with_extension("sqlite.damaged").exists());
     assert_eq!(append(&spool).1, 1);
 }
 

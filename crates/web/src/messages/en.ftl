@@ -70,6 +70,7 @@ expression-angry = angry
 expression-disgust = disgusted
 expression-spoken = between { $low } and { $high }
 
+problems = What does not work
 trend = Trend
 trend-span = Time span
 trend-minutes = { $minutes } min
@@ -122,7 +123,6 @@ refused-lost = The device does not answer.
 refused-status = The device, or a proxy before it, refused this: status { $status }.
 refused-foreign_host = The device does not know this address as its own. Its administrator adds the name to web.names.
 refused-foreign_page = This address is not the device's own: a proxy must pass Host on, or its name belongs in web.names.
-refused-forwarded = A proxy forwards to the page on loopback, which has no pairing. Let the page listen in the LAN.
 refused-too_slow = The request took too long. Please try again.
 
 untitled = A lesson

@@ -69,6 +69,7 @@ expression-angry = क्रोधित
 expression-disgust = अरुचि
 expression-spoken = { $low } और { $high } के बीच
 
+problems = क्या काम नहीं कर रहा
 trend = रुझान
 trend-span = समयावधि
 trend-minutes = { $minutes } मिनट
@@ -121,7 +122,6 @@ refused-lost = उपकरण उत्तर नहीं दे रहा।
 refused-status = उपकरण ने, या उसके सामने के प्रॉक्सी ने, इसे अस्वीकार किया: स्थिति { $status }।
 refused-foreign_host = उपकरण इस पते को अपना नहीं मानता। प्रशासक यह नाम web.names में जोड़े।
 refused-foreign_page = यह पता उपकरण का अपना नहीं है: प्रॉक्सी को Host आगे भेजना चाहिए, या उसका नाम web.names में हो।
-refused-forwarded = एक प्रॉक्सी लूपबैक के पृष्ठ तक पहुँचाता है, जहाँ जोड़ना नहीं होता। पृष्ठ को LAN में सुनने दें।
 refused-too_slow = अनुरोध में बहुत समय लगा। कृपया फिर प्रयास करें।
 
 untitled = एक पाठ

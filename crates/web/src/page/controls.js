@@ -10,8 +10,12 @@ function show(now) {
   const { paused, switch_closed: closed, dimmed, aiming, records_lessons: records, lesson } = device;
   byId("controls").hidden = false;
   byId("new").hidden = !device.is_new;
-  const problems = Object.entries(device.problems).map(([part, problem]) => `${part}: ${problem}`);
-  byId("problems").textContent = problems.join("\n");
+  const problems = Object.entries(device.problems).map(([part, problem]) => {
+    const item = document.createElement("li");
+    item.append(Object.assign(document.createElement("b"), { textContent: part }), ` ${problem}`);
+    return item;
+  });
+  byId("problems").querySelector("ul").replaceChildren(...problems);
   byId("problems").hidden = problems.length === 0;
   byId("pause").textContent = say(paused ? "resume" : "pause");
   byId("pause").disabled = closed;
