@@ -271,6 +271,7 @@ fn add_lessons(document: &mut Document) {
         ),
         vec![
             (200, "the report", report),
+            (400, "a parameter twice", Content::Nothing),
             (422, "an unknown separator or time", Content::Error),
             none(),
             store(),
