@@ -3,6 +3,7 @@
 use anyhow::{Context, anyhow, bail};
 
 use moodring_config::{BrokerKind, Config};
+use moodring_contract::Topics;
 use moodring_mqtt::{Address, Forgotten, Target, forget};
 use moodring_runtime::DeviceId;
 
@@ -27,10 +28,8 @@ pub(super) struct ForgetArguments {
     device: Option<String>,
 }
 
-/// One level of a topic.
 fn level(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.len() <= 64 && !text.contains(['/', '+', '#']);
-    if fits && !text.chars().any(char::is_control) {
+    if Topics::is_level(text) {
         return Ok(text.to_owned());
     }
     Err("must be the name of a room: 1 to 64 bytes without /, + and #".into())

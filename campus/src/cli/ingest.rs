@@ -1,6 +1,6 @@
 //! `moodring-campus ingest`: from the broker to the database. campus/README.md describes its parts.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use anyhow::{Context, anyhow};
 use moodring_campus::ingest::{
     Credentials, Devices, Ingest, Inventory, Limits, Store, Totals, maintain, trusting,
 };
-use moodring_runtime::{Stop, Supervisor, hex, watchdog};
+use moodring_runtime::{Stop, Supervisor, hex, text_file, watchdog};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a password file that are read.
+/// Maximum size of a password file, in bytes.
 const MAX_PASSWORD_BYTES: u64 = 4096;
 /// Maintenance and metrics end at once; a part that hangs is left behind after this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// PEM file with the authorities to trust; the connection to the broker then uses TLS
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Name of the session that the broker keeps while this is disconnected; no two clients may share it, and whoever knows it
-    /// can end the session. Derived from user and password if not given
+    /// Client id. The broker stores messages for it while the ingest is disconnected. Keep it secret: another client that
+    /// connects with it deletes them. Default: derived from user name and password
     #[arg(long, value_name = "ID", value_parser = client_id)]
     client_id: Option<String>,
     /// devices.csv of access.py: a message whose topic is not of its device's room is quarantined
@@ -143,11 +143,9 @@ fn credentials(arguments: &Arguments) -> anyhow::Result<Option<Credentials>> {
 }
 
 fn first_line(path: &Path) -> anyhow::Result<String> {
-    let context = || format!("{} cannot be read", path.display());
-    let file = std::fs::File::open(path).with_context(context)?;
-    let mut line = String::new();
-    BufReader::new(file.take(MAX_PASSWORD_BYTES)).read_line(&mut line).with_context(context)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    let text =
+        text_file::read(path, MAX_PASSWORD_BYTES).map_err(|error| anyhow!("{} {error}", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn broker(text: &str) -> Result<(String, u16), String> {

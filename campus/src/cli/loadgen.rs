@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moodring_campus::loadgen::{self, Journal, MAX_DEVICES, Plan, Totals};
 use moodring_config::{BrokerKind, Config, Protocol};
+use moodring_contract::Topics;
 use moodring_mqtt::Address;
 use moodring_runtime::Stop;
 
@@ -101,8 +102,11 @@ fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
 }
 
 fn level(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.len()) && !text.contains(['/', '+', '#', '\0']);
-    if fits { Ok(text.to_owned()) } else { Err("must be one level of a topic, of at most 64 bytes".into()) }
+    if Topics::is_level(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be one level of a topic, of at most 64 bytes".into())
+    }
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {

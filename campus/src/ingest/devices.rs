@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use moodring_runtime::text_file;
 
 /// Bytes of a list: about 200,000 devices.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -28,45 +29,42 @@ struct Entry {
 pub struct Devices(BTreeMap<String, Entry>);
 
 impl Devices {
-    /// Reads a list with the columns device, site, room and, optionally, former: `site/room` of rooms where the device hung
+    /// Reads a CSV file with the columns device, site, room and, optionally, former: `site/room` of rooms where the device hung
     /// before, separated by spaces.
     ///
     /// # Errors
-    /// The file cannot be read, a column is missing, or a line is not valid; the message names the line.
+    /// The file cannot be read, a column is missing, or a line is not valid; the message names file and line.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("{}", path.display());
-        let size = std::fs::metadata(path).with_context(context)?.len();
-        ensure!(size <= MAX_BYTES, "{} has {size} bytes; the maximum is {MAX_BYTES}", path.display());
-        Self::parse(&std::fs::read_to_string(path).with_context(context)?).with_context(context)
+        let context = || path.display().to_string();
+        Self::parse(&text_file::read(path, MAX_BYTES).with_context(context)?).with_context(context)
     }
 
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut lines = text.trim_start_matches('\u{feff}').lines();
-        let header: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
-        let column = |name: &str| header.iter().position(|column| *column == name);
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let header = reader.headers()?;
+        let column = |name: &str| header.iter().position(|column| column == name);
         let (Some(device), Some(site), Some(room)) = (column("device"), column("site"), column("room"))
         else {
             bail!("the first line must name the columns device,site,room");
         };
         let former = column("former");
         let mut devices = BTreeMap::new();
-        for (number, line) in (2..).zip(lines) {
-            if line.trim().is_empty() {
-                continue;
-            }
-            let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-            let field = |index: usize| fields.get(index).copied().filter(|field| !field.is_empty());
+        for row in reader.into_records() {
+            let row = row?;
+            let line = row.position().map_or(0, csv::Position::line);
+            let field = |index: usize| row.get(index).filter(|field| !field.is_empty());
             let (Some(device), Some(site), Some(room)) = (field(device), field(site), field(room)) else {
-                bail!("line {number}: device, site or room is missing");
+                bail!("line {line}: device, site or room is missing");
             };
             let former = former.and_then(field).unwrap_or_default();
             let entry = Entry {
                 room: (site.to_owned(), room.to_owned()),
-                former: rooms(former).with_context(|| format!("line {number}"))?,
+                former: rooms(former).with_context(|| format!("line {line}"))?,
             };
             ensure!(
                 devices.insert(device.to_owned(), entry).is_none(),
-                "line {number}: {device} is there twice"
+                "line {line}: {device} is there twice"
             );
         }
         Ok(Self(devices))
@@ -117,7 +115,9 @@ mod tests {
         assert!(
             !devices.was_in("moodring-2", "north", "b-215") && !devices.was_in("moodring-1", "south", "a-1")
         );
-        assert!(Devices::parse("device,site,room\nmoodring-1,north,b-214\n").is_ok());
+        // As access.py reads it.
+        let quoted = Devices::parse("device,site,room\r\nmoodring-1,north,\"b-214,a\"\r\n").unwrap();
+        assert!(quoted.is_in("moodring-1", "north", "b-214,a"));
     }
 
     #[test]

@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use moodring_contract::Level;
 use moodring_contract::lesson::{Metric, Metrics};
 use moodring_contract::payload::{
     EventReport, HealthReport, Key, LessonReport, MinuteReport, Place, SpoolMetrics, Status,
 };
+use moodring_contract::{Level, Topics};
 
 use super::devices::Devices;
 
@@ -127,7 +127,9 @@ impl<'a> Topic<'a> {
             Refusal::Unreadable(format!("does not match the schema: {reason}"))
         })?;
         let Place { site, room, device } = payload.place();
-        ensure(is_level(site) && is_level(room), || "site or room is not a topic level".into())?;
+        ensure(Topics::is_level(site) && Topics::is_level(room), || {
+            "site or room is not a topic level".into()
+        })?;
         ensure(is_device(device), || format!("device {device:.64?} is not a device's name"))?;
         if let Some(key) = payload.key() {
             check_key(key)?;
@@ -159,11 +161,6 @@ impl<'a> Topic<'a> {
         }
         ensure_agrees(here, || format!("claims to be of {site}/{room}"))
     }
-}
-
-/// Whether `name` is one level of a topic.
-fn is_level(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && !name.contains(['/', '+', '#', '\0'])
 }
 
 /// Whether `name` is `moodring-` and plain letters or digits. Wider than the contract, which may change what follows.

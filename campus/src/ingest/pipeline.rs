@@ -62,7 +62,8 @@ pub struct Totals {
 pub struct Ingest {
     /// Host and port of each broker; one at a time is used, the next when it is lost.
     pub brokers: Vec<(String, u16)>,
-    /// Names the session at the broker: it must stay the same, and no other client may have it or know it.
+    /// Client id, which must not change: the broker stores messages for it while the ingest is disconnected. Another client
+    /// that connects with it deletes them, so it must be secret.
     pub client_id: String,
     /// User name and password at the broker.
     pub credentials: Option<Credentials>,

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use moodring_contract::Topics;
+
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -71,8 +73,7 @@ impl FaultCollector {
 
     /// Adds a fault if `value` cannot be one level of an MQTT topic.
     pub(super) fn topic_level(&mut self, key: &'static str, value: &str) {
-        let forbidden = |c: char| matches!(c, '/' | '+' | '#') || c.is_control();
-        if value.is_empty() || value.len() > 64 || value.contains(forbidden) || value.starts_with('$') {
+        if !Topics::is_level(value) {
             self.add(
                 key,
                 format!(

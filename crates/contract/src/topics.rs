@@ -5,6 +5,13 @@
 pub struct Topics(String);
 
 impl Topics {
+    /// Whether `name` can be a site or a room: one topic level of 1 to 64 bytes without wildcards, control characters and a
+    /// leading `$`.
+    pub fn is_level(name: &str) -> bool {
+        let is_forbidden = |letter: char| matches!(letter, '/' | '+' | '#') || letter.is_control();
+        (1..=64).contains(&name.len()) && !name.contains(is_forbidden) && !name.starts_with('$')
+    }
+
     /// The topics of `room` at `site`. Each must be a single topic level; the configuration checks this.
     pub fn of(site: &str, room: &str) -> Self {
         Self(format!("moodring/{site}/{room}"))

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::Counter;
-use crate::StatusBoard;
+use crate::{Counter, StatusBoard, Throttle};
 
 /// A fault of one kind is logged at most this often, however often the output recovers in between.
 const LOG_EVERY: Duration = Duration::from_secs(600);
@@ -41,16 +40,8 @@ struct Faults {
     kind: String,
     /// Whether the current problem was logged, so that its end is logged too.
     is_logged: bool,
-    logged: Vec<Logged>,
-}
-
-/// A kind of faults.
-#[derive(Debug)]
-struct Logged {
-    kind: String,
-    at: Instant,
-    /// Number of faults since then that were not logged.
-    unlogged: u64,
+    /// The kinds that were logged.
+    logged: Vec<(String, Throttle)>,
 }
 
 impl Faults {
@@ -59,19 +50,18 @@ impl Faults {
     fn occurs(&mut self, kind: &str, now: Instant) -> Option<u64> {
         let is_new = self.problem.is_none() || self.kind != kind;
         kind.clone_into(&mut self.kind);
-        let due = match self.logged.iter_mut().find(|logged| logged.kind == kind) {
-            Some(logged) if is_new && now.saturating_duration_since(logged.at) >= LOG_EVERY => {
-                logged.at = now;
-                Some(std::mem::take(&mut logged.unlogged))
-            }
-            Some(logged) => {
-                logged.unlogged += 1;
+        let due = match self.logged.iter_mut().find(|(logged, _)| logged == kind) {
+            Some((_, throttle)) if is_new => throttle.admit(now),
+            Some((_, throttle)) => {
+                throttle.suppress();
                 None
             }
             None => {
                 self.logged.drain(..(self.logged.len() + 1).saturating_sub(MAX_KINDS));
-                self.logged.push(Logged { kind: kind.to_owned(), at: now, unlogged: 0 });
-                Some(0)
+                let mut throttle = Throttle::new(LOG_EVERY);
+                let due = throttle.admit(now);
+                self.logged.push((kind.to_owned(), throttle));
+                due
             }
         };
         self.is_logged |= due.is_some();

@@ -19,11 +19,16 @@ impl Throttle {
     /// Whether a report at `now` may pass: if so, the number of reports that were suppressed before it.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < self.every) {
-            self.suppressed += 1;
+            self.suppress();
             return None;
         }
         self.last = Some(now);
         Some(std::mem::take(&mut self.suppressed))
+    }
+
+    /// Counts a report that may not pass at any time.
+    pub const fn suppress(&mut self) {
+        self.suppressed += 1;
     }
 }
 

@@ -15,11 +15,13 @@ use moodring_camera::Frames;
 use moodring_config::Settings;
 use moodring_runtime::Taken;
 use moodring_runtime::ThermalState;
-use moodring_runtime::{Counters, Heartbeat, Resets, Stop};
+use moodring_runtime::{Counters, Heartbeat, Resets, Stop, Throttle};
 
 /// Maximum wait for a frame before the heartbeat and the stop request are handled.
 const WAIT_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// Interval of log lines about frames that cannot be decoded: a bad cable damages some frames of many, for hours.
+const LOG_BROKEN_EVERY: Duration = Duration::from_secs(600);
 /// After this time without a frame, pictures are wiped from memory.
 const WIPE_AFTER: Duration = Duration::from_secs(2);
 
@@ -53,7 +55,7 @@ impl VisionLoop<'_> {
     /// # Errors
     /// When the inference engine fails; the process must restart.
     pub fn run(mut self, vision: &mut Vision) -> anyhow::Result<()> {
-        let (mut broken, mut delegated) = (BrokenFrames::default(), None);
+        let (mut broken, mut delegated) = (Throttle::new(LOG_BROKEN_EVERY), None);
         // When to wipe what the last frame left in memory.
         let mut wipe_at = None;
         let mut pauses = self.resets.borrow().pauses;
@@ -99,8 +101,8 @@ impl VisionLoop<'_> {
                 Err(error @ VisionError::Engine(_)) => return Err(error.into()),
                 Err(error) => {
                     self.counters.frames_broken.increment();
-                    if let Some(frames) = broken.add(begun) {
-                        warn!(%error, frames, "frames cannot be decoded and are skipped");
+                    if let Some(unlogged) = broken.admit(begun) {
+                        warn!(%error, unlogged, "frames cannot be decoded and are skipped");
                     }
                 }
             }
@@ -126,27 +128,6 @@ impl VisionLoop<'_> {
     }
 }
 
-/// Counts frames that cannot be decoded. A bad cable damages some frames of many, for hours.
-#[derive(Debug, Default)]
-struct BrokenFrames {
-    /// Frames since the last line in the log.
-    count: u64,
-    logged_at: Option<Instant>,
-}
-
-impl BrokenFrames {
-    /// Counts a frame. Returns the number to log: at the first, then at most every ten minutes.
-    fn add(&mut self, now: Instant) -> Option<u64> {
-        const LOG_EVERY: Duration = Duration::from_secs(600);
-        self.count += 1;
-        if self.logged_at.is_some_and(|at| now.saturating_duration_since(at) < LOG_EVERY) {
-            return None;
-        }
-        self.logged_at = Some(now);
-        Some(std::mem::take(&mut self.count))
-    }
-}
-
 /// Duration of a cycle whose work took `busy`. The slowdown applies to the larger of `every` and `busy`, so that a
 /// board that is always busy is slowed down, too.
 fn cycle(every: Duration, busy: Duration, slowdown: f64) -> Duration {
@@ -167,13 +148,6 @@ fn pause(due: Instant, heartbeat: &Heartbeat, stop: &Stop) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn broken_frames_are_one_line_in_ten_minutes() {
-        let (start, mut broken) = (Instant::now(), BrokenFrames::default());
-        let logged = [0, 1, 599, 600, 601].map(|second| broken.add(start + Duration::from_secs(second)));
-        assert_eq!(logged, [Some(1), None, None, Some(3), None]);
-    }
 
     #[test]
     fn a_warm_board_pauses_even_when_always_busy() {
