@@ -15,35 +15,52 @@ const WINDOW: usize = 8;
 /// Maximum number of waiting replies; more are dropped.
 const MAX_REPLIES: usize = 16;
 
-/// A message in flight to the broker.
+/// A message that is made when it is sent: of each only the newest counts. All are retained by the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InFlight {
+pub(super) enum Retained {
     /// `online`, the first message of every connection.
     Online,
     /// The newest mood.
     Mood,
-    /// The device's health.
-    Health,
-    /// The announcement to Home Assistant.
-    Discovery,
     /// The deletion of a retained message on a former topic.
     Clearing,
+    /// The announcement to Home Assistant.
+    Discovery,
+    /// The device's health.
+    Health,
+    /// `offline`, the last message.
+    Offline,
+}
+
+impl Retained {
+    /// Those that can be due, the most important first.
+    const ALL: [Self; 5] = [Self::Online, Self::Mood, Self::Clearing, Self::Discovery, Self::Health];
+
+    const fn lane(self) -> Lane {
+        match self {
+            Self::Online | Self::Offline => Lane::Status,
+            Self::Mood => Lane::Mood,
+            Self::Clearing => Lane::Clearing,
+            Self::Discovery => Lane::Discovery,
+            Self::Health => Lane::Health,
+        }
+    }
+}
+
+/// A message in flight to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InFlight {
+    Retained(Retained),
     /// An answer to a command.
     Reply,
     /// An entry of the spool.
     Spooled(Kind, u64),
-    /// `offline`, the last message.
-    Offline,
 }
 
 impl InFlight {
     pub(super) const fn lane(self) -> Lane {
         match self {
-            Self::Online | Self::Offline => Lane::Status,
-            Self::Mood => Lane::Mood,
-            Self::Health => Lane::Health,
-            Self::Discovery => Lane::Discovery,
-            Self::Clearing => Lane::Clearing,
+            Self::Retained(message) => message.lane(),
             Self::Reply => Lane::Reply,
             Self::Spooled(kind, _) => Lane::Spooled(kind),
         }
@@ -60,27 +77,17 @@ pub(super) struct Answer {
 /// The message to send now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    Online,
-    Mood,
-    Health,
-    Discovery,
-    Clearing,
+    Retained(Retained),
     Reply(Answer),
     Spooled(Entry),
-    Offline,
 }
 
 impl Item {
     pub(super) fn in_flight(&self) -> InFlight {
         match self {
-            Self::Online => InFlight::Online,
-            Self::Mood => InFlight::Mood,
-            Self::Health => InFlight::Health,
-            Self::Discovery => InFlight::Discovery,
-            Self::Clearing => InFlight::Clearing,
+            Self::Retained(message) => InFlight::Retained(*message),
             Self::Reply(_) => InFlight::Reply,
             Self::Spooled(entry) => InFlight::Spooled(entry.kind, entry.ordinal),
-            Self::Offline => InFlight::Offline,
         }
     }
 }
@@ -89,11 +96,8 @@ impl Item {
 #[derive(Debug)]
 pub(super) struct Outbox {
     window: usize,
-    online_is_due: bool,
-    mood_is_new: bool,
-    health_is_due: bool,
-    discovery_is_due: bool,
-    clearing_is_due: bool,
+    /// Which of [`Retained::ALL`] are due.
+    due: [bool; Retained::ALL.len()],
     replies: VecDeque<Answer>,
     /// Passed to the library in this order and not sent yet.
     handed: VecDeque<InFlight>,
@@ -109,11 +113,7 @@ impl Outbox {
     pub(super) fn new(careful: bool) -> Self {
         Self {
             window: if careful { 1 } else { WINDOW },
-            online_is_due: true,
-            mood_is_new: true,
-            health_is_due: false,
-            discovery_is_due: false,
-            clearing_is_due: false,
+            due: Retained::ALL.map(|message| matches!(message, Retained::Online | Retained::Mood)),
             replies: VecDeque::new(),
             handed: VecDeque::new(),
             sent: Vec::new(),
@@ -127,15 +127,10 @@ impl Outbox {
         self.window = WINDOW;
     }
 
-    /// The newest message of `lane` is due; nothing for replies and entries of the spool.
-    pub(super) fn is_due(&mut self, lane: Lane) {
-        match lane {
-            Lane::Status => self.online_is_due = true,
-            Lane::Mood => self.mood_is_new = true,
-            Lane::Health => self.health_is_due = true,
-            Lane::Discovery => self.discovery_is_due = true,
-            Lane::Clearing => self.clearing_is_due = true,
-            Lane::Reply | Lane::Spooled(_) => {}
+    /// Marks the retained message of `lane` as due; nothing for replies and entries of the spool.
+    pub(super) fn set_due(&mut self, lane: Lane) {
+        for (message, is_due) in Retained::ALL.into_iter().zip(&mut self.due) {
+            *is_due |= message.lane() == lane;
         }
     }
 
@@ -201,29 +196,12 @@ impl Outbox {
         if self.in_flight() >= self.window {
             return None;
         }
-        // Skips moods that were replaced while the last one was in flight, and likewise for the others.
-        let may_go = |outbox: &Self, in_flight: InFlight| {
-            is_open(in_flight.lane()) && !outbox.has_in_flight(in_flight)
-        };
-        if self.online_is_due && may_go(self, InFlight::Online) {
-            self.online_is_due = false;
-            return Some(Item::Online);
-        }
-        if self.mood_is_new && may_go(self, InFlight::Mood) {
-            self.mood_is_new = false;
-            return Some(Item::Mood);
-        }
-        if self.clearing_is_due && may_go(self, InFlight::Clearing) {
-            self.clearing_is_due = false;
-            return Some(Item::Clearing);
-        }
-        if self.discovery_is_due && may_go(self, InFlight::Discovery) {
-            self.discovery_is_due = false;
-            return Some(Item::Discovery);
-        }
-        if self.health_is_due && may_go(self, InFlight::Health) {
-            self.health_is_due = false;
-            return Some(Item::Health);
+        for (index, message) in Retained::ALL.into_iter().enumerate() {
+            // One at a time: a mood that is replaced while the last one is in flight is never sent.
+            let may_go = is_open(message.lane()) && !self.has_in_flight(InFlight::Retained(message));
+            if may_go && self.due.get_mut(index).is_some_and(std::mem::take) {
+                return Some(Item::Retained(message));
+            }
         }
         let reply = if is_open(Lane::Reply) { self.replies.pop_front().map(Item::Reply) } else { None };
         reply.or_else(|| spooled(spool, is_open))
@@ -237,7 +215,7 @@ impl Outbox {
         let entry = if room { spooled(spool, is_open) } else { None };
         Some(entry.unwrap_or_else(|| {
             self.said_offline = true;
-            Item::Offline
+            Item::Retained(Retained::Offline)
         }))
     }
 }
@@ -250,6 +228,12 @@ fn spooled(spool: &Spool, is_open: &impl Fn(Lane) -> bool) -> Option<Item> {
 mod tests {
     use super::*;
     use crate::spool::Kind;
+
+    const ONLINE: InFlight = InFlight::Retained(Retained::Online);
+    const MOOD: InFlight = InFlight::Retained(Retained::Mood);
+    const DISCOVERY: InFlight = InFlight::Retained(Retained::Discovery);
+    const HEALTH: InFlight = InFlight::Retained(Retained::Health);
+    const OFFLINE: InFlight = InFlight::Retained(Retained::Offline);
 
     fn spool(entries: usize) -> Spool {
         let spool = Spool::in_memory(100);
@@ -289,27 +273,27 @@ mod tests {
     #[test]
     fn online_is_sent_first_then_the_newest_mood_and_never_two_moods() {
         let (mut outbox, spool) = (outbox(), spool(0));
-        assert_eq!(send(&mut outbox, &spool, 1), [InFlight::Online, InFlight::Mood]);
-        outbox.is_due(Lane::Mood);
-        outbox.is_due(Lane::Mood);
+        assert_eq!(send(&mut outbox, &spool, 1), [ONLINE, MOOD]);
+        outbox.set_due(Lane::Mood);
+        outbox.set_due(Lane::Mood);
         assert_eq!(send(&mut outbox, &spool, 3), []);
-        assert_eq!(outbox.answered(1), Some(InFlight::Online));
-        assert_eq!((outbox.answered(2), outbox.answered(2)), (Some(InFlight::Mood), None));
+        assert_eq!(outbox.answered(1), Some(ONLINE));
+        assert_eq!((outbox.answered(2), outbox.answered(2)), (Some(MOOD), None));
         assert!(!outbox.is_waiting());
-        assert_eq!(send(&mut outbox, &spool, 3), [InFlight::Mood]);
+        assert_eq!(send(&mut outbox, &spool, 3), [MOOD]);
     }
 
     #[test]
     fn at_most_a_window_is_in_flight_and_the_mood_goes_before_the_spool() {
         let (mut outbox, spool) = (outbox(), spool(20));
-        outbox.is_due(Lane::Health);
-        outbox.is_due(Lane::Discovery);
+        outbox.set_due(Lane::Health);
+        outbox.set_due(Lane::Discovery);
         let first = send(&mut outbox, &spool, 1);
-        assert_eq!(first[..4], [InFlight::Online, InFlight::Mood, InFlight::Discovery, InFlight::Health]);
+        assert_eq!(first[..4], [ONLINE, MOOD, DISCOVERY, HEALTH]);
         assert_eq!(first[4..], [1, 2, 3, 4].map(event));
-        outbox.is_due(Lane::Mood);
-        assert_eq!(outbox.answered(2), Some(InFlight::Mood));
-        assert_eq!(send(&mut outbox, &spool, 9), [InFlight::Mood]);
+        outbox.set_due(Lane::Mood);
+        assert_eq!(outbox.answered(2), Some(MOOD));
+        assert_eq!(send(&mut outbox, &spool, 9), [MOOD]);
         assert_eq!(outbox.answered(5), Some(event(1)));
         assert_eq!(send(&mut outbox, &spool, 10), [event(5)]);
     }
@@ -318,21 +302,21 @@ mod tests {
     fn at_the_stop_entries_are_sent_while_there_is_room_then_offline() {
         let (mut outbox, few) = (outbox(), spool(1));
         outbox.stop();
-        outbox.is_due(Lane::Mood);
-        assert_eq!(send(&mut outbox, &few, 1), [event(1), InFlight::Offline]);
+        outbox.set_due(Lane::Mood);
+        assert_eq!(send(&mut outbox, &few, 1), [event(1), OFFLINE]);
         let (mut outbox, many) = (Outbox::new(false), spool(100));
         outbox.stop();
         let last = send(&mut outbox, &many, 1);
-        assert_eq!((last.len(), last.last()), (WINDOW + 1, Some(&InFlight::Offline)));
+        assert_eq!((last.len(), last.last()), (WINDOW + 1, Some(&OFFLINE)));
     }
 
     #[test]
     fn a_message_that_the_library_did_not_accept_gets_no_receipt() {
         let (mut outbox, spool) = (outbox(), spool(2));
-        assert_eq!(outbox.take(&spool, &|_| true), Some(Item::Online));
+        assert_eq!(outbox.take(&spool, &|_| true), Some(Item::Retained(Retained::Online)));
         outbox.was_not_handed();
-        assert_eq!(send(&mut outbox, &spool, 7), [InFlight::Mood, event(1), event(2)]);
-        assert_eq!(outbox.answered(7), Some(InFlight::Mood));
+        assert_eq!(send(&mut outbox, &spool, 7), [MOOD, event(1), event(2)]);
+        assert_eq!(outbox.answered(7), Some(MOOD));
     }
 
     #[test]
@@ -341,17 +325,17 @@ mod tests {
         spool.append(Kind::Lesson, |_, _| b"x".to_vec());
         let is_open = |lane| lane != Lane::Spooled(Kind::Event) && lane != Lane::Mood;
         let sent = send_open(&mut outbox, &spool, 1, is_open);
-        assert_eq!(sent, [InFlight::Online, InFlight::Spooled(Kind::Lesson, 3)]);
-        assert_eq!(send(&mut outbox, &spool, 3), [InFlight::Mood, event(1), event(2)]);
+        assert_eq!(sent, [ONLINE, InFlight::Spooled(Kind::Lesson, 3)]);
+        assert_eq!(send(&mut outbox, &spool, 3), [MOOD, event(1), event(2)]);
     }
 
     #[test]
     fn a_careful_outbox_has_one_message_in_flight() {
         let (mut outbox, spool) = (Outbox::new(true), spool(2));
-        assert_eq!(send(&mut outbox, &spool, 1), [InFlight::Online]);
-        assert_eq!(outbox.alone_in_flight(), Some(InFlight::Online));
-        assert_eq!(outbox.answered(1), Some(InFlight::Online));
+        assert_eq!(send(&mut outbox, &spool, 1), [ONLINE]);
+        assert_eq!(outbox.alone_in_flight(), Some(ONLINE));
+        assert_eq!(outbox.answered(1), Some(ONLINE));
         assert_eq!(outbox.alone_in_flight(), None);
-        assert_eq!(send(&mut outbox, &spool, 2), [InFlight::Mood]);
+        assert_eq!(send(&mut outbox, &spool, 2), [MOOD]);
     }
 }

@@ -5,8 +5,7 @@
 
 use std::path::PathBuf;
 
-use moodring_runtime::state_file::{self, SetAside};
-use moodring_runtime::{Health, StatusBoard, atomic_file};
+use moodring_runtime::{Health, StatusBoard, state_file};
 
 /// Name of the file in `storage.directory`: a JSON array of topics.
 pub(super) const FILE_NAME: &str = "retained-topics.json";
@@ -14,8 +13,8 @@ pub(super) const FILE_NAME: &str = "retained-topics.json";
 const MAX_TOPICS: usize = 64;
 /// Maximum length of a topic: two names of 64 bytes and the fixed parts.
 const MAX_TOPIC_BYTES: usize = 256;
-/// Maximum size of the file.
-const MAX_FILE_BYTES: u64 = (MAX_TOPICS * (MAX_TOPIC_BYTES + 8)) as u64;
+/// Maximum size of the file with its checksum.
+const MAX_FILE_BYTES: u64 = (MAX_TOPICS * (MAX_TOPIC_BYTES + 8) + 128) as u64;
 /// Name of the part in the device's problems.
 const PART: &str = "retained_topics";
 
@@ -25,46 +24,43 @@ pub(super) struct RetainedTopics {
     /// `None`: in memory only.
     file: Option<PathBuf>,
     topics: Vec<String>,
-    /// Lists a file that was damaged, or cannot be written.
+    /// Those on which the device publishes now.
+    current: Vec<String>,
+    /// Lists a file that is damaged, or cannot be written.
     health: Health,
-    was_damaged: bool,
 }
 
 impl RetainedTopics {
     pub(super) fn in_memory() -> Self {
-        Self { file: None, topics: Vec::new(), health: Health::new(PART), was_damaged: false }
+        Self { file: None, topics: Vec::new(), current: Vec::new(), health: Health::new(PART) }
     }
 
-    /// The topics stored in the folder `storage`. A damaged file is renamed, which is listed on `board`.
+    /// The topics stored in the folder `storage`. A damaged file is listed on `board`.
     pub(super) fn open(storage: &std::path::Path, board: StatusBoard) -> Self {
         let (file, health) = (storage.join(FILE_NAME), Health::on_board(board, PART));
-        let topics = match atomic_file::read(&file, MAX_FILE_BYTES) {
+        let topics = match state_file::read(&file, MAX_FILE_BYTES) {
             Ok(None) => Some(Vec::new()),
             Ok(Some(bytes)) => parse(&bytes),
             Err(_) => None,
         };
-        let was_damaged = topics.is_none();
-        if was_damaged {
-            let place = match state_file::set_aside(&file, &"damaged") {
-                Ok(SetAside { aside, .. }) => format!("was renamed to {}", aside.display()),
-                Err(error) => format!("cannot be renamed ({error})"),
-            };
+        if topics.is_none() {
             health.failed(&format!(
-                "{} is damaged and {place}: messages on former topics may stay at the broker; delete them with `moodring mqtt forget --room NAME`",
+                "{} is damaged: messages on former topics may stay at the broker; delete them with `moodring mqtt forget --room NAME`",
                 file.display(),
             ));
         }
-        Self { file: Some(file), topics: topics.unwrap_or_default(), health, was_damaged }
+        Self { file: Some(file), topics: topics.unwrap_or_default(), current: Vec::new(), health }
     }
 
-    /// Adds `topics` before something is published on them.
-    pub(super) fn add(&mut self, topics: &[String]) {
-        let new: Vec<_> = topics.iter().filter(|topic| !self.topics.contains(topic)).cloned().collect();
+    /// Stores the topics on which the device publishes from now on; called before it does.
+    pub(super) fn set_current(&mut self, current: Vec<String>) {
+        let new: Vec<_> = current.iter().filter(|topic| !self.topics.contains(topic)).cloned().collect();
         if !new.is_empty() {
             self.topics.extend(new);
             self.topics.drain(..self.topics.len().saturating_sub(MAX_TOPICS));
             self.store();
         }
+        self.current = current;
     }
 
     /// All topics.
@@ -72,9 +68,9 @@ impl RetainedTopics {
         &self.topics
     }
 
-    /// The oldest topic that is not in `current`: its message is to be deleted.
-    pub(super) fn former(&self, current: &[String]) -> Option<&str> {
-        self.topics.iter().find(|topic| !current.contains(topic)).map(String::as_str)
+    /// The oldest topic on which the device does not publish any more: its message is to be deleted.
+    pub(super) fn former(&self) -> Option<&str> {
+        self.topics.iter().find(|topic| !self.current.contains(topic)).map(String::as_str)
     }
 
     /// The message on `topic` was deleted.
@@ -88,9 +84,7 @@ impl RetainedTopics {
 
     fn store(&self) {
         let Some(file) = &self.file else { return };
-        let bytes = crate::encoder::json(&self.topics);
-        match atomic_file::write(file, &bytes) {
-            Ok(()) if self.was_damaged => {}
+        match state_file::write(file, &crate::encoder::json(&self.topics)) {
             Ok(()) => self.health.works(),
             Err(error) => self.health.failed(&format!(
                 "{} cannot be written: {error}; after a change of the room its messages would stay at the broker",
@@ -122,6 +116,8 @@ fn is_own(topic: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn topics(room: &str) -> Vec<String> {
@@ -132,19 +128,23 @@ mod tests {
     fn topics_are_remembered_over_a_restart_until_their_messages_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let open = || RetainedTopics::open(folder.path(), StatusBoard::default());
-        open().add(&topics("old"));
-        let mut again = open();
-        again.add(&topics("new"));
-        assert_eq!(again.former(&topics("new")), Some("moodring/school/old/mood"));
+        open().set_current(topics("old"));
+        let open_new = || {
+            let mut opened = open();
+            opened.set_current(topics("new"));
+            opened
+        };
+        let mut again = open_new();
+        assert_eq!(again.former(), Some("moodring/school/old/mood"));
         again.deleted("moodring/school/old/mood");
-        let mut again = open();
-        assert_eq!(again.former(&topics("new")), Some("moodring/school/old/status"));
+        let mut again = open_new();
+        assert_eq!(again.former(), Some("moodring/school/old/status"));
         again.deleted("moodring/school/old/status");
-        assert_eq!((open().former(&topics("new")), open().all().len()), (None, 2));
+        assert_eq!((open_new().former(), open().all().len()), (None, 2));
     }
 
     #[test]
-    fn a_damaged_file_is_renamed_and_reported() {
+    fn a_damaged_file_is_reported_and_replaced() {
         for damage in [
             &[0; 60][..],
             b"",
@@ -156,21 +156,27 @@ mod tests {
         ] {
             let (folder, board) = (tempfile::tempdir().unwrap(), StatusBoard::default());
             let file = folder.path().join(FILE_NAME);
-            std::fs::write(&file, damage).unwrap();
-            let mut topics_left = RetainedTopics::open(folder.path(), board.clone());
-            assert!(topics_left.all().is_empty() && !file.exists(), "{damage:?}");
-            assert!(folder.path().join("retained-topics.json.damaged").exists());
-            assert!(board.now().problems[PART].contains("moodring mqtt forget"));
-            topics_left.add(&topics("b-214"));
-            assert_eq!(RetainedTopics::open(folder.path(), board).all(), topics("b-214"));
+            for is_sealed in [false, true] {
+                let write = if is_sealed {
+                    state_file::write
+                } else {
+                    |file: &Path, bytes: &[u8]| std::fs::write(file, bytes)
+                };
+                write(&file, damage).unwrap();
+                let mut opened = RetainedTopics::open(folder.path(), board.clone());
+                assert!(opened.all().is_empty(), "{damage:?}");
+                assert!(board.now().problems[PART].contains("moodring mqtt forget"));
+                opened.set_current(topics("b-214"));
+                assert_eq!(RetainedTopics::open(folder.path(), board.clone()).all(), topics("b-214"));
+            }
         }
     }
 
     #[test]
     fn the_number_of_topics_is_bounded() {
-        let mut topics_kept = RetainedTopics::in_memory();
-        (0..100).for_each(|number| topics_kept.add(&topics(&format!("room-{number}"))));
-        assert_eq!(topics_kept.all().len(), MAX_TOPICS);
-        assert!(parse(&crate::encoder::json(&topics_kept.all())).is_some());
+        let mut opened = RetainedTopics::in_memory();
+        (0..100).for_each(|number| opened.set_current(topics(&format!("room-{number}"))));
+        assert_eq!(opened.all().len(), MAX_TOPICS);
+        assert!(parse(&crate::encoder::json(&opened.all())).is_some());
     }
 }

@@ -1,5 +1,7 @@
 //! One connection: subscribes, sends what the outbox decides, and reads what arrives.
 
+mod inbound;
+
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -12,14 +14,13 @@ use moodring_contract::payload::{Absence, HealthReport, HealthSchema, Place, Pre
 use moodring_contract::{MoodSchema, OverlayScope};
 
 use crate::access::Unanswered;
-use crate::client::{Event, Limits, Link, LinkError, Message, Received, Sender};
+use crate::client::{Event, Limits, Link, LinkError, Message, Sender};
 use crate::discovery;
 use crate::encoder::json;
 use crate::holds::{Lane, Reason};
 use crate::messages::{reply, retained, spooled, status};
-use crate::outbox::{Answer, InFlight, Item, Outbox};
-use crate::overlays::OverlayArrival;
-use crate::own_status::{Finding, OwnStatus};
+use crate::outbox::{InFlight, Item, Outbox, Retained};
+use crate::own_status::OwnStatus;
 use crate::suspects::{STABLE_AFTER, Suspect};
 use crate::target::Address;
 
@@ -39,8 +40,6 @@ const MOOD_EXPIRY: Duration = Duration::from_secs(120);
 const HEALTH_EXPIRY_TIMES: u32 = 3;
 /// Upper bound for what a packet has beside topic and payload: the fixed header and the properties.
 const PACKET_OVERHEAD: usize = 256;
-/// A received payload of this size was shortened, or is far too large anyway.
-const LARGE: usize = 32 * 1024;
 /// Schema id of the announcement to Home Assistant.
 const DISCOVERY_SCHEMA: &str = "homeassistant.device/2026.11";
 
@@ -199,7 +198,7 @@ impl Publisher {
                     session.deadline = Instant::now() + DISCONNECT_TIMEOUT;
                 }
                 Ok(()) = self.moods.changed(), if !session.stopping => {
-                    session.outbox.is_due(Lane::Mood);
+                    session.outbox.set_due(Lane::Mood);
                     self.send_due(session);
                 }
                 () = spool.grown(), if !session.stopping => self.send_due(session),
@@ -240,13 +239,13 @@ impl Publisher {
         session.filters = left.cloned().collect();
         session.subscribe_next();
         let current = self.current_topics();
-        self.retained.add(&current);
-        if self.retained.former(&current).is_some() {
-            session.outbox.is_due(Lane::Clearing);
+        self.retained.set_current(current);
+        if self.retained.former().is_some() {
+            session.outbox.set_due(Lane::Clearing);
         }
         self.report_is_due(session);
         if self.target.config.discovery {
-            session.outbox.is_due(Lane::Discovery);
+            session.outbox.set_due(Lane::Discovery);
         }
         self.send_due(session);
     }
@@ -267,9 +266,9 @@ impl Publisher {
         }
         session.own.tick();
         self.access.check_other_device(false);
-        session.outbox.is_due(Lane::Status);
+        session.outbox.set_due(Lane::Status);
         if self.sampler.is_some() {
-            session.outbox.is_due(Lane::Health);
+            session.outbox.set_due(Lane::Health);
         }
     }
 
@@ -278,7 +277,7 @@ impl Publisher {
         if session.own.take_missing(Instant::now()) && !session.trusts_receipts {
             session.is_trusted = false;
             self.access.hold(Lane::Status, Reason::NotReadBack);
-            session.outbox.is_due(Lane::Status);
+            session.outbox.set_due(Lane::Status);
         }
     }
 
@@ -303,8 +302,8 @@ impl Publisher {
             self.access.accepted(in_flight.lane());
         }
         match in_flight {
-            InFlight::Online => session.own.acknowledged(Instant::now()),
-            InFlight::Mood => self.health.published.increment(),
+            InFlight::Retained(Retained::Online) => session.own.acknowledged(Instant::now()),
+            InFlight::Retained(Retained::Mood) => self.health.published.increment(),
             // After a restart of the broker that is not a delivery.
             InFlight::Spooled(kind, ordinal)
                 if !has_subscriber && session.connected_at.elapsed() < SUBSCRIBERS_RETURN_WITHIN =>
@@ -313,8 +312,10 @@ impl Publisher {
                 self.access.hold(Lane::Spooled(kind), Reason::NoSubscriber);
             }
             InFlight::Spooled(_, ordinal) => self.spool.acknowledged(ordinal),
-            InFlight::Clearing => self.cleared(session),
-            InFlight::Offline if !session.sender.disconnect() => return ControlFlow::Break(()),
+            InFlight::Retained(Retained::Clearing) => self.cleared(session),
+            InFlight::Retained(Retained::Offline) if !session.sender.disconnect() => {
+                return ControlFlow::Break(());
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -322,13 +323,12 @@ impl Publisher {
 
     /// The retained message on the oldest former topic was deleted.
     fn cleared(&mut self, session: &mut Session) {
-        let current = self.current_topics();
-        if let Some(former) = self.retained.former(&current).map(str::to_owned) {
+        if let Some(former) = self.retained.former().map(str::to_owned) {
             tracing::info!(topic = former, "the retained message on a former topic was deleted");
             self.retained.deleted(&former);
         }
-        if self.retained.former(&current).is_some() {
-            session.outbox.is_due(Lane::Clearing);
+        if self.retained.former().is_some() {
+            session.outbox.set_due(Lane::Clearing);
         }
     }
 
@@ -343,71 +343,11 @@ impl Publisher {
 
     /// Holds the lane of a message that was not accepted; the message stays due.
     fn hold(&mut self, session: &mut Session, in_flight: InFlight, reason: Reason) {
-        session.outbox.is_due(in_flight.lane());
+        session.outbox.set_due(in_flight.lane());
         if let InFlight::Spooled(_, ordinal) = in_flight {
             self.spool.release(ordinal);
         }
         self.access.hold(in_flight.lane(), reason);
-    }
-
-    fn overlay_topic(&self, scope: OverlayScope) -> String {
-        scope.topic(&self.target.room.site, &self.target.room.name)
-    }
-
-    async fn received(&mut self, session: &mut Session, message: &Received) {
-        if message.payload.len() > LARGE {
-            session.large_topic = Some(message.topic.clone());
-        }
-        if message.topic == self.topics.status() {
-            self.read_own_status(session, message);
-            return;
-        }
-        if self.is_birth(message) {
-            for lane in [Lane::Status, Lane::Mood, Lane::Health, Lane::Discovery] {
-                session.outbox.is_due(lane);
-            }
-        }
-        if let Some(inbox) = &self.overlays {
-            let scope =
-                OverlayScope::ALL.into_iter().find(|scope| self.overlay_topic(*scope) == message.topic);
-            scope
-                .into_iter()
-                .for_each(|scope| inbox.put(OverlayArrival { scope, message: message.payload.clone() }));
-        }
-        let command = self.topics.command_of(&message.topic);
-        if let (Some(command), Some(commands)) = (command, &mut self.commands) {
-            let outcome = commands.handle(command, message, std::time::Instant::now()).await;
-            if let Some(outcome) = outcome {
-                session.outbox.answer(Answer { outcome, correlation: message.correlation.clone() });
-            }
-        }
-    }
-
-    /// Whether Home Assistant has just started, so that it needs the current state again.
-    fn is_birth(&self, message: &Received) -> bool {
-        self.target.config.discovery
-            && !message.retained
-            && message.topic == discovery::BIRTH_TOPIC
-            && message.payload == b"online"
-    }
-
-    fn read_own_status(&mut self, session: &mut Session, message: &Received) {
-        if session.stopping {
-            return;
-        }
-        match session.own.received(&message.payload, message.retained) {
-            Finding::ReadBack => {
-                session.is_trusted = true;
-                self.access.accepted(Lane::Status);
-            }
-            Finding::OtherDevice(device) => self.access.other_device(device),
-            Finding::OtherLeft => {
-                self.access.check_other_device(true);
-                session.outbox.is_due(Lane::Status);
-            }
-            Finding::Wrong => session.outbox.is_due(Lane::Status),
-            Finding::Nothing => {}
-        }
     }
 
     /// Passes due messages to the library while there is room.
@@ -429,7 +369,7 @@ impl Publisher {
                 session.outbox.was_not_handed();
                 self.health.errors.increment();
                 return;
-            } else if in_flight == InFlight::Online {
+            } else if in_flight == InFlight::Retained(Retained::Online) {
                 session.own.sent();
             }
         }
@@ -440,8 +380,7 @@ impl Publisher {
         let idle = !session.outbox.is_waiting();
         let now = Instant::now();
         let holds = &self.access.holds;
-        let clears =
-            !holds.is_held(Lane::Clearing, now) && self.retained.former(&self.current_topics()).is_some();
+        let clears = !holds.is_held(Lane::Clearing, now) && self.retained.former().is_some();
         let trusted = session.is_trusted;
         let is_open = |lane: Lane| match lane {
             Lane::Spooled(_) if !trusted => false,
@@ -459,25 +398,31 @@ impl Publisher {
     fn message(&mut self, item: Item) -> Message {
         let place = self.target.place();
         match item {
-            Item::Online => status(&self.topics, place, Presence::Online, None),
-            Item::Offline => status(&self.topics, place, Presence::Offline, Some(Absence::Stopped)),
-            Item::Mood => {
+            Item::Retained(message) => self.retained_message(message, place),
+            Item::Reply(answer) => reply(&self.topics, place, answer),
+            Item::Spooled(entry) => spooled(&self.topics, entry),
+        }
+    }
+
+    fn retained_message(&mut self, message: Retained, place: Place) -> Message {
+        match message {
+            Retained::Online => status(&self.topics, place, Presence::Online, None),
+            Retained::Offline => status(&self.topics, place, Presence::Offline, Some(Absence::Stopped)),
+            Retained::Mood => {
                 // Marked as seen only now: a mood that arrives in between must still wake this task.
                 let newest = self.moods.borrow_and_update().clone();
                 retained(self.topics.mood(), MoodSchema::ID, json(&*newest), Some(MOOD_EXPIRY))
             }
-            Item::Health => self.health_report(place),
-            Item::Discovery => {
+            Retained::Health => self.health_report(place),
+            Retained::Discovery => {
                 let topic = discovery::topic(&self.target.config, self.target.device.as_str());
                 let announcement = discovery::announcement(&self.target, &self.topics);
                 retained(topic, DISCOVERY_SCHEMA, announcement.to_string().into_bytes(), None)
             }
-            Item::Clearing => {
-                let former = self.retained.former(&self.current_topics()).unwrap_or_default().to_owned();
+            Retained::Clearing => {
+                let former = self.retained.former().unwrap_or_default().to_owned();
                 retained(former, "", Vec::new(), None)
             }
-            Item::Reply(answer) => reply(&self.topics, place, answer),
-            Item::Spooled(entry) => spooled(&self.topics, entry),
         }
     }
 
