@@ -29,19 +29,21 @@ pub struct StateFile {
     pub part: &'static str,
     /// What it holds.
     pub contents: &'static str,
-    /// How damage is noticed, and what replaces the file.
+    /// How damage is detected, and what replaces the file.
     pub kind: Kind,
     /// What the device does after damage, as the end of a sentence.
     pub then: &'static str,
 }
 
-/// How damage of a file is noticed, and what replaces the file.
+/// How damage of a file is detected, and what replaces the file.
 #[derive(Clone, Copy)]
 pub enum Kind {
+    /// With a checksum. The part that reads it creates a new one.
+    Sealed,
     /// With a checksum. The function writes a safe replacement into the storage folder.
-    Sealed(fn(&Path) -> io::Result<()>),
-    /// With a checksum and a copy, from which it is restored. The function replaces file and copy if both are damaged.
-    Copied(fn(&Path) -> io::Result<()>),
+    Protective(fn(&Path) -> io::Result<()>),
+    /// With a checksum and a copy, from which it is restored. If both are damaged, the part that reads them creates new ones.
+    Copied,
     /// With a checksum and a copy. If both are damaged they stay in place, and the part that reads them refuses what they
     /// protect.
     CopiedOrRefused,
@@ -55,12 +57,7 @@ pub enum Kind {
     Output,
 }
 
-/// Nothing replaces the file: its part begins anew.
-pub(crate) fn nothing(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-/// Checks every file in `folder` and sets damaged ones aside. Returns what people must be told, a sentence for each file.
+/// Checks every file in `folder` and renames damaged ones. Returns the reports, one sentence for each file.
 pub fn mend(folder: &Path) -> Vec<String> {
     if !folder.exists() {
         return Vec::new();
@@ -75,7 +72,7 @@ pub fn mend(folder: &Path) -> Vec<String> {
     reports
 }
 
-/// Takes the permissions of others away; what people must be told about it.
+/// Removes the permissions of other accounts. Returns the report if there were any.
 fn close(path: &Path, mode: u32) -> Option<String> {
     let found = std::fs::symlink_metadata(path).ok()?.permissions().mode() & 0o777;
     if found & OTHERS == 0 {
@@ -111,7 +108,7 @@ impl StateFile {
             })
     }
 
-    /// Checks the file at `path`; what people must be told about it.
+    /// Checks the file at `path`. Returns the report if it is damaged.
     fn mend(&self, folder: &Path, path: &Path) -> Option<String> {
         match self.try_mend(folder, path) {
             Ok(report) => report,
@@ -124,47 +121,43 @@ impl StateFile {
     }
 
     fn try_mend(&self, folder: &Path, path: &Path) -> io::Result<Option<String>> {
-        let begun_anew = |reason: &dyn std::fmt::Display, replace: fn(&Path) -> io::Result<()>| {
-            let aside = state_file::set_aside(path, reason)?;
-            replace(folder)?;
-            Ok(Some(self.report(&aside)))
-        };
-        match self.kind {
-            Kind::Sealed(replace) => match state_file::read(path, MAX_BYTES) {
-                Ok(_) => Ok(None),
-                Err(error) => begun_anew(&error, replace),
-            },
-            Kind::Copied(_) | Kind::CopiedOrRefused => {
-                match (state_file::restore(path, MAX_BYTES)?, self.kind) {
-                    (Restored::Nothing, _) => Ok(None),
-                    (Restored::FromCopy(aside), _) => Ok(Some(format!(
-                        "{} was damaged ({}) and is restored from its copy; it is kept as {}",
-                        aside.path.display(),
-                        aside.reason,
-                        aside.aside.display()
-                    ))),
-                    (Restored::Lost(error), Kind::Copied(replace)) => {
-                        let copy = state_file::copy_of(path);
-                        drop(state_file::set_aside(&copy, &error)?);
-                        begun_anew(&error, replace)
-                    }
-                    (Restored::Lost(error), _) => Ok(Some(format!(
-                        "{} and its copy are damaged ({error}): {}; delete both files to begin anew",
-                        path.display(),
-                        self.then
-                    ))),
-                }
+        let fault = match self.kind {
+            Kind::Sealed | Kind::Protective(_) => {
+                state_file::read(path, MAX_BYTES).err().map(|e| e.to_string())
             }
-            Kind::Database => match moodring_lessons::check_database(path) {
-                Ok(()) => Ok(None),
-                Err(reason) => begun_anew(&reason, nothing),
-            },
-            Kind::Line => match line_fault(path) {
-                None => Ok(None),
-                Some(reason) => begun_anew(&reason, nothing),
-            },
-            Kind::Settings | Kind::Output => Ok(None),
+            Kind::Copied | Kind::CopiedOrRefused => return self.restore(path),
+            Kind::Database => moodring_lessons::check_database(path).err(),
+            Kind::Line => line_fault(path),
+            Kind::Settings | Kind::Output => None,
+        };
+        let Some(fault) = fault else { return Ok(None) };
+        let aside = state_file::set_aside(path, &fault)?;
+        if let Kind::Protective(replace) = self.kind {
+            replace(folder)?;
         }
+        Ok(Some(self.report(&aside)))
+    }
+
+    /// Restores a damaged file with a copy.
+    fn restore(&self, path: &Path) -> io::Result<Option<String>> {
+        Ok(match state_file::restore(path, MAX_BYTES)? {
+            Restored::Nothing => None,
+            Restored::FromCopy(aside) => Some(format!(
+                "{} was damaged ({}) and is restored from its copy; it is kept as {}",
+                aside.path.display(),
+                aside.reason,
+                aside.aside.display()
+            )),
+            Restored::Lost(error) if matches!(self.kind, Kind::CopiedOrRefused) => Some(format!(
+                "{} and its copy are damaged ({error}): {}; delete both files to start without them",
+                path.display(),
+                self.then
+            )),
+            Restored::Lost(error) => {
+                drop(state_file::set_aside(&state_file::copy_of(path), &error)?);
+                Some(self.report(&state_file::set_aside(path, &error)?))
+            }
+        })
     }
 
     fn report(&self, aside: &SetAside) -> String {

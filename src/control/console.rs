@@ -9,13 +9,12 @@ use std::os::unix::net::UnixStream as ConsoleStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use moodring_config::Storage;
-use moodring_contract::{Command, CommandSource};
-use moodring_runtime::atomic_file;
-use moodring_runtime::{CommandSender, Pairing};
-use moodring_runtime::{Health, Stop};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+
+use moodring_config::Storage;
+use moodring_contract::{Command, CommandSource};
+use moodring_runtime::{CommandSender, Health, Pairing, Stop, atomic_file};
 
 const SOCKET: &str = "console.sock";
 /// The requests.

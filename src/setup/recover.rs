@@ -63,21 +63,15 @@ fn check(file: &Path, layer: &Path) -> Result<(), String> {
     }
 }
 
-/// The copy, if it is intact and valid.
-fn copied(base: &Config, layer: &Path) -> Option<String> {
-    let bytes = state_file::read(&state_file::copy_of(layer), MAX_BYTES).ok()??;
-    let text = String::from_utf8(bytes).ok()?;
-    base.with_page_settings(&text, "copy").is_ok().then_some(text)
-}
-
 /// Sets the file at `layer` aside and writes its replacement. `None`: it is intact; a change of the administrator's file
 /// does not fit to it.
 fn replace(base: &Config, layer: &Path, problem: &str) -> std::io::Result<Option<String>> {
-    let bytes = state_file::read(&state_file::copy_of(layer), MAX_BYTES).ok().flatten();
-    if bytes.is_some() && std::fs::read(layer).ok() == bytes {
+    let copied = state_file::read(&state_file::copy_of(layer), MAX_BYTES).ok().flatten();
+    if copied.is_some() && std::fs::read(layer).ok() == copied {
         return Ok(None);
     }
-    let copy = copied(base, layer);
+    let is_valid = |text: &String| base.with_page_settings(text, "copy").is_ok();
+    let copy = copied.and_then(|bytes| String::from_utf8(bytes).ok()).filter(is_valid);
     let then = match copy {
         Some(_) => "the settings with which the device last started apply",
         None => "the device must be set up again (/setup)",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, StateFile, nothing};
+use super::{Kind, StateFile};
 use crate::control;
 
 /// Every file that the device stores.
@@ -11,21 +11,21 @@ pub const FILES: &[StateFile] = &[
         name: "control.json",
         part: "control",
         contents: "whether the device is paused by command",
-        kind: Kind::Sealed(control::store_paused),
+        kind: Kind::Protective(control::store_paused),
         then: "the device is paused until it is resumed by command",
     },
     StateFile {
         name: "disclosure.json",
         part: "mood",
         contents: "until when expressions were published",
-        kind: Kind::Sealed(moodring_mood::record_publication),
+        kind: Kind::Protective(moodring_mood::record_publication),
         then: "expressions are withheld for twelve minutes",
     },
     StateFile {
         name: "baseline.json",
         part: "mood",
         contents: "the baseline of the room",
-        kind: Kind::Sealed(nothing),
+        kind: Kind::Sealed,
         then: "the baseline is learned again",
     },
     StateFile {
@@ -53,21 +53,21 @@ pub const FILES: &[StateFile] = &[
         name: "page.key",
         part: "web",
         contents: "the key that signs the cookies of paired phones",
-        kind: Kind::Copied(nothing),
+        kind: Kind::Copied,
         then: "all phones must be paired again, and the first is administrator",
     },
     StateFile {
         name: "paired.json",
         part: "web",
         contents: "the paired phones and their roles",
-        kind: Kind::Copied(nothing),
+        kind: Kind::Copied,
         then: "all phones must be paired again, and the first is administrator",
     },
     StateFile {
         name: "page.pem",
         part: "web",
         contents: "the generated certificate of the page, and its key",
-        kind: Kind::Sealed(nothing),
+        kind: Kind::Sealed,
         then: "a new certificate is generated, which each phone asks about once",
     },
     StateFile {
@@ -109,14 +109,14 @@ pub const FILES: &[StateFile] = &[
         name: "retained-topics.json",
         part: "mqtt",
         contents: "the topics on which retained messages were published",
-        kind: Kind::Line,
-        then: "retained messages on old topics must be deleted by hand",
+        kind: Kind::Sealed,
+        then: "messages on former topics stay at the broker until `moodring mqtt forget --room NAME` deletes them",
     },
     StateFile {
         name: "device-id",
         part: "runtime",
         contents: "the device's id, where the machine has no machine-id",
-        kind: Kind::Sealed(nothing),
+        kind: Kind::Sealed,
         then: "the device has a new name at the broker",
     },
     StateFile {
@@ -132,16 +132,16 @@ pub const FILES: &[StateFile] = &[
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     for StateFile { name, part, contents, kind, then } in FILES {
-        let noticed = match kind {
-            Kind::Sealed(_) => "checksum",
-            Kind::Copied(_) | Kind::CopiedOrRefused => "checksum; restored from `.copy`",
+        let detected = match kind {
+            Kind::Sealed | Kind::Protective(_) => "checksum",
+            Kind::Copied | Kind::CopiedOrRefused => "checksum; restored from `.copy`",
             Kind::Database => "structure of the database",
             Kind::Line => "not one line of text",
             Kind::Settings => "every fault; restored from `.copy`",
             Kind::Output => "not checked",
         };
-        let told = if matches!(kind, Kind::Output) { "nobody" } else { "log, health, page" };
-        let _ = writeln!(page, "| `{name}` | {part} | {contents} | {noticed} | {then} | {told} |");
+        let reported = if matches!(kind, Kind::Output) { "–" } else { "log, health, page, display" };
+        let _ = writeln!(page, "| `{name}` | {part} | {contents} | {detected} | {then} | {reported} |");
     }
     page + TAIL
 }
@@ -151,12 +151,12 @@ const HEAD: &str = "# Stored files
 Everything that outlives a restart is in `storage.directory` (the service: `/var/lib/moodring`), a folder of mode 0700 with files of mode 0600. It holds
 aggregates and settings, no picture and no data about a single person.
 
-At each start, before any part opens its file, every file is checked. A damaged one (a flipped bit, cut, emptied, filled with zeros, unreadable) is renamed
-to `NAME.damaged`; an earlier one becomes `NAME.damaged.1`, and the one before is deleted. The device starts in any case. The damage is one line in the log,
-and a problem named `storage` in the health message, in `/healthz`, on the page and on the display, until the next start. Permissions of other
-accounts are taken away.
+At each start the device checks every file before it opens any. It renames a damaged file (a flipped bit, cut, emptied, filled with zeros, unreadable) to
+`NAME.damaged`; an earlier one becomes `NAME.damaged.1`, and the one before that is deleted. The device starts in any case. It reports the damage in one line
+of the log, and until the next start as the problem `storage` in the health message, in `/healthz`, on the page and on the display. It also removes the
+permissions of other accounts.
 
-| file | part | contents | damage is noticed by | after damage | who is told |
+| file | written by | contents | damage is detected by | what the device does then | damage is reported in |
 |---|---|---|---|---|---|
 ";
 

@@ -37,8 +37,8 @@ fn write_intact(file: &StateFile, folder: &Path) -> PathBuf {
     );
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     match file.kind {
-        Kind::Sealed(_) => state_file::write(&path, b"{\"schema\":\"intact\"}").unwrap(),
-        Kind::Copied(_) | Kind::CopiedOrRefused => {
+        Kind::Sealed | Kind::Protective(_) => state_file::write(&path, b"{\"schema\":\"intact\"}").unwrap(),
+        Kind::Copied | Kind::CopiedOrRefused => {
             state_file::write_with_copy(&path, b"{\"schema\":\"intact\"}").unwrap();
         }
         Kind::Database => {
@@ -88,7 +88,7 @@ fn every_damaged_file_is_set_aside_and_reported() {
                 file.name
             );
             assert_eq!(mend(folder.path()), [""; 0], "{}, {what}: reported once", file.name);
-            if matches!(file.kind, Kind::Copied(_) | Kind::CopiedOrRefused) {
+            if matches!(file.kind, Kind::Copied | Kind::CopiedOrRefused) {
                 assert_eq!(
                     state_file::read(&path, 99).unwrap().unwrap(),
                     b"{\"schema\":\"intact\"}",
@@ -111,7 +111,7 @@ fn what_replaces_a_file_that_protects_people_is_safe() {
         {
             let path = write_intact(file, folder.path());
             damage(&path);
-            if matches!(file.kind, Kind::Copied(_) | Kind::CopiedOrRefused) {
+            if matches!(file.kind, Kind::Copied | Kind::CopiedOrRefused) {
                 damage(&state_file::copy_of(&path));
             }
         }
