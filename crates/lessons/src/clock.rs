@@ -1,4 +1,4 @@
-//! Detects that the clock was set, by comparison with the clock that cannot be set.
+//! Detects that the clock was set, by comparison with the monotonic clock.
 
 use std::time::Instant;
 
@@ -7,6 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 /// A smaller difference between two moods is a correction by the time server, or a mood that was processed late.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
 
+/// By how much the clock has run ahead of the monotonic clock since both showed `since`. They show `at` and `now`.
+pub(super) fn drift(since: (Timestamp, Instant), at: Timestamp, now: Instant) -> SignedDuration {
+    let elapsed = SignedDuration::try_from(now.saturating_duration_since(since.1));
+    at.duration_since(since.0) - elapsed.unwrap_or(SignedDuration::MAX)
+}
+
 /// Follows both clocks from mood to mood.
 #[derive(Debug, Default)]
 pub(super) struct ClockWatch {
@@ -14,13 +20,11 @@ pub(super) struct ClockWatch {
 }
 
 impl ClockWatch {
-    /// By how much the clock was set since the last call; `None` if it was not. It shows `at`, and `now` is the time on the
-    /// clock that cannot be set.
+    /// By how much the clock was set since the last call; `None` if it was not. It shows `at`, the monotonic clock `now`.
     pub(super) fn was_set_by(&mut self, at: Timestamp, now: Instant) -> Option<SignedDuration> {
-        let (last_at, last_now) = self.last.replace((at, now))?;
-        let elapsed = SignedDuration::try_from(now.saturating_duration_since(last_now)).ok()?;
-        let shift = at.duration_since(last_at) - elapsed;
-        (at < last_at || shift.abs() > TOLERANCE).then_some(shift)
+        let last = self.last.replace((at, now))?;
+        let shift = drift(last, at, now);
+        (at < last.0 || shift.abs() > TOLERANCE).then_some(shift)
     }
 }
 

@@ -96,7 +96,7 @@ impl Recorder {
         self.lesson.is_some()
     }
 
-    /// Processes a mood; its time is the current time, which is `now` on the clock that cannot be set.
+    /// Processes a mood; its time is the current time, which is `now` on the monotonic clock.
     pub fn take(&mut self, mood: &Mood, now: Instant) {
         let at = mood.at;
         if at.as_second() < EARLIEST_S {
@@ -132,7 +132,7 @@ impl Recorder {
         }
     }
 
-    /// The batch that is due at `at`, which is `now` on the clock that cannot be set: all waiting writes, at most once per
+    /// The batch that is due at `at`, which is `now` on the monotonic clock: all waiting writes, at most once per
     /// clock minute. `synchronised` says whether the clock is synchronized over the network, if anybody knows; it is asked until
     /// the day's old lessons are deleted.
     pub fn due(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::drift;
 use moodring_config as config;
 
 /// A clock that differs from even running by more than this was set.
@@ -22,7 +23,7 @@ const PROVED_ALONE_AFTER: Duration = Duration::from_secs(3 * 3600);
 pub(super) struct Retention {
     keep: SignedDuration,
     /// Since when the clock has run evenly.
-    even_since: Option<(Instant, Timestamp)>,
+    even_since: Option<(Timestamp, Instant)>,
 }
 
 impl Retention {
@@ -34,7 +35,7 @@ impl Retention {
         self.keep = keep(lessons);
     }
 
-    /// Lessons that began before this time may be deleted at `at`, which is `now` on the clock that cannot be set. `None`:
+    /// Lessons that began before this time may be deleted at `at`, which is `now` on the monotonic clock. `None`:
     /// the clock has not proved itself. `synchronised`: whether it is synchronized over the network, if anybody knows.
     pub(super) fn delete_before(
         &mut self,
@@ -42,18 +43,13 @@ impl Retention {
         now: Instant,
         synchronised: Option<bool>,
     ) -> Option<Timestamp> {
-        let is_even = |(since, began): &(Instant, Timestamp)| {
-            let elapsed = SignedDuration::try_from(now.saturating_duration_since(*since))
-                .unwrap_or(SignedDuration::MAX);
-            (at.duration_since(*began) - elapsed).abs() <= JUMP
-        };
         if synchronised == Some(false) {
             self.even_since = None;
             return None;
         }
-        let since = match &self.even_since {
-            Some(pair) if is_even(pair) => pair.0,
-            _ => self.even_since.insert((now, at)).0,
+        let since = match self.even_since {
+            Some(since) if drift(since, at, now).abs() <= JUMP => since.1,
+            _ => self.even_since.insert((at, now)).1,
         };
         let required = if synchronised == Some(true) { PROVED_AFTER } else { PROVED_ALONE_AFTER };
         (now.saturating_duration_since(since) >= required).then(|| at - self.keep)

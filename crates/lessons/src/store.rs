@@ -267,7 +267,9 @@ fn ended_before(connection: &Connection, before: Timestamp) -> rusqlite::Result<
     statement.query_map([before.as_millisecond()], |row| row.get(0))?.collect()
 }
 
-/// Deletes lessons, and requests that messages about them which were not sent yet are erased. `path`: the database.
+/// Deletes lessons, and requests that unsent messages about them are erased. `path`: the database. The requests are stored
+/// before the transaction is committed: after a crash in between messages of an existing lesson are lost, but none about a
+/// deleted lesson is sent.
 fn delete(connection: &Connection, path: &Path, ids: &[i64]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("DELETE FROM lesson WHERE id = ? RETURNING begun_at")?;
     let storage = path.parent().unwrap_or(Path::new("."));

@@ -106,7 +106,7 @@ pub(super) fn recorder(config: &Config, store: &Store) -> Recorder {
     Recorder::new(config, timetable, store.open_lesson().unwrap())
 }
 
-/// `at` on the clock that cannot be set, of a device whose clock is right.
+/// `at` on the monotonic clock, of a device whose clock is right.
 fn uptime(at: Timestamp) -> std::time::Instant {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let up_s = u64::try_from(at.as_second()).unwrap() % (365 * 86_400);
