@@ -1,6 +1,6 @@
 // Shows what the camera sees, while the device permits it. The events report when it does, so that the page requests no picture
 // in vain. The picture is only in the canvas, which is cleared at the end.
-import { clock, refusal, say } from "./messages.js";
+import { bodyOf, clock, refusal, say } from "./messages.js";
 import * as zones from "./zones.js";
 
 const RETRY_MS = 2000;
@@ -103,12 +103,11 @@ async function followPreview() {
       byId("why").textContent = say("refused-aiming_other_viewer");
       await pause(RETRY_MS);
     } else if (answer && [401, 403].includes(answer.status)) {
-      const { error } = await answer.clone().json().catch(() => ({}));
-      const words = await refusal(answer);
+      const body = await bodyOf(answer);
       // An event may have given the reason meanwhile.
       if (!following) return;
-      if (error === "not_paired") location.replace("pair");
-      else closed(words, error === "aiming_not_offered");
+      if (body.error === "not_paired") location.replace("pair");
+      else closed(refusal(answer, body), body.error === "aiming_not_offered");
     } else {
       await pause(RETRY_MS);
     }
@@ -120,14 +119,25 @@ function showWaiting(key) {
   byId("why").textContent = say(key);
 }
 
-const events = new EventSource("api/v1/events");
-events.addEventListener("device", (event) => {
-  const device = JSON.parse(event.data);
-  if (device.aiming) followPreview();
-  else if (device.paused) closed(say("aim-paused"), false);
-  else closed(say("refused-aiming_not_offered"), true);
+let events;
+
+function listen() {
+  events = new EventSource("api/v1/events");
+  events.addEventListener("device", (event) => {
+    const device = JSON.parse(event.data);
+    if (device.aiming) followPreview();
+    else if (device.paused) closed(say("aim-paused"), false);
+    else closed(say("refused-aiming_not_offered"), true);
+  });
+  events.addEventListener("error", () => { closed(say("refused-lost"), false); });
+}
+
+// As on the first page: a hidden tab closes its event stream.
+document.addEventListener("visibilitychange", () => {
+  events.close();
+  if (!document.hidden) listen();
 });
-events.addEventListener("error", () => { closed(say("refused-lost"), false); });
+listen();
 
 byId("done").addEventListener("click", () => fetch("api/v1/aim", { method: "DELETE" }).catch(() => {}));
 zones.listen(() => {

@@ -1,6 +1,6 @@
 // Controls: pause, lesson, night mode and sensitivity. The page shows the state that the device reports, never a request that
 // is not confirmed yet.
-import { clock, refusal, say } from "./messages.js";
+import { bodyOf, clock, refusal, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 let device;
@@ -44,7 +44,7 @@ async function send(path, request) {
     });
     // A command that is only accepted (202) is reported as an event when it is done; this answer may be older than that event.
     if (answer.ok) return answer.status === 200 && show(await answer.json());
-    refuse(await refusal(answer));
+    refuse(refusal(answer, await bodyOf(answer)));
   } catch {
     refuse(say("refused-lost"));
   }

@@ -1,5 +1,5 @@
 // Lists the recorded lessons with reports, notes and deletion, and compares two of them.
-import { clock, language, percent, refusal, say } from "./messages.js";
+import { bodyOf, clock, language, percent, refusal, say } from "./messages.js";
 import { compare } from "./compare.js";
 
 const byId = (id) => document.getElementById(id);
@@ -25,7 +25,7 @@ async function send(path, method, request) {
   try {
     const answer = await fetch(path, { method, headers, body });
     if (answer.ok) return true;
-    announce(await refusal(answer));
+    announce(refusal(answer, await bodyOf(answer)));
   } catch {
     announce(say("refused-lost"));
   }

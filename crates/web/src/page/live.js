@@ -1,6 +1,6 @@
 // Shows the newest mood from /api/v1/events. Text is inserted with textContent only, so that no value of a configuration can
 // become markup.
-import { clock, percent, refusal, say } from "./messages.js";
+import { bodyOf, clock, percent, refusal, say } from "./messages.js";
 import * as attention from "./attention.js";
 import * as controls from "./controls.js";
 import * as trend from "./trend.js";
@@ -118,6 +118,7 @@ function showWall(sequence) {
 byId("wall").addEventListener("toggle", () => showWall(Date.now()));
 
 let receivedAt = Date.now();
+let connectedAt;
 let events;
 
 function lost(words = say("notice-lost", { time: clock(new Date(receivedAt)) })) {
@@ -131,6 +132,8 @@ function lost(words = say("notice-lost", { time: clock(new Date(receivedAt)) }))
 
 function connect() {
   events?.close();
+  connectedAt = Date.now();
+  if (document.hidden) return;
   events = new EventSource("api/v1/events");
   events.addEventListener("open", () => trend.load().catch(() => {}));
   events.addEventListener("mood", (event) => {
@@ -146,26 +149,22 @@ function connect() {
   });
 }
 
-// A phone whose pairing has ended is sent to the pairing page; a refusal is told as such.
+// Redirects a phone whose pairing has expired to the pairing page, and shows why the device refuses any other request.
 async function reconnect() {
   const answer = await fetch("api/v1/device").catch(() => null);
   if (answer?.status === 401) return location.replace("pair");
-  if (answer && !answer.ok) lost(await refusal(answer));
-  if (answer?.ok !== false) connect();
-  else setTimeout(reconnect, RETRY_MS);
+  if (!answer || answer.ok) return connect();
+  lost(refusal(answer, await bodyOf(answer)));
+  setTimeout(reconnect, RETRY_MS);
 }
 
-// A browser opens six connections at most to one device, and an event stream holds one: a hidden tab gives its own back, so
-// that buttons work with any number of tabs.
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) connect();
-  else if (events) events.close();
-});
+// A browser opens at most six connections to one device, and each event stream uses one. A hidden tab closes its stream, so
+// that the buttons of other tabs work.
+document.addEventListener("visibilitychange", connect);
 
 setInterval(() => {
-  if (events?.readyState === EventSource.OPEN && Date.now() - receivedAt > STREAM_TIMEOUT_MS) {
+  if (events?.readyState === EventSource.OPEN && Date.now() - Math.max(receivedAt, connectedAt) > STREAM_TIMEOUT_MS) {
     lost();
-    receivedAt = Date.now();
     connect();
   }
 }, RETRY_MS);

@@ -20,11 +20,12 @@ const render = (parts, values) => parts.map((part) => {
 
 /** The message `key` with its variables; the key itself if there is no such message. */
 export const say = (key, values = {}) => (key in messages ? render(messages[key], values) : key);
-/** What the device answered instead of doing it. A proxy may refuse in its own words: then the status is told. */
-export async function refusal(answer) {
-  const { error } = await answer.json().catch(() => ({}));
+/** The JSON body of an answer; an empty object if a proxy answers with something else. */
+export const bodyOf = (answer) => answer.json().catch(() => ({}));
+/** The message for a refused request: that of the error code in its body, otherwise the HTTP status. */
+export function refusal({ status }, { error }) {
   const key = `refused-${error}`;
-  return error && key in messages ? say(key) : say("refused-status", { status: answer.status });
+  return key in messages ? say(key) : say("refused-status", { status });
 }
 /** A share as a percentage, with a non-breaking space. */
 export const percent = (share) => `${numbers.format(Math.round(share * 100))}\u00a0%`;

@@ -1,5 +1,5 @@
 // Pairs this phone with the device by means of the code on its display.
-import { refusal, say } from "./messages.js";
+import { bodyOf, refusal, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -17,7 +17,7 @@ byId("form").addEventListener("submit", async (event) => {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code: byId("code").value }),
     });
     if (answer.ok) location.replace(".");
-    else refuse(await refusal(answer));
+    else refuse(refusal(answer, await bodyOf(answer)));
   } catch {
     refuse(say("refused-lost"));
   }

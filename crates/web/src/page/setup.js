@@ -1,5 +1,5 @@
 // The set-up page: present values, changes and result. Nothing is written before the changes were shown.
-import { load, say } from "./messages.js";
+import { bodyOf, load, refusal, say } from "./messages.js";
 
 const byId = (id) => document.getElementById(id);
 const fields = [...document.querySelectorAll("[id*='.']")].filter((field) => field.matches("input, select") && field.id !== "mqtt.password_file");
@@ -12,9 +12,7 @@ let digest;
 async function request(path, form) {
   const options = form && { method: "POST", headers: json, body: JSON.stringify(form) };
   const answer = await fetch(`api/v1/setup${path}`, options);
-  // A proxy may refuse in its own words.
-  const body = await answer.json().catch(() => ({ error: "status", status: answer.status }));
-  return { ok: answer.ok, body };
+  return { ok: answer.ok, status: answer.status, body: await bodyOf(answer) };
 }
 
 // ---- fields and values
@@ -145,8 +143,9 @@ function refuse(words) {
 
 const fieldOf = (key) => byId(key) ?? byId("camera");
 
-function refused({ error, status, detail, faults = [] }) {
-  if (error !== "faults") return refuse([say(`refused-${error}`, { status }), detail].filter(Boolean).join(" "));
+function refused({ status, body }) {
+  const { error, detail, faults = [] } = body;
+  if (error !== "faults") return refuse([refusal({ status }, body), detail].filter(Boolean).join(" "));
   const shown = new Set();
   let first;
   for (const { key, message } of faults) {
@@ -190,8 +189,9 @@ async function guarded(button, work) {
 
 const check = async () => {
   clear();
-  const { ok, body } = await request("/check", formValues());
-  if (!ok) return refused(body);
+  const answer = await request("/check", formValues());
+  if (!answer.ok) return refused(answer);
+  const { body } = answer;
   digest = body.digest;
   notes(byId("purpose.jurisdiction").value, body.notes);
   const line = ({ change, text }) => {
@@ -207,10 +207,11 @@ const check = async () => {
 };
 
 const save = async () => {
-  const { ok, body } = await request("", { ...formValues(), digest });
+  const answer = await request("", { ...formValues(), digest });
+  const { ok, body } = answer;
   if (!ok) {
     clear();
-    return refused(body);
+    return refused(answer);
   }
   byId("form").hidden = true;
   byId("changes").hidden = true;
@@ -243,11 +244,12 @@ async function waitForDevice() {
 const attempt = async () => {
   byId("tried").className = "";
   byId("tried").textContent = say("setup-trying");
-  const { ok, body } = await request("/broker", formValues());
+  const answer = await request("/broker", formValues());
+  const { ok, body } = answer;
   if (!ok) {
     byId("tried").textContent = "";
     clear();
-    return refused(body);
+    return refused(answer);
   }
   byId("tried").className = body.reached ? "works" : "";
   byId("tried").textContent = body.reached ? say("setup-reached") : `${say(`obstacle-${body.obstacle}`)} (${body.detail})`;
@@ -274,7 +276,8 @@ byId("add").addEventListener("click", () => {
 
 try {
   await load("setup");
-  const { ok, body } = await request("");
+  const answer = await request("");
+  const { ok, body } = answer;
   if (ok) {
     fill(body.values);
     notes(body.values["purpose.jurisdiction"], body.notes);
@@ -282,7 +285,7 @@ try {
     if (body.password_kept) byId("password-hint").textContent = say("setup-password-kept");
     await listCameras();
   } else {
-    refused(body);
+    refused(answer);
   }
 } catch {
   refuse(say("refused-lost"));

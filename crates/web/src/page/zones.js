@@ -1,6 +1,6 @@
 // Draws zones on the picture: a drag makes a rectangle, taps make the corners of a shape. The page uses drawn zones at once.
 // The device uses the zones of its configuration, for which this page shows the text.
-import { say } from "./messages.js";
+import { bodyOf, refusal, say } from "./messages.js";
 
 /** Width of the drawing in its own units. */
 export const SCALE = 1000;
@@ -73,11 +73,11 @@ async function requestToml() {
   const answer = await fetch("api/v1/aim/zones", {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ zones: all }),
   }).catch(() => null);
-  const body = await answer?.json().catch(() => null);
+  const body = answer && await bodyOf(answer);
   byId("fault").hidden = Boolean(answer?.ok);
   if (answer?.ok) byId("toml").value = body.toml;
   else if (body?.error) byId("fault").textContent = say(`fault-${body.error}`, { zone: body.zone ?? "" });
-  else byId("fault").textContent = answer ? say("refused-status", { status: answer.status }) : say("refused-lost");
+  else byId("fault").textContent = answer ? refusal(answer, body) : say("refused-lost");
 }
 
 function labelled(parent, words, control) {
