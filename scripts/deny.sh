@@ -11,11 +11,13 @@ config=deny.toml
 # Unpacks the snapshot where cargo-deny would have cloned the database.
 unpack() {
     local databases=$PWD/target/advisories
+    # cargo-deny derives this name from the address of the database.
+    local clone=$databases/advisory-db-3157b0e258782691
     config=target/advisories.toml
     sed "s|^\[advisories\]|&\ndb-path = \"$databases\"|" deny.toml >$config
-    rm -rf "$databases" && mkdir -p "$databases/advisory-db-3157b0e258782691"
-    tar -xJf $snapshot -C "$databases/advisory-db-3157b0e258782691"
-    local git=(git -C "$databases/advisory-db-3157b0e258782691" -c user.name=moodring -c user.email=moodring@packages.invalid)
+    rm -rf "$databases" && mkdir -p "$clone"
+    tar -xJf $snapshot -C "$clone"
+    local git=(git -C "$clone" -c user.name=moodring -c user.email=moodring@packages.invalid)
     "${git[@]}" init -q && "${git[@]}" add -A && "${git[@]}" commit -q -m snapshot
     echo "deny: the RustSec database cannot be reached; its snapshot of $(tar -tvJf $snapshot | awk 'NR == 1 { print $4 }') is used"
 }

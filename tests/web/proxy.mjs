@@ -61,8 +61,9 @@ const proxied = ['behind nginx with another name, port and path: pairing, events
       const others = context.pages();
       await setHidden(others.at(-1), true);
       const page = await context.newPage();
-      await page.goto(`${proxy.url}/b-214/`);
-      await stateIs(page, 'live');
+      // A teacher, who may not aim, is sent to the first page.
+      await page.goto(`${proxy.url}/b-214/${tab % 2 ? 'aim' : ''}`);
+      await page.waitForFunction(() => document.body.dataset.state === 'live' || document.getElementById('closed'));
     }
     const last = context.pages().at(-1);
     await last.click('#pause');

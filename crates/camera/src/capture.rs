@@ -240,4 +240,6 @@ fn reason(error: &CameraError) -> String {
 }
 
 #[cfg(test)]
+mod light_tests;
+#[cfg(test)]
 mod tests;

@@ -105,6 +105,8 @@ fn seconds(earlier: Timestamp, later: Timestamp) -> f64 {
 #[cfg(test)]
 mod clock_tests;
 #[cfg(test)]
+mod interruption_tests;
+#[cfg(test)]
 mod minute_tests;
 #[cfg(test)]
 mod tests;

@@ -107,19 +107,24 @@ pub(super) fn recorder(config: &Config, store: &Store) -> Recorder {
 }
 
 /// `at` on the monotonic clock, of a device whose clock is right.
-fn uptime(at: Timestamp) -> std::time::Instant {
+pub(super) fn uptime(at: Timestamp) -> std::time::Instant {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     let up_s = u64::try_from(at.as_second()).unwrap() % (365 * 86_400);
     *START.get_or_init(std::time::Instant::now) + std::time::Duration::from_secs(up_s)
 }
 
 /// The batch that is due at `at` on a device whose clock is right.
-fn due(recorder: &mut Recorder, at: Timestamp) -> Option<Batch> {
+pub(super) fn due(recorder: &mut Recorder, at: Timestamp) -> Option<Batch> {
     recorder.due(at, uptime(at), || Some(true))
 }
 
 /// Plays one mood per second of `span` into recorder and store.
-fn play(recorder: &mut Recorder, store: &mut Store, span: std::ops::Range<i64>, seen: impl Fn(i64) -> State) {
+pub(super) fn play(
+    recorder: &mut Recorder,
+    store: &mut Store,
+    span: std::ops::Range<i64>,
+    seen: impl Fn(i64) -> State,
+) {
     for second in span {
         let mood = mood(second, seen(second));
         recorder.take(&mood, uptime(mood.at));
@@ -171,7 +176,7 @@ fn below_min_people_only_the_state_is_stored() {
     }
 }
 
-fn timetabled() -> Config {
+pub(super) fn timetabled() -> Config {
     config(Lessons {
         begin: LessonBegin::Timetable,
         timetable: vec![TimetableEntry { begin: "0 8 * * *".into(), minutes: 45, title: "Maths".into() }],
@@ -195,67 +200,6 @@ fn a_timetabled_lesson_without_people_is_discarded() {
     let lessons = store.lessons().unwrap();
     assert_eq!((lessons.len(), lessons[0].title.as_str()), (1, "Maths"));
     assert_eq!(store.minutes(lessons[0].id).unwrap().len(), 45);
-}
-
-#[test]
-fn a_lesson_continues_after_a_short_power_cut_and_is_interrupted_by_a_long_one() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = Store::open(directory.path()).unwrap();
-    let config = timetabled();
-    play(&mut recorder(&config, &store), &mut store, 0..600, |_| State::Live);
-    // Five minutes later, another run.
-    play(&mut recorder(&config, &store), &mut store, 900..1800, |_| State::Live);
-    let lessons = store.lessons().unwrap();
-    assert_eq!((lessons.len(), lessons[0].ended_at), (1, None));
-    let numbers: Vec<_> = store.minutes(1).unwrap().iter().map(|minute| minute.number).collect();
-    assert_eq!(numbers, (0..9).chain(15..29).collect::<Vec<_>>());
-    // After a longer gap the first lesson is interrupted and another one begins.
-    play(&mut recorder(&config, &store), &mut store, 2600 - 86_400..2600 - 86_399, |_| State::Live);
-    play(&mut recorder(&config, &store), &mut store, 2 * 86_400..2 * 86_400 + 300, |_| State::Live);
-    let first = &store.lessons().unwrap()[0];
-    assert_eq!(first.ended_by, Some(Cause::Interrupted));
-    assert_eq!(first.ended_at, Some(start() + SignedDuration::from_secs(1740)));
-}
-
-#[test]
-fn a_lesson_continues_although_the_first_mood_after_a_restart_has_no_picture() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = Store::open(directory.path()).unwrap();
-    let config = Config::default();
-    play(&mut recorder(&config, &store), &mut store, 0..1200, |_| State::Live);
-    let seen = |second| if second < 1310 { State::Starting } else { State::Live };
-    play(&mut recorder(&config, &store), &mut store, 1300..1800, seen);
-    let lessons = store.lessons().unwrap();
-    assert_eq!((lessons.len(), lessons[0].ended_at), (1, None));
-    assert_eq!(store.minutes(1).unwrap().len(), 17 + 8);
-}
-
-#[test]
-fn a_stop_writes_the_rest_and_leaves_the_lesson_open() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = Store::open(directory.path()).unwrap();
-    let mut recorder = recorder(&timetabled(), &store);
-    play(&mut recorder, &mut store, 0..150, |_| State::Live);
-    store.commit(&recorder.drain().unwrap()).unwrap();
-    assert_eq!(store.minutes(1).unwrap().len(), 3);
-    assert_eq!(store.open_lesson().unwrap().unwrap().last_minute.unwrap().0, 2);
-    assert_eq!(recorder.drain(), None);
-}
-
-#[test]
-fn a_failing_disk_loses_nothing_that_fits_into_memory() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut store = Store::open(directory.path()).unwrap();
-    let mut recorder = recorder(&timetabled(), &store);
-    for second in 0..1200 {
-        recorder.take(&mood(second, State::Live), uptime(mood(second, State::Live).at));
-        if let Some(batch) = due(&mut recorder, mood(second, State::Live).at) {
-            recorder.put_back(batch);
-        }
-    }
-    play(&mut recorder, &mut store, 1200..1320, |_| State::Live);
-    assert_eq!(store.minutes(1).unwrap().len(), 21);
-    assert!(store.transactions() <= 2);
 }
 
 #[test]

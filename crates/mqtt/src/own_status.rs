@@ -1,6 +1,6 @@
 //! Watches the device's own retained status: reads it back, and notices what others write there.
 //!
-//! A will that comes late, or a second device, can leave `offline` there while the device works. With MQTT 3.1.1 reading
+//! A delayed last will, or a second device, can leave `offline` there while the device works. With MQTT 3.1.1 reading
 //! the status back is also the only proof that the broker does not throw messages away.
 
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use moodring_contract::payload::Presence;
 
 /// What is not read back this long after its acknowledgement is lost.
 pub(super) const READ_BACK_WITHIN: Duration = Duration::from_secs(5);
-/// Maximum number of corrections between two regular messages: two programs must not answer each other for ever.
+/// Maximum number of corrections between two regular status messages. Without a limit, two programs that publish different
+/// statuses would overwrite each other endlessly.
 const MAX_CORRECTIONS: u32 = 3;
 
 /// What a message on the topic of the own status means.

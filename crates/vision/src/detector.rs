@@ -224,7 +224,7 @@ impl Detector {
         Ok(true)
     }
 
-    /// Deletes everything that was made of pictures.
+    /// Erases all pictures and everything computed from them.
     ///
     /// # Errors
     /// [`VisionError::Engine`] when a network fails.

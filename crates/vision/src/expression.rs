@@ -142,7 +142,7 @@ impl Reader {
         self.network.run(&mut |_| (), &mut |_| ())
     }
 
-    /// Runs the network on zeros, which overwrites its input and what it computed.
+    /// Runs the network on zeros, which overwrites its input and its intermediate results.
     ///
     /// # Errors
     /// [`EngineError::Call`].

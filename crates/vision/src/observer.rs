@@ -160,7 +160,7 @@ impl Vision {
         self.seats.forget();
     }
 
-    /// Deletes everything in memory that was made of pictures, except the seats. The next frame allocates its buffers anew.
+    /// Erases all pictures and everything computed from them, except the seats. The next frame allocates new buffers.
     ///
     /// # Errors
     /// [`VisionError::Engine`] when a network fails.

@@ -61,7 +61,7 @@ impl Readers {
         self.cuts.clear();
     }
 
-    /// Deletes everything that was made of pictures.
+    /// Erases all pictures and everything computed from them.
     ///
     /// # Errors
     /// [`EngineError::Call`] when a network fails.

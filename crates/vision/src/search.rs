@@ -96,8 +96,8 @@ impl Search {
         Ok(())
     }
 
-    /// Deletes everything that was made of pictures: buffers are freed, and each network runs on zeros, which overwrites its
-    /// input and what it computed.
+    /// Erases all pictures and everything computed from them: frees the buffers, and runs each network on zeros, which overwrites
+    /// its input and its intermediate results.
     ///
     /// # Errors
     /// When a network fails.

@@ -91,15 +91,19 @@ pub(super) struct Access {
     changing: Arc<tokio::sync::Mutex<()>>,
     attempts: Mutex<Attempts>,
     pairing: Pairing,
-    /// The page is served by HTTPS, so the cookie is restricted to it.
-    secure: bool,
-    /// Path below which a proxy serves the page, without a `/` at its end.
-    path_prefix: String,
+    /// Attributes of the cookie, except its age.
+    cookie_attributes: String,
     metrics: MetricsAccess,
 }
 
+/// Restricts the cookie to HTTPS, if the page is served by it, and to the path below which a proxy serves the page.
+fn cookie_attributes(web: &config::Web) -> String {
+    let secure = if web.is_https() { "; Secure" } else { "" };
+    format!("Path={}/; SameSite=Strict; HttpOnly{secure}", web.path_prefix)
+}
+
 /// Which clients may read `/metrics` and `/healthz` without pairing.
-pub(super) enum MetricsAccess {
+enum MetricsAccess {
     Nobody,
     Everybody,
     /// Clients that send this token.
@@ -109,7 +113,7 @@ pub(super) enum MetricsAccess {
 impl MetricsAccess {
     /// # Errors
     /// The file of the token cannot be read, or is too short.
-    pub(super) fn of(web: &config::Web) -> std::io::Result<Self> {
+    fn of(web: &config::Web) -> std::io::Result<Self> {
         match web.metrics {
             MetricsPolicy::Paired => Ok(Self::Nobody),
             MetricsPolicy::Open => Ok(Self::Everybody),
@@ -135,13 +139,8 @@ impl Access {
     ///
     /// # Errors
     /// One of the files cannot be read or written.
-    pub(super) fn open(
-        directory: PathBuf,
-        pairing: Pairing,
-        secure: bool,
-        path_prefix: String,
-        metrics: MetricsAccess,
-    ) -> std::io::Result<Self> {
+    pub(super) fn open(directory: PathBuf, pairing: Pairing, web: &config::Web) -> std::io::Result<Self> {
+        let metrics = MetricsAccess::of(web)?;
         let mut paired = persisted::read(&directory)?;
         let key = match persisted::key(&directory)? {
             Some(key) => key,
@@ -162,8 +161,7 @@ impl Access {
             changing: Arc::default(),
             attempts,
             pairing,
-            secure,
-            path_prefix,
+            cookie_attributes: cookie_attributes(web),
             metrics,
         })
     }
@@ -198,11 +196,7 @@ impl Access {
 
     /// The header that makes the browser store `value` for `max_age_s` seconds.
     fn cookie(&self, value: &str, max_age_s: i64) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
-        format!(
-            "{COOKIE}={value}; Path={}/; Max-Age={max_age_s}; SameSite=Strict; HttpOnly{secure}",
-            self.path_prefix
-        )
+        format!("{COOKIE}={value}; Max-Age={max_age_s}; {}", self.cookie_attributes)
     }
 
     /// Pairs a phone if `typed` is the offered code. The first phone becomes administrator. If the list cannot be written,

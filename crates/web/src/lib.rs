@@ -149,16 +149,8 @@ impl Web {
         if self.config.listen.ip().is_loopback() {
             return Ok(None);
         }
-        let metrics = access::MetricsAccess::of(&self.config)?;
-        let (storage, pairing) = (self.storage.clone(), self.pairing.clone());
-        access::Access::open(
-            storage,
-            pairing,
-            self.config.is_https(),
-            self.config.path_prefix.clone(),
-            metrics,
-        )
-        .map(|access| Some(Arc::new(access)))
+        let access = access::Access::open(self.storage.clone(), self.pairing.clone(), &self.config)?;
+        Ok(Some(Arc::new(access)))
     }
 
     /// Whether the page has a name of its own in the LAN.

@@ -228,7 +228,7 @@ async fn each_page_renews_the_cookie_of_the_administrator_only() {
     let lan = lan(storage.path()).await;
     let (administrator, teacher) = (lan.paired().await, lan.paired().await);
     let (_, answer) = lan.ask("GET", "/?language=hi", &administrator, "").await;
-    let renewed = format!("set-cookie: session={administrator}; Path=/; Max-Age=34560000; ");
+    let renewed = format!("set-cookie: session={administrator}; Max-Age=34560000; Path=/; ");
     assert!(answer.contains(&renewed) && answer.contains("set-cookie: language=hi"), "{answer}");
     assert!(!lan.ask("GET", "/", &teacher, "").await.1.contains("set-cookie: session"));
     assert!(!lan.ask("GET", "/api/v1/mood", &administrator, "").await.1.contains("set-cookie"));
